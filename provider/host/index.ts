@@ -1,0 +1,26 @@
+// The shared frame of every provider in this repository: the policychain plugin and the closed-network plugins.
+export { type Change, type DiffOptions, type DiffResult, diffInputs } from "./diff";
+export type {
+  CheckResult,
+  CreateResult,
+  Failure,
+  ProviderDefinition,
+  ReadResult,
+  ResourceContext,
+  ResourceHandler,
+} from "./handler";
+export { serve } from "./serve";
+export {
+  containsUnknown,
+  fromWire,
+  isSecret,
+  isUnknown,
+  isValues,
+  type Secret,
+  secret,
+  toWire,
+  UNKNOWN,
+  unwrapSecrets,
+  type Value,
+  type Values,
+} from "./values";

@@ -1,0 +1,35 @@
+// SDK class of policychain:index:Tag: one tag in a role on one digest.
+import * as pulumi from "@pulumi/pulumi";
+
+/** What a tag is for. Commit and version tags never move; only `latest` does. */
+export const TagRole = { commit: "commit", version: "version", latest: "latest" } as const;
+export type TagRole = (typeof TagRole)[keyof typeof TagRole];
+
+export interface TagArgs {
+  /** `host/path`; the image must be there. */
+  repository: pulumi.Input<string>;
+  role: pulumi.Input<TagRole>;
+  /** The tag's name. Another name is another tag: the old one stays as it is. */
+  tag: pulumi.Input<string>;
+  digest: pulumi.Input<string>;
+  /** Compared with the image's label before every write, so that no tag lands on an image of other inputs. */
+  inputDigest: pulumi.Input<string>;
+  /** Allows plain http to the host; loopback always may. Ignored by diff. Default false. */
+  insecure?: pulumi.Input<boolean>;
+}
+
+export class Tag extends pulumi.CustomResource {
+  readonly repository!: pulumi.Output<string>;
+  readonly role!: pulumi.Output<TagRole>;
+  readonly tag!: pulumi.Output<string>;
+  readonly digest!: pulumi.Output<string>;
+  readonly inputDigest!: pulumi.Output<string>;
+  /** The digest this tag was written for; differs from `digest` after a refresh that found the tag moved. */
+  readonly released!: pulumi.Output<string>;
+  /** `host/path:tag`. */
+  readonly reference!: pulumi.Output<string>;
+
+  constructor(name: string, args: TagArgs, options?: pulumi.CustomResourceOptions) {
+    super("policychain:index:Tag", name, { ...args, released: undefined, reference: undefined }, options);
+  }
+}
