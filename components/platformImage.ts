@@ -1,0 +1,122 @@
+// PlatformImage: composes base, tools and policy repositories into one image, built by docker.Image.
+import { Image } from "@pulumi/docker/image";
+import { BuilderVersion } from "@pulumi/docker/types/enums";
+import * as pulumi from "@pulumi/pulumi";
+import { writeContext } from "../lib/dockerfile/context";
+import { type Addresses, render, sourceDateEpoch } from "../lib/dockerfile/render";
+import { isDigest, shortDigest } from "../lib/oci/digest";
+import { parsePinned } from "../lib/oci/reference";
+import { type Inputs, inputDigest } from "../lib/pins/model";
+import { mapRecord } from "../lib/record";
+
+/** One tool as it goes into the image. */
+export interface PlatformImageTool {
+  /** The version its smoke check must find. */
+  version: pulumi.Input<string>;
+  /** Its layer image, `host/path@sha256:…`. */
+  reference: pulumi.Input<string>;
+}
+
+export interface PlatformImageArgs {
+  /** Where the build is pushed before it is tested: `host/path`. May be cleaned at any time. */
+  candidates: pulumi.Input<string>;
+  /** `host/path@sha256:…`. */
+  base: pulumi.Input<string>;
+  /** Tools by name. */
+  tools: { [name: string]: PlatformImageTool };
+  /** Layer images of the policy repositories by name, `host/path@sha256:…`. */
+  repositories: { [name: string]: pulumi.Input<string> };
+  /** `uid:gid` that containers run as. Default `65532:65532`; CI hosts that write into a mounted workspace need `0:0`. */
+  user?: pulumi.Input<string>;
+}
+
+/**
+ * The candidate: built and pushed, not yet tested. Its name carries the input digest, so equal inputs build nothing;
+ * any other input replaces the build (never the image that is there).
+ *
+ * @example new PlatformImage("image", { candidates, base: base.reference, tools: { yq: { version, reference } }, repositories: {} })
+ */
+export class PlatformImage extends pulumi.ComponentResource {
+  /** Digest of everything that can change the image's bytes. */
+  readonly inputDigest: pulumi.Output<string>;
+  /** Manifest digest of what was built; unknown while a build is still to come. */
+  readonly digest: pulumi.Output<string>;
+  /** URN of the build, for the error that tells how to build again. */
+  readonly buildUrn: pulumi.Output<string>;
+
+  constructor(name: string, args: PlatformImageArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("policychain:index:PlatformImage", name, {}, opts);
+    const composed = pulumi.output({
+      base: args.base,
+      tools: args.tools,
+      repositories: args.repositories,
+      user: args.user ?? "65532:65532",
+    });
+    const plan = composed.apply(planImage);
+    const image = new Image(
+      `${name}-build`,
+      {
+        imageName: pulumi.interpolate`${args.candidates}:${plan.tag}`,
+        build: {
+          context: plan.context,
+          dockerfile: pulumi.interpolate`${plan.context}/Dockerfile`,
+          platform: "linux/amd64",
+          builderVersion: BuilderVersion.BuilderBuildKit,
+          args: { SOURCE_DATE_EPOCH: sourceDateEpoch },
+        },
+      },
+      { parent: this, replaceOnChanges: ["imageName"] },
+    );
+    this.inputDigest = plan.inputDigest;
+    this.digest = image.repoDigest.apply(digestOf);
+    this.buildUrn = image.urn;
+    this.registerOutputs({ inputDigest: this.inputDigest, digest: this.digest });
+  }
+}
+
+interface Composition {
+  readonly base: string;
+  readonly tools: Readonly<Record<string, { readonly version: string; readonly reference: string }>>;
+  readonly repositories: Readonly<Record<string, string>>;
+  readonly user: string;
+}
+
+/** The inputs' digest, the candidate's tag, and the folder with the rendered Dockerfile. */
+function planImage(composition: Composition) {
+  const { inputs, addresses } = compose(composition);
+  const digest = inputDigest(inputs);
+  return {
+    inputDigest: digest as string,
+    tag: shortDigest(digest),
+    context: writeContext(render(inputs, addresses)),
+  };
+}
+
+/** Splits every reference into what can change the bytes (the digest) and what cannot (the address). */
+function compose({ base, tools, repositories, user }: Composition): { inputs: Inputs; addresses: Addresses } {
+  const split = (reference: string) => {
+    const { registry, path, digest } = parsePinned(reference);
+    return { address: `${registry}/${path}`, digest };
+  };
+  return {
+    inputs: {
+      format: 1,
+      base: split(base).digest,
+      image: { user },
+      tools: mapRecord(tools, ({ version, reference }) => ({ version, digest: split(reference).digest })),
+      repositories: mapRecord(repositories, (reference) => ({ digest: split(reference).digest })),
+    },
+    addresses: {
+      base: split(base).address,
+      tools: mapRecord(tools, ({ reference }) => split(reference).address),
+      repositories: mapRecord(repositories, (reference) => split(reference).address),
+    },
+  };
+}
+
+/** The digest of `name@sha256:…`: only that form of repoDigest names what a registry holds. */
+function digestOf(repoDigest: string): string {
+  const digest = repoDigest.slice(repoDigest.lastIndexOf("@") + 1);
+  if (!isDigest(digest)) throw new Error(`docker.Image returned no registry digest: ${JSON.stringify(repoDigest)}`);
+  return digest;
+}

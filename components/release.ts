@@ -1,0 +1,59 @@
+// Release: copies a tested digest to where releases are, then gives it its names; the version tag is the commit point.
+import * as pulumi from "@pulumi/pulumi";
+import { Copy } from "../provider/resources/copy";
+import { Tag } from "../provider/resources/tag";
+
+export interface ReleaseArgs {
+  /** Repository that has the digest, `host/path`: needed only while `to` lacks it. */
+  from: pulumi.Input<string>;
+  /** Repository of the releases, `host/path`. */
+  to: pulumi.Input<string>;
+  /** The digest to release; take it from the gate, so that nothing untested can come here. */
+  digest: pulumi.Input<string>;
+  /** What the image's label must say right before each tag is written. */
+  inputDigest: pulumi.Input<string>;
+  /** `vX.Y.Z`. Never moves once written. */
+  version: pulumi.Input<string>;
+  /** `sha-…`. Keeps its name while the digest is unchanged. */
+  commitTag: pulumi.Input<string>;
+  /** URN of the build, named when the digest is gone from `from`. */
+  buildUrn?: pulumi.Input<string>;
+  /** Allow plain http to a registry that is not on loopback. Default false. */
+  insecure?: boolean;
+}
+
+/**
+ * One release. Order: the whole graph by digest, `sha-…`, `vX.Y.Z` (the commit point), `latest`.
+ * A version exists if and only if its tag does; deleting this component deletes nothing in the registry.
+ */
+export class Release extends pulumi.ComponentResource {
+  /** `host/path@sha256:…`. */
+  readonly reference: pulumi.Output<string>;
+  readonly digest: pulumi.Output<string>;
+  /** In the order in which they were written. */
+  readonly tags: pulumi.Output<string[]>;
+
+  constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("policychain:index:Release", name, {}, opts);
+    const { insecure } = args;
+    const copy = new Copy(
+      `${name}-copy`,
+      { from: args.from, to: args.to, digest: args.digest, rebuild: args.buildUrn, insecure },
+      { parent: this },
+    );
+    const tag = (role: "commit" | "version" | "latest", value: pulumi.Input<string>, after: pulumi.Resource) =>
+      new Tag(
+        `${name}-${role}`,
+        { repository: args.to, role, tag: value, digest: copy.digest, inputDigest: args.inputDigest, insecure },
+        { parent: this, dependsOn: [after] },
+      );
+    const commit = tag("commit", args.commitTag, copy);
+    const version = tag("version", args.version, commit);
+    const latest = tag("latest", "latest", version);
+
+    this.reference = copy.reference;
+    this.digest = copy.digest;
+    this.tags = pulumi.all([commit.tag, version.tag, latest.tag]);
+    this.registerOutputs({ reference: this.reference, tags: this.tags });
+  }
+}

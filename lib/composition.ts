@@ -1,0 +1,87 @@
+// What an image is to be composed of, resolved to digests before the first resource is declared.
+// Nothing is pushed here, and nothing is downloaded unless the caller allows it.
+import { cacheFolder } from "./cache";
+import { download, memberFromArchive } from "./oci/archive";
+import type { Digest } from "./oci/digest";
+import { folderLayerImage, type LayerImage, layerImage } from "./oci/layer";
+import { parsePinned } from "./oci/reference";
+import type { Inputs } from "./pins/model";
+import { filterRecord, mapRecord, mapRecordAsync } from "./record";
+
+/** Where one tool comes from; exactly one of `image` and `release`. */
+export interface ToolSource {
+  readonly version: string;
+  /** Absolute path of the binary in the image. */
+  readonly path: string;
+  readonly image?: { readonly reference: string; readonly member?: string; readonly digest?: string };
+  readonly release?: { readonly url: string; readonly sha256: string; readonly digest?: string; readonly member?: string };
+}
+
+/** Where one policy repository comes from; exactly one of `folder` and `image`. */
+export interface RepositorySource {
+  readonly folder?: string;
+  readonly image?: string;
+}
+
+export interface Composition {
+  /** Complete, or undefined while a digest is not known. */
+  readonly inputs: Inputs | undefined;
+  /** Tools whose layer image digest stands in no pin and was not computed. */
+  readonly unknown: readonly string[];
+  /** Layer images of the folders, by repository name. */
+  readonly folders: Readonly<Record<string, LayerImage>>;
+  /** Digests of releases that were downloaded because their pin has none, by tool name. */
+  readonly downloaded: Readonly<Record<string, Digest>>;
+}
+
+export interface ComposeOptions {
+  readonly base: string;
+  readonly user: string;
+  readonly tools: Readonly<Record<string, ToolSource>>;
+  readonly policies: Readonly<Record<string, RepositorySource>>;
+  readonly mirrors?: Readonly<Record<string, string>>;
+  /** Compute missing digests of releases by downloading them: true in an update, false in a preview. */
+  readonly mayDownload: boolean;
+}
+
+/** Reads the folders, takes the other digests from their pins. */
+export async function compose(options: ComposeOptions): Promise<Composition> {
+  const { tools, policies, mirrors } = options;
+  const folders = await mapRecordAsync(
+    filterRecord(policies, ({ folder }) => folder !== undefined),
+    ({ folder }, name) => folderLayerImage(folder!, { at: `/repos/${name}` }),
+  );
+  const unpinned = filterRecord(tools, (tool) => digestInPin(tool) === undefined);
+  const downloaded = options.mayDownload
+    ? await mapRecordAsync(filterRecord(unpinned, isRelease), (tool) => releaseDigest(tool, mirrors))
+    : {};
+  const digestOf = (tool: ToolSource, name: string) => digestInPin(tool) ?? downloaded[name];
+  const unknown = Object.keys(filterRecord(tools, (tool, name) => digestOf(tool, name) === undefined));
+  const inputs = (): Inputs => ({
+    format: 1,
+    base: parsePinned(options.base).digest,
+    image: { user: options.user },
+    repositories: mapRecord(policies, ({ image }, name) => ({
+      digest: image ? parsePinned(image).digest : folders[name]!.digest,
+    })),
+    tools: mapRecord(tools, (tool, name) => ({ version: tool.version, digest: digestOf(tool, name)! })),
+  });
+  return { inputs: unknown.length > 0 ? undefined : inputs(), unknown, folders, downloaded };
+}
+
+function isRelease({ release }: ToolSource): boolean {
+  return release !== undefined;
+}
+
+/** A layer image's own reference, or the digest that stands beside a source which is yet to be repacked. */
+function digestInPin({ image, release }: ToolSource): Digest | undefined {
+  if (image && image.member === undefined) return parsePinned(image.reference).digest;
+  return (image?.digest ?? release?.digest) as Digest | undefined;
+}
+
+async function releaseDigest({ release, path }: ToolSource, mirrors?: Readonly<Record<string, string>>): Promise<Digest> {
+  const { url, sha256, member } = release!;
+  const file = await download(url, { sha256, to: cacheFolder("downloads"), mirrors });
+  const entry = await memberFromArchive(file, member);
+  return (await layerImage([{ ...entry, path, executable: true }])).digest;
+}

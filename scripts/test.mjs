@@ -1,0 +1,65 @@
+// Runs the tests and ends with the one line that counts them. `fast` needs nothing but npm ci and the registry's binary;
+// `all` first makes the local toolchain and services ready; `soak` runs the full counts of the fault tests.
+import { spawn, spawnSync } from "node:child_process";
+
+const layers = {
+  unit: ["test/unit/**/*.test.ts"],
+  components: ["test/components/**/*.test.ts"],
+  registry: ["test/registry/**/*.test.ts"],
+  provider: ["test/provider/**/*.test.ts"],
+  "end to end": ["test/e2e/**/*.test.ts"],
+  soak: ["test/soak/**/*.test.ts"],
+};
+const suites = {
+  fast: ["unit", "components", "registry"],
+  all: ["unit", "components", "registry", "provider", "end to end"],
+  soak: ["soak"],
+};
+
+const [suite = "all", ...mochaArguments] = process.argv.slice(2);
+if (!Object.hasOwn(suites, suite)) {
+  console.error(`unknown suite ${suite}; the suites are ${Object.keys(suites).join(", ")}; npm test`);
+  process.exit(2);
+}
+const environment = suite === "fast" ? process.env : { ...process.env, ...localEnvironment() };
+const total = { passed: 0, failed: 0 };
+for (const layer of suites[suite]) {
+  const start = Date.now();
+  const { passed, failed } = await mocha(layers[layer]);
+  console.log(`${layer}: ${passed} passed, ${failed} failed in ${((Date.now() - start) / 1000).toFixed(1)} s\n`);
+  total.passed += passed;
+  total.failed += failed;
+}
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+
+/** Engine, Docker, registry and tools as `npm run local` has them; builds and starts what is missing. */
+function localEnvironment() {
+  const { status, stdout } = spawnSync(process.execPath, ["local/start.mjs", "env", "--json"], {
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+  });
+  if (status !== 0) process.exit(1);
+  return JSON.parse(stdout);
+}
+
+/** Counts from mocha's own summary; a run that ends without one counts as a failure. */
+function mocha(files) {
+  return new Promise((resolve) => {
+    const child = spawn(
+      "node",
+      ["--import", "tsx", "node_modules/mocha/bin/mocha.js", "--timeout", "20000", "--forbid-only", "--forbid-pending", ...mochaArguments, ...files],
+      { env: environment, stdio: ["ignore", "pipe", "inherit"] },
+    );
+    let output = "";
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+      process.stdout.write(chunk);
+    });
+    child.on("close", (code) => {
+      const count = (word) => Number(output.match(new RegExp(`^\\s+(\\d+) ${word}`, "m"))?.[1] ?? 0);
+      const failed = count("failing");
+      resolve({ passed: count("passing"), failed: code === 0 || failed > 0 ? failed : 1 });
+    });
+  });
+}

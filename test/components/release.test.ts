@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import * as pulumi from "@pulumi/pulumi";
+import { Release } from "../../components/release";
+import { only, record } from "../support/mocks";
+import { unwrap } from "../support/unwrap";
+
+const digest = `sha256:${"a".repeat(64)}`;
+const inputDigest = `sha256:${"b".repeat(64)}`;
+const args = {
+  from: "127.0.0.1:5000/candidates/policy-platform",
+  to: "127.0.0.1:5000/releases/policy-platform",
+  digest,
+  inputDigest,
+  version: "v1.0.0",
+  commitTag: "sha-0123456789ab",
+};
+
+for (const preview of [false, true]) {
+  describe(`a release${preview ? " in a preview" : ""}`, () => {
+    it("copies the digest, then writes commit, version and latest on it", async () => {
+      const recorded = await record(preview);
+      const release = new Release("release", args);
+      assert.deepEqual(await unwrap(release.tags), ["sha-0123456789ab", "v1.0.0", "latest"]);
+      assert.deepEqual(only(recorded, "policychain:index:Copy", "release-copy").inputs, {
+        from: args.from,
+        to: args.to,
+        digest,
+      });
+      for (const [role, tag] of [
+        ["commit", "sha-0123456789ab"],
+        ["version", "v1.0.0"],
+        ["latest", "latest"],
+      ])
+        assert.deepEqual(only(recorded, "policychain:index:Tag", `release-${role}`).inputs, {
+          repository: args.to,
+          role,
+          tag,
+          digest,
+          inputDigest,
+        });
+    });
+
+    it("declares the tags in the order of the transaction, so that the version tag follows everything it names", async () => {
+      const recorded = await record(preview);
+      await unwrap(new Release("release", args).tags);
+      const order = recorded.map(({ name }) => name).filter((name) => name !== "release");
+      assert.deepEqual(order, ["release-copy", "release-commit", "release-version", "release-latest"]);
+    });
+  });
+}
+
+describe("a release whose image is yet to be built", () => {
+  it("leaves the digest unknown in a preview instead of guessing one", async () => {
+    await record(true);
+    const release = new Release("release", { ...args, digest: pulumi.output(pulumi.unknown as string) });
+    assert.equal(await unwrap(release.digest), undefined);
+  });
+});

@@ -1,0 +1,36 @@
+// Pulumi mocks that record what a component declares. They show no parent, alias or URN: those need the real engine.
+import * as pulumi from "@pulumi/pulumi";
+
+export interface Recorded {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Record<string, unknown>;
+}
+
+/** What the mocked registry and engine answer: outputs by resource type, merged over the inputs. */
+export type Answers = Readonly<Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>>>;
+
+/** Installs the mocks; `preview` true runs with unknown outputs of resources that are yet to be created. */
+export async function record(preview: boolean, answers: Answers = {}): Promise<Recorded[]> {
+  const recorded: Recorded[] = [];
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs }) => {
+        recorded.push({ type, name, inputs });
+        return { id: `${name}-id`, state: { ...inputs, ...answers[type]?.(inputs) } };
+      },
+      call: () => ({}),
+    },
+    "policy-platform",
+    "test",
+    preview,
+  );
+  return recorded;
+}
+
+/** The one resource of `type` with `name`; fails when there is none or more. */
+export function only(recorded: readonly Recorded[], type: string, name: string): Recorded {
+  const found = recorded.filter((resource) => resource.type === type && resource.name === name);
+  if (found.length !== 1) throw new Error(`${found.length} resources ${type} ${name}`);
+  return found[0]!;
+}
