@@ -3,12 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { BaseImage } from "./components/baseImage";
 import { PlatformImage } from "./components/platformImage";
 import { PolicyRepository } from "./components/policyRepository";
+import { asRunError, known } from "./components/program";
 import { PolicyRegistry } from "./components/registry";
 import { Release } from "./components/release";
 import { ReleaseGate } from "./components/releaseGate";
 import { Tool } from "./components/tool";
 import { settingsFromPulumi } from "./config/load";
-import { asRunError, known } from "./components/program";
 import { planRelease } from "./lib/plan";
 import { mapRecord } from "./lib/record";
 import { dropPulumiFrames } from "./lib/stackTraces";
@@ -70,7 +70,13 @@ async function program() {
   return {
     registry: address,
     version: known(plan.version),
-    image: { repository: releases, digest: release.digest, reference: release.reference, tags: release.tags, inputDigest },
+    image: {
+      repository: releases,
+      digest: release.digest,
+      reference: release.reference,
+      tags: release.tags,
+      inputDigest,
+    },
     gate: gate.result,
     artifacts: {},
     bundles: {},

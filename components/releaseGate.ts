@@ -48,7 +48,11 @@ export class ReleaseGate extends pulumi.ComponentResource {
   /** The digest that passed. */
   readonly digest: pulumi.Output<string>;
   /** `{digest, passed, checks}` of one run; unknown in every preview that would run it. */
-  readonly result: pulumi.Output<{ digest: string; passed: boolean; checks: { name: string; status: string; detail: string }[] }>;
+  readonly result: pulumi.Output<{
+    digest: string;
+    passed: boolean;
+    checks: { name: string; status: string; detail: string }[];
+  }>;
 
   constructor(name: string, args: ReleaseGateArgs, opts?: pulumi.ComponentResourceOptions) {
     super("policychain:index:ReleaseGate", name, {}, opts);

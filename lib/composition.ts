@@ -14,7 +14,12 @@ export interface ToolSource {
   /** Absolute path of the binary in the image. */
   readonly path: string;
   readonly image?: { readonly reference: string; readonly member?: string; readonly digest?: string };
-  readonly release?: { readonly url: string; readonly sha256: string; readonly digest?: string; readonly member?: string };
+  readonly release?: {
+    readonly url: string;
+    readonly sha256: string;
+    readonly digest?: string;
+    readonly member?: string;
+  };
 }
 
 /** Where one policy repository comes from; exactly one of `folder` and `image`. */
@@ -79,7 +84,10 @@ function digestInPin({ image, release }: ToolSource): Digest | undefined {
   return (image?.digest ?? release?.digest) as Digest | undefined;
 }
 
-async function releaseDigest({ release, path }: ToolSource, mirrors?: Readonly<Record<string, string>>): Promise<Digest> {
+async function releaseDigest(
+  { release, path }: ToolSource,
+  mirrors?: Readonly<Record<string, string>>,
+): Promise<Digest> {
   const { url, sha256, member } = release!;
   const file = await download(url, { sha256, to: cacheFolder("downloads"), mirrors });
   const entry = await memberFromArchive(file, member);

@@ -21,7 +21,12 @@ const pulumiFree = ["lib", "cli"];
 
 /** One line per import that goes against the direction. */
 export function importProblems(root: string): string[] {
-  const files = ["index.ts", ...Object.keys(allowed).filter((folder) => !folder.includes(".")).flatMap((folder) => typescript(root, folder))];
+  const files = [
+    "index.ts",
+    ...Object.keys(allowed)
+      .filter((folder) => !folder.includes("."))
+      .flatMap((folder) => typescript(root, folder)),
+  ];
   return [...new Set(files)].flatMap((file) => problemsOf(root, file));
 }
 
@@ -31,8 +36,12 @@ function problemsOf(root: string, file: string): string[] {
   const imports = [...source.matchAll(/(?:from|import|require)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1]!);
   return imports.flatMap((specifier) => {
     if (!specifier.startsWith("."))
-      return specifier.startsWith("@pulumi/") && pulumiFree.includes(from) ? [`${file}: ${from}/ must not import ${specifier}`] : [];
-    const target = normalize(join(dirname(file), specifier)).split(sep).join("/");
+      return specifier.startsWith("@pulumi/") && pulumiFree.includes(from)
+        ? [`${file}: ${from}/ must not import ${specifier}`]
+        : [];
+    const target = normalize(join(dirname(file), specifier))
+      .split(sep)
+      .join("/");
     const permitted = allowed[from]!.some((folder) => target === folder || target.startsWith(`${folder}/`));
     return permitted || !owner(target) ? [] : [`${file}: ${from}/ must not import ${target}`];
   });

@@ -48,7 +48,17 @@ function mocha(files) {
   return new Promise((resolve) => {
     const child = spawn(
       "node",
-      ["--import", "tsx", "node_modules/mocha/bin/mocha.js", "--timeout", "20000", "--forbid-only", "--forbid-pending", ...mochaArguments, ...files],
+      [
+        "--import",
+        "tsx",
+        "node_modules/mocha/bin/mocha.js",
+        "--timeout",
+        "20000",
+        "--forbid-only",
+        "--forbid-pending",
+        ...mochaArguments,
+        ...files,
+      ],
       { env: environment, stdio: ["ignore", "pipe", "inherit"] },
     );
     let output = "";

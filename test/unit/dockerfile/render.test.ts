@@ -40,7 +40,10 @@ describe("the Dockerfile", () => {
   });
 
   it("has no RUN, no ADD and no file of the context", () => {
-    assert.deepEqual(new Set(instructions(render(inputs, addresses))), new Set(["FROM", "COPY", "ENV", "WORKDIR", "USER", "LABEL", "ENTRYPOINT", "CMD"]));
+    assert.deepEqual(
+      new Set(instructions(render(inputs, addresses))),
+      new Set(["FROM", "COPY", "ENV", "WORKDIR", "USER", "LABEL", "ENTRYPOINT", "CMD"]),
+    );
   });
 
   it("refuses an address that is not a plain repository, whatever it tries", () => {
@@ -84,6 +87,8 @@ describe("the Dockerfile", () => {
     const at = Object.fromEntries(Object.keys(repositories).map((name) => [name, `127.0.0.1:5000/layers/${name}`]));
     const dockerfile = render({ ...inputs, repositories }, { ...addresses, repositories: at });
     assert.ok(dockerfile.split("\n").every((line) => Buffer.byteLength(line) <= 65_535));
-    assert.ok(dockerfile.replace(/\\\n/g, "").includes(inputsDocument({ ...inputs, repositories }).replaceAll('"', '\\"')));
+    assert.ok(
+      dockerfile.replace(/\\\n/g, "").includes(inputsDocument({ ...inputs, repositories }).replaceAll('"', '\\"')),
+    );
   });
 });

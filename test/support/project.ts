@@ -1,0 +1,115 @@
+// A throw-away checkout of this program with a stack of its own, driven by the real engine: what a user has after a clone.
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { type ExecResult, exec } from "../../lib/exec";
+
+const root = join(__dirname, "..", "..");
+
+/** The program's own files, linked, so that a test runs the very code of the checkout. */
+const linked = [
+  "Pulumi.yaml",
+  "index.ts",
+  "tsconfig.json",
+  "package.json",
+  "node_modules",
+  "components",
+  "config",
+  "dist",
+  "lib",
+  "provider",
+];
+
+/** Variables of the prepared local stack that every engine command needs. */
+const inherited = ["PULUMI_HOME", "DOCKER_HOST", "PULUMI_SKIP_UPDATE_CHECK", "PULUMI_NODEJS_TRANSPILE_ONLY"];
+
+export interface Project {
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs `pulumi <args> -s local --non-interactive --color never`. */
+  pulumi(...args: string[]): Promise<ExecResult>;
+  /** `pulumi up --yes --skip-preview`, failing the test with the screen when it is red. */
+  up(...args: string[]): Promise<ExecResult>;
+  outputs(): Promise<Record<string, any>>;
+  /** Replaces the stack file's configuration through `change`. */
+  configure(change: (config: Record<string, any>) => void): void;
+  write(path: string, text: string): void;
+  /** Commits everything in the checkout, so that the commit tag moves. */
+  commit(message: string): Promise<void>;
+  remove(): void;
+}
+
+/** Pins that `npm run local` made on this machine: base and tools of the prepared local stack. */
+export function preparedPins(): Record<string, any> {
+  const file = process.env.POLICY_PLATFORM_STACK_FILE ?? join(root, "Pulumi.local.yaml");
+  return (parse(readFileSync(file, "utf8")) as { config: Record<string, any> }).config;
+}
+
+/** A project in a temporary folder, publishing to `registry` (`host:port`), with the sample policies copied in. */
+export async function createProject(registry: string): Promise<Project> {
+  const dir = mkdtempSync(join(tmpdir(), "policy-platform-project-"));
+  for (const name of linked) symlinkSync(join(root, name), join(dir, name));
+  cpSync(join(root, "policies"), join(dir, "policies"), { recursive: true });
+  mkdirSync(join(dir, ".local", "state"), { recursive: true });
+  writeFileSync(join(dir, ".local", "passphrase"), "correct horse battery staple", { mode: 0o600 });
+  writeFileSync(
+    join(dir, ".gitignore"),
+    linked
+      .concat(".local", ".policy-platform", "Pulumi.local.yaml")
+      .map((name) => `/${name}\n`)
+      .join(""),
+  );
+  const stackFile = join(dir, "Pulumi.local.yaml");
+  const prepared = preparedPins();
+  writeFileSync(
+    stackFile,
+    stringify({ config: { ...prepared, "policy-platform:registry": { kind: "existing", address: registry } } }),
+  );
+  const env = {
+    ...Object.fromEntries(inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]!]] : []))),
+    PULUMI_BACKEND_URL: `file://${join(dir, ".local", "state")}`,
+    PULUMI_CONFIG_PASSPHRASE_FILE: join(dir, ".local", "passphrase"),
+    GIT_AUTHOR_NAME: "Test",
+    GIT_AUTHOR_EMAIL: "test@example.com",
+    GIT_COMMITTER_NAME: "Test",
+    GIT_COMMITTER_EMAIL: "test@example.com",
+  };
+  const run = (program: string, args: readonly string[]) => exec(program, args, { cwd: dir, env, timeout: 120_000 });
+  const pulumi = (...args: string[]) =>
+    run("pulumi", [...args, "-s", "local", "--non-interactive", "--color", "never"]);
+  const commit = async (message: string) => {
+    await run("git", ["add", "-A"]);
+    await expectSuccess(run("git", ["commit", "-q", "-m", message]));
+  };
+  await expectSuccess(run("git", ["init", "-q"]));
+  await commit("First");
+  await expectSuccess(run("pulumi", ["stack", "init", "local", "--non-interactive"]));
+  return {
+    dir,
+    env,
+    pulumi,
+    up: (...args) => expectSuccess(pulumi("up", "--yes", "--skip-preview", ...args)),
+    outputs: async () => JSON.parse((await expectSuccess(pulumi("stack", "output", "--json"))).stdout),
+    configure: (change) => {
+      const file = parse(readFileSync(stackFile, "utf8")) as { config: Record<string, any> };
+      change(file.config);
+      writeFileSync(stackFile, stringify(file));
+    },
+    write: (path, text) => {
+      mkdirSync(join(dir, path, ".."), { recursive: true });
+      writeFileSync(join(dir, path), text);
+    },
+    commit,
+    remove: () => {
+      if (existsSync(dir)) rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Fails with the whole screen: a bare exit code helps nobody. */
+export async function expectSuccess(running: Promise<ExecResult>): Promise<ExecResult> {
+  const result = await running;
+  if (result.code !== 0) throw new Error(`exit ${result.code}\n${result.stdout}\n${result.stderr}`);
+  return result;
+}
