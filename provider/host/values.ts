@@ -74,13 +74,11 @@ export function isValues(value: Value): value is Values {
 
 /** Properties from the wire; none when the message holds none. */
 export function fromWire(struct: Struct | undefined): Values {
-  if (!struct) return {};
-  return Object.fromEntries(
-    struct
-      .getFieldsMap()
-      .toArray()
-      .map(([key, value]) => [key, read(value)]),
-  );
+  const entries: [string, Value][] = [];
+  struct?.getFieldsMap().forEach((value, key) => {
+    entries.push([key, read(value)]);
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Properties for the wire. `undefined` is dropped, in a list it is null. */

@@ -1,0 +1,67 @@
+// policychain:index:Copy: a whole graph, by digest, from one repository to another.
+import { PlatformError } from "../lib/errors";
+import { copyGraph, missingFrom } from "../lib/oci/copy";
+import type { Digest } from "../lib/oci/digest";
+import { parseRepository } from "../lib/oci/reference";
+import {
+  containsUnknown,
+  diffInputs,
+  type ResourceContext,
+  type ResourceHandler,
+  UNKNOWN,
+  unwrapSecrets,
+  type Values,
+} from "./host";
+import { parseFailures, requireDigest, schemaFailures } from "./inputs";
+import { withMissing, withoutMissing } from "./missing";
+import { candidateGone, pinned, registryClient } from "./registry";
+
+const token = "policychain:index:Copy";
+
+interface CopyInputs {
+  readonly from: string;
+  readonly to: string;
+  readonly digest: Digest;
+  readonly rebuild?: string;
+  readonly insecure?: boolean;
+}
+
+export const copy: ResourceHandler = {
+  async check(_context, _olds, news) {
+    const inputs = withoutMissing(news);
+    const failures = schemaFailures(token, inputs);
+    const parsers = { from: parseRepository, to: parseRepository, digest: requireDigest };
+    return { inputs, failures: failures.length > 0 ? failures : parseFailures(inputs, parsers) };
+  },
+  diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
+    diffInputs(oldInputs, news, { ignore: ["from", "rebuild", "insecure"] }),
+  create: async (context, inputs) => ({ id: String(unwrapSecrets(inputs.to)), outputs: await makeSo(context, inputs) }),
+  update: (context, _id, _oldInputs, _oldOutputs, news) => makeSo(context, news),
+  async read(context, id, inputs, outputs) {
+    const { to, digest, insecure } = unwrapSecrets(outputs) as unknown as CopyInputs;
+    const target = parseRepository(to);
+    const missing = await missingFrom(registryClient(context, insecure, [target]), target, digest);
+    if (missing.includes(digest)) return undefined;
+    return { id, inputs: withMissing(inputs, missing), outputs: withMissing(outputs, missing) };
+  },
+};
+
+async function makeSo(context: ResourceContext, inputs: Values): Promise<Values> {
+  if (containsUnknown({ to: inputs.to, digest: inputs.digest })) return { ...inputs, reference: UNKNOWN };
+  const { from, to, digest, rebuild, insecure } = unwrapSecrets(inputs) as unknown as CopyInputs;
+  const outputs = { ...inputs, reference: pinned(to, digest) };
+  if (context.preview) return outputs;
+  const target = parseRepository(to);
+  const source = parseRepository(from);
+  const client = registryClient(context, insecure, [source, target]);
+  if ((await missingFrom(client, target, digest)).length === 0) return outputs;
+  const absent = await missingFrom(client, source, digest);
+  if (absent.length > 0) throw candidateGone(from, digest, rebuild);
+  try {
+    await copyGraph(client, { from: source, to: target, digest, log: context.progress });
+  } catch (error) {
+    const cleaned = error instanceof PlatformError && ["manifest-missing", "blob-missing"].includes(error.code);
+    throw cleaned ? candidateGone(from, digest, rebuild, error) : error;
+  }
+  return outputs;
+}

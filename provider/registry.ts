@@ -1,0 +1,44 @@
+// How every handler reaches registries: one client a call, with the call's signal and the credentials of this moment.
+import { messageOf, PlatformError } from "../lib/errors";
+import { RegistryClient } from "../lib/oci/client";
+import { dockerCredentials } from "../lib/oci/credentials";
+import type { Digest } from "../lib/oci/digest";
+import { formatReference, parseRepository, type Repository } from "../lib/oci/reference";
+import type { ResourceContext } from "./host";
+
+/** Plain http goes to the hosts of `repositories` only, and only when `insecure` asks for it; loopback needs no asking. */
+export function registryClient(
+  context: ResourceContext,
+  insecure: boolean | undefined,
+  repositories: readonly Repository[],
+): RegistryClient {
+  return new RegistryClient({
+    credentials: dockerCredentials(),
+    signal: context.signal,
+    insecure: insecure ? repositories.map(({ registry }) => registry) : [],
+    log: context.progress,
+  });
+}
+
+/** `host/path@digest`. */
+export function pinned(repository: string, digest: Digest): string {
+  return formatReference({ ...parseRepository(repository), digest });
+}
+
+/** The error for a candidate that was cleaned up before it was released. */
+export function candidateGone(
+  candidate: string,
+  digest: string,
+  rebuild: string | undefined,
+  cause?: unknown,
+): PlatformError {
+  return new PlatformError(
+    "candidate-gone",
+    {
+      what: `the image ${candidate}@${digest} is gone from its registry${cause ? ` (${messageOf(cause)})` : ""}`,
+      rule: "an image is tested and copied by the digest that was built",
+      fix: rebuild ? `build it again with: pulumi up --replace '${rebuild}'` : "build it again",
+    },
+    { cause },
+  );
+}
