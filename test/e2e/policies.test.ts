@@ -1,0 +1,145 @@
+// The sample repository under the real Kyverno CLI: its tests pass, they fail when a rule is weakened, and the folder
+// as it ships applies every rule. Not shown here: admission in a cluster.
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { kyvernoApply, kyvernoTest, type TestRun } from "../support/kyverno";
+import {
+  documents,
+  type Policy,
+  policyFiles,
+  type Rule,
+  type Suite,
+  securityPolicy,
+} from "../support/policyRepository";
+
+const files = policyFiles(securityPolicy);
+const suiteOf = (policy: string) => documents<Suite>(join(securityPolicy, "tests", policy, "kyverno-test.yaml"))[0]!;
+const never = { conditions: { all: [{ key: 1, operator: "Equals", value: 2 }] } };
+const always = { conditions: { all: [{ key: 1, operator: "Equals", value: 1 }] } };
+const pod = `
+apiVersion: v1
+kind: Pod
+metadata: {name: app}
+spec: {containers: [{name: app, image: nginx}]}
+`;
+
+/** Ways to spoil a rule; each returns false where it does not apply to that rule. */
+const mutations: Record<string, (rule: Rule) => boolean> = {
+  "denies nothing": (rule) => replaceConditions(rule, never),
+  "denies everything": (rule) => replaceConditions(rule, always),
+  "forgets init containers": (rule) => forget(rule, "initContainers"),
+  "forgets ephemeral containers": (rule) => forget(rule, "ephemeralContainers"),
+};
+
+describe("security-policy under the real kyverno", function () {
+  this.timeout(180_000);
+  let work: string;
+  before(() => {
+    work = mkdtempSync(join(tmpdir(), "policies-"));
+  });
+  after(() => rmSync(work, { recursive: true, force: true }));
+
+  it("passes its own tests, every row for the reason it states", async () => {
+    const run = await kyvernoTest(securityPolicy);
+    assert.equal(run.code, 0, run.output);
+    const expected = [...files.values()]
+      .flat()
+      .flatMap(({ metadata }) => suiteOf(metadata.name).results.flatMap((row) => row.resources));
+    assert.deepEqual(unmet(run), []);
+    assert.ok(run.rows.length > expected.length, "rows and checks were evaluated");
+  });
+
+  it("applies every rule as it ships, and each policy alone applies its share", async () => {
+    const shipped = join(work, "shipped", "policies");
+    cpSync(join(securityPolicy, "policies"), shipped, { recursive: true });
+    const alone = await Promise.all([...files.keys()].map((file) => kyvernoApply(join(shipped, file), pod)));
+    for (const [index, file] of [...files.keys()].entries()) {
+      assert.ok((alone[index]!.rules ?? 0) > 0, `${file}: ${alone[index]!.output}`);
+      assert.deepEqual(alone[index]!.invalid, [], file);
+    }
+    const joint = await kyvernoApply(join(work, "shipped"), pod);
+    assert.equal(
+      joint.rules,
+      alone.reduce((sum, { rules }) => sum + (rules ?? 0), 0),
+    );
+    assert.deepEqual([joint.invalid, joint.counts.error], [[], 0]);
+    assert.ok(joint.counts.fail! > 0, "a Pod that says nothing about its security is refused");
+  });
+
+  it("is not disturbed by a README beside the policies, and is dropped whole by another Kubernetes object", async () => {
+    const folder = join(work, "beside");
+    cpSync(join(securityPolicy, "policies"), join(folder, "policies"), { recursive: true });
+    writeFileSync(join(folder, "README.md"), "# Policies\n");
+    assert.notEqual((await kyvernoApply(folder, pod)).rules, 0);
+    writeFileSync(join(folder, "settings.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n");
+    assert.equal((await kyvernoApply(folder, pod)).rules, 0, "the reason why nothing but policies ships");
+  });
+
+  for (const [file, [policy]] of files) {
+    it(`has tests for ${policy!.metadata.name} that fail when a rule of it is spoilt or removed`, async () => {
+      const survivors: string[] = [];
+      let tried = 0;
+      for (const { name } of policy!.spec.rules) {
+        const spoilt = Object.entries(mutations).map(
+          ([what, mutate]) => [`${name} ${what}`, spoil(policy!, name, mutate)] as const,
+        );
+        for (const [what, mutant] of spoilt) {
+          if (mutant === undefined) continue;
+          tried++;
+          const run = await testMutant(file, mutant);
+          if (run.code === 0) survivors.push(`${what}: exit code 0`);
+          if (unmet(run).length === 0) survivors.push(`${what}: no row unmet`);
+        }
+        if (policy!.spec.rules.length > 1) {
+          const without = {
+            ...policy!,
+            spec: { ...policy!.spec, rules: policy!.spec.rules.filter((rule) => rule.name !== name) },
+          };
+          tried++;
+          if (unmet(await testMutant(file, without)).length === 0) survivors.push(`${name} removed: no row unmet`);
+        }
+      }
+      assert.ok(tried >= 2 * policy!.spec.rules.length, `${tried} mutants`);
+      assert.deepEqual(survivors, []);
+    });
+  }
+
+  async function testMutant(file: string, mutant: Policy): Promise<TestRun> {
+    const name = file.replace(/\.yaml$/, "");
+    cpSync(join(securityPolicy, "tests", name), join(work, "tests", name), { recursive: true });
+    cpSync(join(securityPolicy, "policies"), join(work, "policies"), { recursive: true });
+    writeFileSync(join(work, "policies", file), stringify(mutant));
+    return kyvernoTest(join(work, "tests", name));
+  }
+});
+
+/** The rows whose rule did not do what they expect, whatever the exit code says. */
+function unmet(run: TestRun): string[] {
+  return run.rows
+    .filter(({ reason }) => reason !== "Ok")
+    .map((row) => `${row.policy}/${row.rule} ${row.resource}: ${row.reason}`);
+}
+
+function spoil(policy: Policy, name: string, mutate: (rule: Rule) => boolean): Policy | undefined {
+  const mutant = structuredClone(policy);
+  return mutate(mutant.spec.rules.find((rule) => rule.name === name)!) ? mutant : undefined;
+}
+
+function replaceConditions(rule: Rule, deny: unknown): boolean {
+  const { pattern, anyPattern, foreach, ...rest } = rule.validate;
+  Object.assign(rule, { validate: { ...rest, deny } });
+  return true;
+}
+
+function forget(rule: Rule, kind: string): boolean {
+  const before = JSON.stringify(rule.validate);
+  for (const each of rule.validate.foreach ?? []) each.list = each.list.replace(`${kind}, `, "");
+  const patterns = [rule.validate.pattern, ...((rule.validate.anyPattern as unknown[] | undefined) ?? [])];
+  for (const pattern of patterns) {
+    if (pattern !== undefined) delete (pattern as { spec: Record<string, unknown> }).spec[`=(${kind})`];
+  }
+  return JSON.stringify(rule.validate) !== before;
+}
