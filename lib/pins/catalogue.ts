@@ -1,0 +1,36 @@
+// Tools that need no explanation in a stack's configuration: where their releases are, how they are unpacked, how they tell
+// their version. Any other tool says so itself.
+
+export interface CatalogueEntry {
+  /** The linux/amd64 release of a version, `1.13.2` without a leading `v`. */
+  readonly url: (version: string) => string;
+  /** Path of the binary in that archive; undefined where the download is the binary itself. */
+  readonly member?: string;
+  /** Absolute path of the binary in the image. */
+  readonly path: string;
+  /** How the gate asks for the version. Every byte of both streams is looked at, stdout first. */
+  readonly smoke: {
+    readonly command: readonly string[];
+    /** Source of a regular expression with flag `m`; group 1 is the version, without a leading `v`. */
+    readonly expect: string;
+  };
+}
+
+/** By tool name, as it stands in `policy-platform:tools`. */
+export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
+  kyverno: {
+    url: (version) =>
+      `https://github.com/kyverno/kyverno/releases/download/v${version}/kyverno-cli_v${version}_linux_x86_64.tar.gz`,
+    member: "kyverno",
+    path: "/usr/local/bin/kyverno",
+    smoke: { command: ["kyverno", "version"], expect: "^Version: v?(\\S+)$" },
+  },
+  yq: {
+    url: (version) => `https://github.com/mikefarah/yq/releases/download/v${version}/yq_linux_amd64`,
+    path: "/usr/local/bin/yq",
+    smoke: {
+      command: ["yq", "--version"],
+      expect: "^yq \\(https://github\\.com/mikefarah/yq/\\) version v?(\\S+)$",
+    },
+  },
+};

@@ -1,0 +1,64 @@
+// The version rule as a table: what can change between two releases, and how large a version step each asks for.
+// docs/version-rule.md shows this very table.
+
+/** A step of a semantic version. */
+export type Bump = "major" | "minor" | "patch";
+
+/** What a row of the table says. */
+export interface Row {
+  readonly bump: Bump;
+  /** Stands in parentheses behind the versions: `v1.0.0 → v1.0.1 (policy update)`. */
+  readonly reason: string;
+  /** For the documentation: when this row applies. */
+  readonly when: string;
+}
+
+export const versionRule = {
+  "tool-raised": { bump: "major", reason: "tool upgrade", when: "a tool's version is raised" },
+  "tool-lowered": { bump: "major", reason: "tool downgrade", when: "a tool's version is lowered" },
+  "tool-changed": {
+    bump: "major",
+    reason: "tool version change",
+    when: "a tool's version is another text that is neither higher nor lower, such as other build metadata",
+  },
+  "tool-removed": { bump: "major", reason: "tool removed", when: "a tool is removed or renamed" },
+  "repository-removed": {
+    bump: "major",
+    reason: "policy repository removed",
+    when: "a policy repository is removed or renamed",
+  },
+  "structure-changed": {
+    bump: "major",
+    reason: "policy structure change",
+    when: "something of a policy repository's structure is removed or renamed, or the old structure cannot be read any more",
+  },
+  "repository-added": { bump: "minor", reason: "new policy repository", when: "a policy repository is added" },
+  "tool-added": { bump: "minor", reason: "new tool", when: "a tool is added" },
+  "policies-updated": {
+    bump: "patch",
+    reason: "policy update",
+    when: "a policy repository changes otherwise: rules edited, policies and files added",
+  },
+  "tool-rebuilt": { bump: "patch", reason: "tool rebuilt", when: "a tool's binary changes and its version does not" },
+  "base-changed": { bump: "patch", reason: "base update", when: "the base image changes" },
+  "user-changed": { bump: "patch", reason: "user change", when: "the image's user changes" },
+  "template-changed": { bump: "patch", reason: "template change", when: "the Dockerfile's template changes" },
+} as const satisfies Record<string, Row>;
+
+/** One row of the table. */
+export type ChangeKind = keyof typeof versionRule;
+
+/** From the smallest step to the largest. */
+const order: readonly Bump[] = ["patch", "minor", "major"];
+
+/** The largest of the steps; undefined for none. */
+export function largestBump(bumps: Iterable<Bump>): Bump | undefined {
+  const ranks = [...bumps].map((bump) => order.indexOf(bump));
+  return ranks.length === 0 ? undefined : order[Math.max(...ranks)];
+}
+
+/** The table as Markdown, largest steps first. */
+export function versionRuleTable(): string {
+  const rows = Object.values(versionRule).map(({ bump, reason, when }) => `| ${when} | ${bump} | \`${reason}\` |`);
+  return ["| What changes | Step | Shown as |", "| --- | --- | --- |", ...rows, ""].join("\n");
+}

@@ -1,0 +1,71 @@
+// Compares the structure of policy repositories between two releases: old content from its layer image, new from the program.
+import type { Readable } from "node:stream";
+import { extract } from "tar-stream";
+import { PlatformError } from "../errors";
+import type { RegistryClient } from "../oci/client";
+import type { Digest } from "../oci/digest";
+import { readLayerFiles } from "../oci/layer";
+import type { Repository } from "../oci/reference";
+import { editedRepositories, type StructureChanges } from "../pins/diff";
+import type { Inputs } from "../pins/model";
+import { type Files, structureChange } from "../pins/structure";
+import { goneCodes } from "./history";
+
+/** Where the content of policy repositories is. */
+export interface Contents {
+  /** Repository of the layer images of a policy repository. */
+  readonly layers: (name: string) => Repository;
+  /** Layer images that the program made itself, by repository name: read from there, as they may not be pushed yet. */
+  readonly folders: Readonly<Record<string, { readonly digest: Digest; open(): Readable }>>;
+}
+
+/** One entry for each repository that is in both and differs; nothing is read for the others. */
+export async function structureChanges(
+  client: RegistryClient,
+  contents: Contents,
+  old: Inputs,
+  next: Inputs,
+): Promise<StructureChanges> {
+  const changes = editedRepositories(old, next).map(async (name) => {
+    const read = (digest: Digest) => filesOf(client, contents, name, digest);
+    const [before, after] = await Promise.all([
+      read(old.repositories[name]!.digest),
+      read(next.repositories[name]!.digest),
+    ]);
+    return [name, before && after ? structureChange(before, after) : "unknown"] as const;
+  });
+  return Object.fromEntries(await Promise.all(changes));
+}
+
+/** Undefined when the registry has the layer image no more. */
+async function filesOf(
+  client: RegistryClient,
+  { layers, folders }: Contents,
+  name: string,
+  digest: Digest,
+): Promise<Files | undefined> {
+  const root = `repos/${name}/`;
+  const own = Object.hasOwn(folders, name) && folders[name]!.digest === digest ? folders[name] : undefined;
+  try {
+    const files = own ? await untar(own.open()) : await readLayerFiles(client, layers(name), digest);
+    return new Map(
+      [...files].map(([path, content]) => [path.startsWith(root) ? path.slice(root.length) : path, content]),
+    );
+  } catch (error) {
+    if (error instanceof PlatformError && goneCodes.includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+/** Files of a tar that this program made: no links, no hostile names, bounded by what a policy folder may hold. */
+async function untar(tar: Readable): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>();
+  const entries = extract();
+  tar.on("error", (error) => entries.destroy(error)).pipe(entries);
+  for await (const entry of entries) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of entry) chunks.push(chunk as Buffer);
+    if (entry.header.type === "file") files.set(entry.header.name, Buffer.concat(chunks));
+  }
+  return files;
+}
