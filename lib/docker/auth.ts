@@ -1,12 +1,8 @@
 // Credentials on their way to the engine: a header for pushes and pulls, a question by host for builds.
-
-/** What a registry takes: a name and a password, or an identity token. The shape of lib/oci's CredentialStore. */
-export type RegistryCredentials =
-  | { readonly username: string; readonly password: string }
-  | { readonly identityToken: string };
+import type { Credentials } from "../oci/credentials";
 
 /** Finds the credentials of exactly this registry host (`127.0.0.1:5000`); undefined: none, go on as nobody. */
-export type RegistryAuth = (host: string) => Promise<RegistryCredentials | undefined>;
+export type RegistryAuth = (host: string) => Promise<Credentials | undefined>;
 
 /**
  * The value of X-Registry-Auth for a host: base64url WITH padding (the engine silently takes an unpadded one for

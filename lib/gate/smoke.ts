@@ -1,0 +1,164 @@
+// The smoke check's judgements, as pure functions: what was seen in, verdict out. What looks is in run.ts.
+import vm from "node:vm";
+import type { ContainerExecResult } from "../docker/exec";
+
+/** One line of a gate's result. */
+export interface Check {
+  /** `smoke: kyverno`, `smoke: /repos/security-policy`. */
+  readonly name: string;
+  readonly status: "passed" | "failed" | "skipped";
+  /** One sentence without control characters: what was found, and in a failure what was expected. */
+  readonly detail: string;
+}
+
+/** How a tool says its version. */
+export interface ToolSmoke {
+  /** The pinned version, as the pin writes it. */
+  readonly version: string;
+  /** argv in the image, run without a shell. */
+  readonly command: readonly string[];
+  /** Regular expression (multi-line, its first match counts) whose group 1 is the version that the tool prints. */
+  readonly expect: string;
+}
+
+export interface SmokeLimits {
+  /** Seconds that each program may take. */
+  readonly timeoutSeconds: number;
+  /** Memory of the container, all its programs together. */
+  readonly memoryBytes: number;
+  /** Bytes that each program may print. */
+  readonly outputBytes: number;
+}
+
+/** What the image says about itself that decides whether it can be run as documented. */
+export interface ImageStart {
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+  readonly user: string;
+  /** Why the container did not start or did not stay up; undefined when it did. */
+  readonly failure?: string;
+}
+
+/** Milliseconds for one match: a pattern that backtracks for ever must not stop the plugin. */
+const matchLimit = 1000;
+/** Names shown of missing and of extra files each. */
+const shownFiles = 5;
+
+const passed = (name: string, detail: string): Check => ({ name, status: "passed", detail });
+const failed = (name: string, detail: string): Check => ({ name, status: "failed", detail });
+
+/** The image must start its own command, a shell: CI hosts run their steps in it. */
+export function evaluateStart(start: ImageStart): Check {
+  const name = "smoke: shell";
+  const shell = start.command.join(" ");
+  if (start.entrypoint.length > 0) {
+    return failed(
+      name,
+      `the image has the ENTRYPOINT ${JSON.stringify(start.entrypoint)}: \`docker run IMAGE <tool>\` would not run the tool; use a base without one`,
+    );
+  }
+  if (start.command.length === 0) return failed(name, "the image has no CMD: it needs a shell, such as /bin/bash");
+  if (start.failure !== undefined) {
+    const missing = /no such file or directory|executable file not found/i.test(start.failure);
+    return failed(
+      name,
+      missing
+        ? `the image has no ${shell}: its base is without a shell; use a base with bash`
+        : `${shell} does not run in the image: ${printable(start.failure)}`,
+    );
+  }
+  return passed(name, `${shell} runs as ${start.user === "" ? "root" : start.user}`);
+}
+
+/** A tool must end by itself, in its bounds, with code 0, and print the pinned version. */
+export function evaluateTool(
+  name: string,
+  tool: ToolSmoke,
+  result: ContainerExecResult & { readonly oomKilled?: boolean },
+  limits: SmokeLimits,
+): Check {
+  const check = `smoke: ${name}`;
+  const command = `\`${tool.command.join(" ")}\``;
+  if (result.timedOut) return failed(check, `${command} did not end within ${limits.timeoutSeconds} s${said(result)}`);
+  if (result.truncated) return failed(check, `${command} printed more than ${limits.outputBytes} bytes${said(result)}`);
+  if (result.code === 126 || result.code === 127) {
+    return failed(check, `${command} cannot be run in the image (code ${result.code})${said(result)}`);
+  }
+  if (result.oomKilled) {
+    return failed(
+      check,
+      `${command} needed more than the ${limits.memoryBytes} bytes of memory that the gate gives it`,
+    );
+  }
+  if (result.code !== 0) return failed(check, `${command} ended with code ${result.code}${said(result)}`);
+  let found: RegExpExecArray | null;
+  try {
+    found = match(tool.expect, result.output);
+  } catch (error) {
+    return failed(check, `the pattern ${tool.expect} cannot be used: ${(error as Error).message}`);
+  }
+  const version = found?.[1];
+  if (version === undefined) {
+    return failed(
+      check,
+      `${command} prints no version that ${tool.expect} finds; ${tool.version} is pinned${said(result)}`,
+    );
+  }
+  if (version !== tool.version)
+    return failed(check, `${command} prints version ${printable(version)}; ${tool.version} is pinned`);
+  return passed(check, version);
+}
+
+/** `/repos/<name>` must hold the files of its source, all of them and no other. Both are absolute paths of files. */
+export function evaluateRepository(name: string, expected: readonly string[], found: readonly string[]): Check {
+  const check = `smoke: /repos/${name}`;
+  const missing = without(expected, found);
+  const extra = without(found, expected);
+  if (missing.length === 0 && extra.length === 0) return passed(check, files(found.length));
+  const parts = [
+    ...(missing.length > 0 ? [`${files(missing.length)} missing (${listed(missing)})`] : []),
+    ...(extra.length > 0 ? [`${files(extra.length)} too many (${listed(extra)})`] : []),
+  ];
+  return failed(check, `differs from its source: ${parts.join(", ")}`);
+}
+
+/** Nothing else may stand in /repos; `undefined` when nothing does: it is a check only when it fails. */
+export function evaluateStrays(repositories: readonly string[], found: readonly string[]): Check | undefined {
+  const strays = found.filter((path) => !repositories.some((name) => path.startsWith(`/repos/${name}/`)));
+  return strays.length === 0
+    ? undefined
+    : failed("smoke: /repos", `holds ${files(strays.length)} of no repository of this image (${listed(strays)})`);
+}
+
+/** A text from inside the image on one line: control characters away, at most 300 characters. */
+export function printable(text: string): string {
+  const line = text
+    .replace(/\x1b\[[0-9;]*[A-Za-z]/g, "")
+    .replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, " ")
+    .trim();
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+}
+
+function match(pattern: string, text: string): RegExpExecArray | null {
+  // A timer cannot interrupt a match that runs away; the time-out of a vm can.
+  return vm.runInNewContext("new RegExp(pattern, 'm').exec(text)", { pattern, text }, { timeout: matchLimit });
+}
+
+function said({ output }: ContainerExecResult): string {
+  const text = printable(output.slice(0, 4096));
+  return text === "" ? ", and printed nothing" : `; it printed: ${text}`;
+}
+
+function without(list: readonly string[], other: readonly string[]): string[] {
+  const known = new Set(other);
+  return list.filter((item) => !known.has(item)).sort();
+}
+
+function listed(paths: readonly string[]): string {
+  const more = paths.length - shownFiles;
+  return paths.slice(0, shownFiles).map(printable).join(", ") + (more > 0 ? `, and ${more} more` : "");
+}
+
+function files(count: number): string {
+  return count === 1 ? "1 file" : `${count} files`;
+}
