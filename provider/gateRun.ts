@@ -1,9 +1,7 @@
 // policychain:index:GateRun: the release gate on one image digest. It passes or it throws: partial work in the state would
 // be cleared by the next refresh, and the run after it would be green.
 
-import { DockerEngine } from "../lib/docker/engine";
 import { PlatformError } from "../lib/errors";
-import { runSmoke } from "../lib/gate/run";
 import type { RegistryClient } from "../lib/oci/client";
 import { missingFrom } from "../lib/oci/copy";
 import { type Digest, shortDigest } from "../lib/oci/digest";
@@ -63,6 +61,9 @@ async function run(context: ResourceContext, inputs: Values): Promise<Values> {
     );
   }
 
+  // Loaded here: no preview and no refresh needs an engine.
+  const { DockerEngine } = await import("../lib/docker/engine");
+  const { runSmoke } = await import("../lib/gate/run");
   const home = await findImage(context, client, gate, candidate, release);
   await requireInputs(client, home, gate);
   const { passed, checks } = await runSmoke(DockerEngine.fromEnvironment(), {
