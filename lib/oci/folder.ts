@@ -1,0 +1,149 @@
+// The files of a policy folder: what is shipped, what is left out, what is refused.
+// Links: one to a regular file inside the folder is shipped as a copy of that file, as Flux and others drop links without a
+// word. Every other link (out of the folder, absolute, broken, to a folder, to something left out) is refused with its path.
+import { createReadStream, type Dirent, readFileSync } from "node:fs";
+import { lstat, readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
+import { relative } from "node:path";
+import ignore, { type Ignore } from "ignore";
+import { PlatformError } from "../errors";
+import type { LayerEntry } from "./layer";
+import { checkPath, showPath } from "./layerPath";
+import { contentLimits } from "./limits";
+
+/** Left out unless `.policyignore` brings it back with a `!` line. */
+const ignoredByDefault = ["tests/", ".kyverno-test/", ".chainsaw-test/"];
+/** Left out whatever `.policyignore` says. */
+const neverShipped: readonly string[] = [".git", ".policyignore"];
+
+/** Files up to this size in bytes are read in one go: policies, thousands of them, are far below. */
+const readAtOnce = 1024 * 1024;
+
+/** All files of the folder as entries below `at`, in no particular order; empty folders have none. */
+export async function folderEntries(folder: string, at: string): Promise<LayerEntry[]> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found === undefined || !found.isDirectory()) {
+    throw problem(
+      "folder-missing",
+      `policy folder ${showPath(folder)} ${found === undefined ? "does not exist" : "is no folder"}`,
+      "a policy repository is a folder of files",
+      "check the path in the stack's configuration",
+    );
+  }
+  const root = await realpath(folder);
+  const walk: Walk = { root, at, leftOut: await leftOutOf(root), entries: [], bytes: 0 };
+  await visit(walk, "");
+  if (walk.entries.length === 0) {
+    throw problem(
+      "folder-empty",
+      `policy folder ${showPath(folder)} holds nothing to ship`,
+      "a policy repository holds at least one file beside its tests",
+      "add a policy, or check .policyignore",
+    );
+  }
+  return walk.entries;
+}
+
+interface Walk {
+  readonly root: string;
+  readonly at: string;
+  readonly leftOut: (path: string, isFolder: boolean) => boolean;
+  readonly entries: LayerEntry[];
+  bytes: number;
+}
+
+async function leftOutOf(root: string): Promise<Walk["leftOut"]> {
+  const own = await readFile(`${root}/.policyignore`, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw problem(
+      "folder-entry",
+      `${showPath(`${root}/.policyignore`)} cannot be read (${error.code})`,
+      ".policyignore is a text file in gitignore grammar",
+      "make it readable or remove it",
+    );
+  });
+  const rules: Ignore = ignore({ ignorecase: false })
+    .add(ignoredByDefault)
+    .add(own.replace(/^\uFEFF/, ""));
+  return (path, isFolder) =>
+    neverShipped.includes(path.split("/").at(-1)!) || rules.ignores(isFolder ? `${path}/` : path);
+}
+
+async function visit(walk: Walk, folder: string): Promise<void> {
+  const names = await readdir(`${walk.root}/${folder}`, { withFileTypes: true, encoding: "buffer" as BufferEncoding });
+  for (const item of names as unknown as Dirent<Buffer>[]) {
+    const name = item.name.toString("utf8");
+    if (!Buffer.from(name).equals(item.name)) {
+      const shown = `${folder}${item.name.toString("latin1").replace(/[^\x20-\x7e]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`)}`;
+      throw problem(
+        "folder-entry",
+        `name of "${shown}" in ${showPath(walk.root)} is not valid UTF-8`,
+        "names in an image are UTF-8",
+        "rename it",
+      );
+    }
+    const path = `${folder}${name}`;
+    if (walk.leftOut(path, item.isDirectory())) continue;
+    checkPath(`${walk.at}/${path}`, path);
+    if (item.isDirectory()) await visit(walk, `${path}/`);
+    else if (item.isFile()) await add(walk, path, `${walk.root}/${path}`);
+    else if (item.isSymbolicLink()) await add(walk, path, await linkTarget(walk, path));
+    else
+      throw problem(
+        "folder-entry",
+        `${showPath(path)} in ${showPath(walk.root)} is a ${kindOf(item)}`,
+        "a policy repository holds files and folders only",
+        "remove it, or leave it out with .policyignore",
+      );
+  }
+}
+
+async function add(walk: Walk, path: string, file: string): Promise<void> {
+  const { size, mode } = await lstat(file);
+  walk.bytes += size;
+  if (walk.entries.length >= contentLimits.entries || walk.bytes > contentLimits.folderBytes) {
+    throw problem(
+      "folder-too-large",
+      `policy folder ${showPath(walk.root)} holds more than ${walk.bytes > contentLimits.folderBytes ? `${contentLimits.folderBytes} bytes` : `${contentLimits.entries} files`}`,
+      "a policy repository is small: it is read at every preview",
+      "check the path, or leave things out with .policyignore",
+    );
+  }
+  walk.entries.push({
+    path: `${walk.at}/${path}`,
+    executable: (mode & 0o100) !== 0,
+    size,
+    open: () => (size <= readAtOnce ? readFileSync(file) : createReadStream(file)),
+  });
+}
+
+/** The file behind a link that may be shipped as its copy. */
+async function linkTarget(walk: Walk, path: string): Promise<string> {
+  const refuse = (why: string) =>
+    problem(
+      "folder-entry",
+      `${showPath(path)} in ${showPath(walk.root)} is a link ${why}`,
+      "a link is shipped as a copy of a file in the same folder, any other link is refused",
+      "replace it by a copy, or leave it out with .policyignore",
+    );
+  const link = `${walk.root}/${path}`;
+  if ((await readlink(link)).startsWith("/")) throw refuse("to an absolute path");
+  const target = await realpath(link).catch(() => undefined);
+  if (target === undefined) throw refuse("to nothing");
+  const inner = relative(walk.root, target);
+  if (inner === "" || inner === ".." || inner.startsWith("../")) throw refuse("that leaves the folder");
+  if (!(await lstat(target)).isFile()) throw refuse("to what is no regular file");
+  const parts = inner.split("/");
+  const leftOut = parts.some((_, index) => walk.leftOut(parts.slice(0, index + 1).join("/"), index < parts.length - 1));
+  if (leftOut) throw refuse("to something that is left out");
+  return target;
+}
+
+function kindOf(item: Dirent<Buffer>): string {
+  if (item.isFIFO()) return "named pipe";
+  if (item.isSocket()) return "socket";
+  return "device";
+}
+
+function problem(code: string, what: string, rule: string, fix: string): PlatformError {
+  return new PlatformError(code, { what, rule, fix });
+}

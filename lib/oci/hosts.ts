@@ -1,0 +1,35 @@
+// Where a registry is reached, and which hosts may be spoken to without TLS.
+import { isIP } from "node:net";
+
+/** True for names that never leave this machine: localhost, 127.0.0.0/8 and ::1, with or without a port. */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/:[0-9]+$/, "").toLowerCase();
+  if (name === "[::1]") return true;
+  if (isIP(name) === 4) return name.startsWith("127.");
+  return name === "localhost" || name.endsWith(".localhost");
+}
+
+/** True where plain http is allowed: on loopback, and for hosts that the user listed, port included. */
+export function allowsPlainHttp(host: string, insecure: readonly string[]): boolean {
+  return isLoopback(host) || insecure.includes(host.toLowerCase());
+}
+
+/** The address of a registry's API. Docker Hub's lives under another name than its references. */
+export function registryOrigin(registry: string, insecure: readonly string[]): URL {
+  const host = registry === "docker.io" || registry === "index.docker.io" ? "registry-1.docker.io" : registry;
+  return new URL(`${allowsPlainHttp(host, insecure) ? "http" : "https"}://${host}`);
+}
+
+/**
+ * Why `to` must not be followed from `from`, or undefined. Plain http is followed only from plain http: a registry reached
+ * over TLS can neither downgrade a conversation nor steer us to something that listens on this machine.
+ */
+export function refuseHop(from: URL, to: URL, insecure: readonly string[]): string | undefined {
+  if (to.username !== "" || to.password !== "") return "the address holds a user name";
+  if (to.protocol === "https:") return undefined;
+  if (to.protocol !== "http:") return `${to.protocol} is neither http nor https`;
+  if (from.protocol === "https:") return "it leads from https to plain http";
+  return allowsPlainHttp(to.host, insecure)
+    ? undefined
+    : `plain http to ${to.host}, which is neither on this machine nor listed as insecure`;
+}

@@ -1,0 +1,67 @@
+// What an image says about itself: its configuration, for linux/amd64 where it has several.
+import { PlatformError } from "../errors";
+import type { RegistryClient } from "./client";
+import type { Digest } from "./digest";
+import { type ManifestContent, readManifest } from "./manifest";
+import { isConfigType } from "./mediaTypes";
+import { formatReference, type Repository } from "./reference";
+
+/** Size of an image configuration in bytes; inputs labels are part of it. */
+const maxConfigBytes = 8 * 1024 * 1024;
+
+/** An image manifest, with the digest that it was found under: for an index that of its linux/amd64 image. */
+export type ImageManifest = Extract<ManifestContent, { kind: "manifest" }> & { readonly digest: Digest };
+
+/** Reads the image behind a digest. Errors: `manifest-missing`, `platform-missing`. */
+export async function imageManifest(
+  client: RegistryClient,
+  repository: Repository,
+  digest: Digest,
+): Promise<ImageManifest> {
+  const answer = await client.manifest(repository, digest);
+  if (answer === undefined) {
+    throw new PlatformError("manifest-missing", {
+      what: `image ${digest} is not in ${formatReference(repository)}`,
+      rule: "an image that is named by digest must be in its repository",
+      fix: "check the digest, or push the image again",
+    });
+  }
+  const content = readManifest(answer.bytes, answer.mediaType);
+  if (content.kind === "manifest") return { ...content, digest };
+  const child = content.manifests.find(({ platform }) => platform?.os === "linux" && platform.architecture === "amd64");
+  if (child === undefined) {
+    throw new PlatformError("platform-missing", {
+      what: `image ${formatReference({ ...repository, digest })} has no linux/amd64 variant`,
+      rule: "policy-platform images are linux/amd64",
+      fix: "choose an image that has one",
+    });
+  }
+  return imageManifest(client, repository, child.digest);
+}
+
+/** The labels of an image; none for an artifact, which has no image configuration. */
+export async function imageLabels(
+  client: RegistryClient,
+  repository: Repository,
+  digest: Digest,
+): Promise<Record<string, string>> {
+  const { config } = await imageManifest(client, repository, digest);
+  if (!isConfigType(config.mediaType)) return {};
+  const bytes = await client.blob(repository, config.digest, maxConfigBytes);
+  let labels: unknown;
+  try {
+    labels = JSON.parse(bytes.toString("utf8"))?.config?.Labels ?? {};
+  } catch {
+    labels = undefined;
+  }
+  if (typeof labels !== "object" || labels === null || Array.isArray(labels)) {
+    throw new PlatformError("manifest-malformed", {
+      what: `the configuration of ${formatReference({ ...repository, digest })} cannot be read`,
+      rule: "an image configuration is JSON by the OCI image specification",
+      fix: "push the image again with a current tool",
+    });
+  }
+  return Object.fromEntries(
+    Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
+}

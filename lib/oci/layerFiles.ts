@@ -1,0 +1,173 @@
+// The files of an image, its layers merged: for the structure of a released repository and for files of foreign images.
+import { posix } from "node:path";
+import { PlatformError } from "../errors";
+import type { RegistryClient } from "./client";
+import type { Digest } from "./digest";
+import { imageManifest } from "./imageConfig";
+import { showPath } from "./layerPath";
+import { contentLimits } from "./limits";
+import { formatReference, type Repository } from "./reference";
+import { readTar, type TarEntry } from "./tarReader";
+
+export interface ReadOptions {
+  /** Bytes of content kept in memory; default `contentLimits.keptBytes`. */
+  readonly maxBytes?: number;
+  /** Which files to keep, by path without leading slash; default all. */
+  readonly only?: (path: string) => boolean;
+}
+
+export interface ImageFile {
+  readonly bytes: Buffer;
+  readonly executable: boolean;
+}
+
+/**
+ * The regular files of an image (the linux/amd64 one of an index) as its container would see them: layers in order, files
+ * deleted by later layers gone, hard links as copies. Symbolic links and devices are left out. Keys are paths without leading
+ * slash. Errors: `layer-unsupported` (media type), `layer-malformed`, `layer-too-large`, and those of `imageManifest`.
+ */
+export async function readImageFiles(
+  client: RegistryClient,
+  repository: Repository,
+  digest: Digest,
+  options: ReadOptions = {},
+): Promise<Map<string, ImageFile>> {
+  const { maxBytes = contentLimits.keptBytes, only = () => true } = options;
+  const shown = formatReference({ ...repository, digest });
+  const { layers } = await imageManifest(client, repository, digest);
+  const files = new Map<string, ImageFile>();
+  for (const layer of layers) {
+    const { stream } = await client.blobStream(repository, layer.digest);
+    const wrong = (why: string) =>
+      problem(
+        "layer-malformed",
+        `layer ${layer.digest} of ${shown} cannot be read: ${why}`,
+        "a layer is a tar of bounded size",
+        "push the image again with a current tool",
+      );
+    const change: Change = { added: new Map(), removed: new Set(), emptied: new Set() };
+    const context: Context = {
+      files,
+      only,
+      wrong,
+      tooLarge: () => tooLarge(shown, maxBytes),
+      room: maxBytes - keptBytes(files),
+    };
+    for await (const entry of readTar(stream, { gzip: isGzip(layer.mediaType, shown), wrong }))
+      await note(change, entry, context);
+    apply(files, change);
+  }
+  return files;
+}
+
+/** As readImageFiles, content only. */
+export async function readLayerFiles(
+  client: RegistryClient,
+  repository: Repository,
+  digest: Digest,
+  options: ReadOptions = {},
+): Promise<Map<string, Buffer>> {
+  const files = await readImageFiles(client, repository, digest, options);
+  return new Map([...files].map(([path, { bytes }]) => [path, bytes]));
+}
+
+/** What one layer does to those below it (image specification, "Representing Changes"). */
+interface Change {
+  readonly added: Map<string, ImageFile | undefined>;
+  readonly removed: Set<string>;
+  /** Opaque folders: what lower layers hold in them is gone. */
+  readonly emptied: Set<string>;
+}
+
+interface Context {
+  readonly files: ReadonlyMap<string, ImageFile>;
+  readonly only: (path: string) => boolean;
+  readonly wrong: (why: string) => Error;
+  readonly tooLarge: () => Error;
+  /** Bytes that may still be kept. */
+  room: number;
+}
+
+async function note(change: Change, entry: TarEntry, context: Context): Promise<void> {
+  const { files, only, wrong } = context;
+  const path = innerPath(entry.path, wrong);
+  const folder = posix.dirname(path) === "." ? "" : posix.dirname(path);
+  const name = posix.basename(path);
+  if (path === "" || entry.type === "directory") return;
+  if (name === ".wh..wh..opq") change.emptied.add(folder);
+  else if (name.startsWith(".wh.")) change.removed.add(posix.join(folder, name.slice(4)));
+  else if (!only(path)) change.added.set(path, undefined);
+  else if (entry.type === "file" || entry.type === "contiguous-file") {
+    context.room -= entry.size;
+    if (context.room < 0) throw context.tooLarge();
+    const chunks: Buffer[] = [];
+    for await (const chunk of entry.content) chunks.push(chunk);
+    change.added.set(path, { bytes: Buffer.concat(chunks), executable: entry.executable });
+  } else if (entry.type === "link") {
+    const target = innerPath(entry.linkname ?? "", wrong);
+    const linked = change.added.get(target) ?? files.get(target);
+    if (linked === undefined)
+      throw wrong(`${showPath(path)} is a hard link to ${showPath(target)}, which was not read`);
+    change.added.set(path, linked);
+  } else change.added.set(path, undefined);
+}
+
+/** Removals first: they are about lower layers. An entry without content takes the place of a file that is not kept. */
+function apply(files: Map<string, ImageFile>, { added, removed, emptied }: Change): void {
+  const gone = (path: string) =>
+    removed.has(path) ||
+    emptied.has("") ||
+    parents(path).some((above) => removed.has(above) || emptied.has(above) || added.has(above));
+  for (const path of [...files.keys()]) if (gone(path)) files.delete(path);
+  for (const [path, file] of added) {
+    for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1))
+      files.delete(path.slice(0, end));
+    if (file === undefined) files.delete(path);
+    else files.set(path, file);
+  }
+}
+
+/** `a/b` and `a` for `a/b/c`. */
+function parents(path: string): string[] {
+  const above: string[] = [];
+  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) above.push(path.slice(0, end));
+  return above;
+}
+
+function keptBytes(files: ReadonlyMap<string, ImageFile>): number {
+  let bytes = 0;
+  for (const file of files.values()) bytes += file.bytes.length;
+  return bytes;
+}
+
+/** Names are taken from the root of the image; one that climbs out of it is refused. */
+function innerPath(name: string, wrong: (why: string) => Error): string {
+  const path = name.replace(/^(?:\.?\/+)+/, "").replace(/\/+$/, "");
+  if (path.split("/").includes("..") || path.includes("\0"))
+    throw wrong(`entry ${showPath(name)} leads out of the image`);
+  return path === "." ? "" : path;
+}
+
+function isGzip(mediaType: string, shown: string): boolean {
+  if (/\.tar$/.test(mediaType)) return false;
+  if (/\.tar[.+]gzip$/.test(mediaType)) return true;
+  throw problem(
+    "layer-unsupported",
+    `image ${shown} has a layer of type ${JSON.stringify(mediaType)}`,
+    "layers are tar archives, packed by gzip or not at all",
+    "push the image with gzip layers",
+  );
+}
+
+function tooLarge(shown: string, maxBytes: number): PlatformError {
+  return problem(
+    "layer-too-large",
+    `the files of ${shown} have more than ${maxBytes} bytes`,
+    "files of an image are read into memory within a bound",
+    "name fewer files, or check that this is the image you mean",
+  );
+}
+
+function problem(code: string, what: string, rule: string, fix: string): PlatformError {
+  return new PlatformError(code, { what, rule, fix });
+}
