@@ -1,0 +1,28 @@
+// What the catalogue of known tools spares a configuration from saying.
+import { type CatalogueEntry, catalogue } from "../lib/pins/catalogue";
+import type { ParsedConfiguration } from "./schema";
+import type { ToolSettings } from "./settings";
+
+/** The catalogue's entry for a name; undefined for any other tool. */
+export function catalogued(name: unknown): CatalogueEntry | undefined {
+  return typeof name === "string" && Object.hasOwn(catalogue, name) ? catalogue[name] : undefined;
+}
+
+/** Where a tool stands in the image unless its entry says so. */
+export function defaultToolPath(name: string): string {
+  return catalogued(name)?.path ?? `/usr/local/bin/${name}`;
+}
+
+/** A valid entry with what the catalogue knows filled in. */
+export function completeTool(name: string, tool: ParsedConfiguration["tools"][string]): ToolSettings {
+  const known = catalogued(name);
+  const { release } = tool;
+  const member = release?.member ?? known?.member;
+  return {
+    ...tool,
+    path: tool.path ?? defaultToolPath(name),
+    ...(release && { release: { ...release, ...(member !== undefined && { member }) } }),
+    // A tool that neither says how it prints its version nor is known has been refused before.
+    smoke: tool.smoke ?? known!.smoke,
+  };
+}

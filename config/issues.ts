@@ -1,0 +1,157 @@
+// Turns what the schema library found into problems: full key, value, rule, and the line that mends it.
+import type { z } from "zod";
+import { catalogued } from "./catalogued";
+import type { Refusal } from "./grammar";
+import { nearest } from "./nearest";
+import {
+  type ConfigurationProblem,
+  keyPath,
+  type Path,
+  type Place,
+  pinLine,
+  quoted,
+  removeLine,
+  Secret,
+  setLine,
+  stackFileName,
+} from "./problems";
+import { type KeyShape, shapeAt } from "./shape";
+
+/** What a problem is said with. */
+export interface Scene extends Place {
+  /** The configuration as it was written. */
+  readonly raw: unknown;
+  /** How a number stands in the stack file: YAML's 1.10 is the number 1.1. Undefined where that cannot be seen. */
+  readonly written?: (path: Path) => string | undefined;
+}
+
+/** The problems of one issue of the schema library, which may name several keys. */
+export function problemsOfIssue(issue: z.core.$ZodIssue, scene: Scene): ConfigurationProblem[] {
+  const found = issue.path as Path;
+  const path = existing(found, scene.raw);
+  const value = valueAt(scene.raw, path);
+  const shape = shapeAt(found);
+  if (value instanceof Secret || shape === undefined) return []; // secrets are said once, by their own rule
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey([...path, key], shape, scene));
+  if (value === undefined || value === null) return [missingKey(path, shape, scene)];
+  if (issue.code === "custom") {
+    return [refusedText(path, String(value), shape, issue.params as unknown as Refusal, scene)];
+  }
+  if (typeof value === "number" && shape.kind === "text") return [unquotedNumber(path, value, shape, scene)];
+  const wrong = issue.code === "invalid_type" ? `is ${kindOf(value)}, not ${nouns[shape.kind]}` : "is not allowed";
+  return [problem("value-wrong", path, `${wrong}: ${quoted(value)}`, shape.rule, replaceLine(path, shape, scene))];
+}
+
+/** A text may be short for a map: then the path ends at the text. */
+function existing(path: Path, raw: unknown): Path {
+  const end = path.findIndex((_, index) => typeof valueAt(raw, path.slice(0, index)) === "string");
+  return end < 0 ? path : path.slice(0, end);
+}
+
+const nouns: Readonly<Record<KeyShape["kind"], string>> = {
+  text: "text",
+  boolean: "true or false",
+  map: "a map",
+  entries: "a map by name",
+  list: "a list",
+};
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (value !== null && typeof value === "object") return "a map";
+  return typeof value === "string" ? "text" : `a ${typeof value}`;
+}
+
+/** A problem whose text begins with the full key. */
+export function problem(code: string, path: Path, wrong: string, rule: string, fix: string): ConfigurationProblem {
+  const key = keyPath(path);
+  return { key, code, what: `${key} ${wrong}`, rule, fix };
+}
+
+/** The value at a path, own properties only. */
+export function valueAt(raw: unknown, path: Path): unknown {
+  let value = raw;
+  for (const part of path) {
+    if (value === null || typeof value !== "object" || !Object.hasOwn(value, part)) return undefined;
+    value = (value as Record<string | number, unknown>)[part];
+  }
+  return value;
+}
+
+/** Name that `policy-platform pin` knows an entry by; qualified where a tool and a repository share it. */
+export function pinName(path: Path, raw: unknown): string {
+  if (path[0] === "base") return "base";
+  const shared = ["tools", "policies"].every((map) => valueAt(raw, [map, path[1]!]) !== undefined);
+  return shared ? `${path[0]}.${path[1]}` : String(path[1]);
+}
+
+function unknownKey(path: Path, parent: KeyShape, scene: Scene): ConfigurationProblem {
+  const key = String(path.at(-1));
+  const drop = removeLine(path, scene);
+  const first = key.split(/[.[]/)[0]!;
+  const value = valueAt(scene.raw, path);
+  if (path.length === 1 && first !== key && parent.keys.includes(first) && typeof value !== "object") {
+    const steps = key.split(".");
+    const fix = `${drop} && ${setLine(steps, String(value), scene)}`;
+    return problem("key-unknown", path, "is one key with dots in its name", "a nested key is set with --path", fix);
+  }
+  const meant = nearest(key, parent.keys);
+  const rule = `known keys are ${parent.keys.join(", ")}`;
+  return meant === undefined
+    ? problem("key-unknown", path, "is no known key", rule, drop)
+    : problem(
+        "key-unknown",
+        path,
+        `is no known key; did you mean ${meant}?`,
+        rule,
+        `rename it to ${meant} in ${stackFileName(scene.stack)}, or ${drop}`,
+      );
+}
+
+function missingKey(path: Path, shape: KeyShape, scene: Scene): ConfigurationProblem {
+  const last = path.at(-1);
+  const pinnable = path[0] === "tools" && (last === "sha256" || (last === "url" && catalogued(path[1])));
+  const fix = pinnable ? pinLine(pinName(path, scene.raw), scene) : exampleLine(path, shape, scene);
+  return problem(last === "sha256" ? "checksum-missing" : "key-missing", path, "is missing", shape.rule, fix);
+}
+
+function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal, scene: Scene): ConfigurationProblem {
+  const hidden = refusal.code === "url-credentials";
+  const version = refusal.code === "version-moving" ? "VERSION" : undefined;
+  const pinnable = refusal.pin && (refusal.code !== "url-moving" || catalogued(path[1]));
+  const fix = pinnable
+    ? pinLine(pinName(path, scene.raw), scene, version)
+    : setLine(path, refusal.meant ?? String(shape.examples[0]), scene);
+  return problem(refusal.code, path, refusal.wrong + (hidden ? "" : `: ${quoted(text)}`), shape.rule, fix);
+}
+
+function unquotedNumber(path: Path, value: number, shape: KeyShape, scene: Scene): ConfigurationProblem {
+  const written = scene.written?.(path);
+  const lossy = written !== undefined && written !== String(value) ? `, as YAML reads ${quoted(written)}` : "";
+  const code = path.at(-1) === "version" ? "version-unquoted" : "value-wrong";
+  const wrong = `is the number ${value}${lossy}, not text`;
+  return problem(code, path, wrong, shape.rule, setLine(path, written ?? String(value), scene));
+}
+
+/** Sets an example where something of the wrong kind stands; Pulumi sets nothing below a text. */
+function replaceLine(path: Path, shape: KeyShape, scene: Scene): string {
+  const line = exampleLine(path, shape, scene);
+  return ["map", "entries", "list"].includes(shape.kind) ? `${removeLine(path, scene)} && ${line}` : line;
+}
+
+const exampleNames: Readonly<Record<string, string>> = { policies: "security-policy", mirrors: "github.com" };
+
+/** Sets an example: of a map, of its first key that must be there. */
+function exampleLine(path: Path, shape: KeyShape, scene: Scene): string {
+  const next = nextStep(path, shape);
+  const below = next === undefined ? undefined : [...path, next];
+  return below === undefined
+    ? setLine(path, String(shape.examples[0] ?? "true"), scene)
+    : exampleLine(below, shapeAt(below)!, scene);
+}
+
+function nextStep(path: Path, { kind, keys }: KeyShape): string | number | undefined {
+  if (kind === "list") return 0;
+  if (kind === "entries") return exampleNames[path[0]!] ?? "kyverno";
+  return keys.find((key) => shapeAt([...path, key])!.required) ?? keys[0];
+}

@@ -1,0 +1,181 @@
+// Rules that look at more than one key, or at what the schema library does not see. They work on the configuration as it
+// was written, so they hold beside any other error.
+import { readdirSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { catalogued, defaultToolPath } from "./catalogued";
+import { entryName, hostName, imagePath } from "./grammar";
+import { pinName, problem, type Scene, valueAt } from "./issues";
+import {
+  type ConfigurationProblem,
+  type Path,
+  pinLine,
+  quoted,
+  removeLine,
+  Secret,
+  setLine,
+  stackFileName,
+} from "./problems";
+
+/** What the rules look at. */
+export interface RuleScene extends Scene {
+  /** Folders are relative to it. */
+  readonly projectDir: string;
+}
+
+/** Layers of an image are limited to 127 by the engine; the base brings some. */
+const maxEntries = 100;
+
+/** All problems of all rules. */
+export function problemsOfRules(scene: RuleScene): ConfigurationProblem[] {
+  return [secrets, names, sourceForms, toolPaths, toolChecks, folders, entries].flatMap((rule) => rule(scene));
+}
+
+/** Own keys of the map at a path; none where there is no map. */
+function keysAt(scene: Scene, path: Path): string[] {
+  const value = valueAt(scene.raw, path);
+  return value !== null && typeof value === "object" && !(value instanceof Secret) ? Object.keys(value).sort() : [];
+}
+
+/** Nothing here is secret: pins and addresses must be readable in every preview. */
+function secrets(scene: RuleScene): ConfigurationProblem[] {
+  const found: Path[] = [];
+  const visit = (value: unknown, path: Path) => {
+    if (value instanceof Secret) found.push(path);
+    else if (value !== null && typeof value === "object" && path.length < 20)
+      for (const [key, item] of Object.entries(value)) visit(item, [...path, Array.isArray(value) ? Number(key) : key]);
+  };
+  visit(scene.raw, []);
+  const rule = "no key of this program is secret, and registry credentials never stand in a configuration";
+  return found.map((path) => problem("secret-unexpected", path, "is a secret", rule, removeLine(path, scene)));
+}
+
+/** Names become folders, stage names and levels of repositories; hosts of mirrors are names too. */
+function names(scene: RuleScene): ConfigurationProblem[] {
+  return (["tools", "policies", "mirrors"] as const).flatMap((map) => {
+    const form = map === "mirrors" ? hostName : entryName;
+    return keysAt(scene, [map]).flatMap((name) => {
+      const refusal = form.refuse(name);
+      const rename = `rename it${refusal?.meant ? ` to ${refusal.meant}` : ""} in ${stackFileName(scene.stack)}`;
+      return refusal ? [problem(refusal.code, [map, name], refusal.wrong, form.rule, rename)] : [];
+    });
+  });
+}
+
+/** A tool is an image or a release, a repository a folder or an image. */
+function sourceForms(scene: RuleScene): ConfigurationProblem[] {
+  const forms = { tools: ["image", "release"], policies: ["folder", "image"] } as const;
+  return (["tools", "policies"] as const).flatMap((map) =>
+    keysAt(scene, [map]).flatMap((name) => {
+      const path = [map, name];
+      const entry = valueAt(scene.raw, path);
+      if (entry === null || typeof entry !== "object" || Array.isArray(entry) || entry instanceof Secret) return [];
+      const given = forms[map].filter((form) => valueAt(entry, [form]) !== undefined);
+      if (given.length === 1) return [];
+      const rule = `an entry has exactly one of ${forms[map].join(" and ")}`;
+      if (given.length > 1) {
+        const drop = removeLine([...path, given[0]!], scene);
+        return [problem("source-forms", path, `has two sources: ${given.join(" and ")}`, rule, drop)];
+      }
+      const add =
+        map === "policies"
+          ? setLine([...path, "folder"], `policies/${name}`, scene)
+          : catalogued(name)
+            ? pinLine(
+                pinName(path, scene.raw),
+                scene,
+                valueAt(entry, ["version"]) === undefined ? "VERSION" : undefined,
+              )
+            : setLine([...path, "release", "url"], "https://downloads.example.com/tool/v1.2.3/tool.tar.gz", scene);
+      return [problem("source-forms", path, "has no source", rule, add)];
+    }),
+  );
+}
+
+/** Two files cannot stand at one path, nor one below another. The tool that names its path is the one to move. */
+function toolPaths(scene: RuleScene): ConfigurationProblem[] {
+  const placed = keysAt(scene, ["tools"]).map((name) => {
+    const given = valueAt(scene.raw, ["tools", name, "path"]);
+    return { name, given, path: typeof given === "string" ? given : defaultToolPath(name) };
+  });
+  const usable = placed
+    .filter(({ path }) => imagePath.refuse(path) === undefined)
+    .sort((a, b) => Number(a.given !== undefined) - Number(b.given !== undefined));
+  const clash = (a: string, b: string) => `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);
+  return usable.flatMap(({ name, path }, index) => {
+    const other = usable.slice(0, index).find((one) => clash(one.path, path));
+    if (!other) return [];
+    const where = other.path === path ? "where" : "above or below which";
+    const free = path === defaultToolPath(name) ? `/opt/${name}/bin/${name}` : defaultToolPath(name);
+    const key = ["tools", name, "path"];
+    const wrong = `is ${quoted(path)}, ${where} tool ${quoted(other.name)} stands`;
+    return [problem("tool-path-taken", key, wrong, "each tool has a path of its own", setLine(key, free, scene))];
+  });
+}
+
+/** The gate must know how to ask a tool for its version. */
+function toolChecks(scene: RuleScene): ConfigurationProblem[] {
+  return keysAt(scene, ["tools"]).flatMap((name) => {
+    const path = ["tools", name, "smoke"];
+    const entry = valueAt(scene.raw, ["tools", name]);
+    if (catalogued(name) || entry === null || typeof entry !== "object" || valueAt(scene.raw, path) !== undefined)
+      return [];
+    const rule = "a tool outside the catalogue says how it prints its version";
+    const fix = [
+      setLine([...path, "command", 0], name, scene),
+      setLine([...path, "command", 1], "version", scene),
+      setLine([...path, "expect"], "(\\d+\\.\\d+\\.\\d+)", scene),
+    ].join(" && ");
+    return [problem("key-missing", path, "is missing", rule, fix)];
+  });
+}
+
+/** A folder is there and holds something; what of it ships is decided where the layer is made. */
+function folders(scene: RuleScene): ConfigurationProblem[] {
+  return keysAt(scene, ["policies"]).flatMap((name) => {
+    const path = ["policies", name, "folder"];
+    const folder = valueAt(scene.raw, path);
+    if (typeof folder !== "string" || folder === "" || folder.includes("\0")) return [];
+    const wrong = wrongFolder(resolve(scene.projectDir, folder));
+    const fix = setLine(path, `policies/${name}`, scene);
+    return wrong
+      ? [
+          problem(
+            wrong.code,
+            path,
+            `${wrong.what}: ${quoted(folder)}`,
+            "a policy repository's folder exists and holds files",
+            fix,
+          ),
+        ]
+      : [];
+  });
+}
+
+function wrongFolder(folder: string): { code: string; what: string } | undefined {
+  try {
+    if (!statSync(folder).isDirectory()) return { code: "folder-missing", what: "is no folder" };
+    const held = readdirSync(folder).some((entry) => entry !== ".git" && entry !== ".policyignore");
+    return held ? undefined : { code: "folder-empty", what: "is empty" };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG")
+      return { code: "folder-missing", what: "does not exist" };
+    return { code: "folder-unreadable", what: `cannot be read (${code})` };
+  }
+}
+
+/** An image without policies says nothing, and one layer per entry has an end. */
+function entries(scene: RuleScene): ConfigurationProblem[] {
+  const policies = keysAt(scene, ["policies"]).length;
+  const given = valueAt(scene.raw, ["policies"]);
+  if (policies === 0 && given !== null && typeof given === "object" && !(given instanceof Secret)) {
+    const fix = setLine(["policies", "security-policy", "folder"], "policies/security-policy", scene);
+    return [problem("key-missing", ["policies"], "names no policy repository", "an image has at least one", fix)];
+  }
+  const count = policies + keysAt(scene, ["tools"]).length;
+  if (count <= maxEntries) return [];
+  const rule = `an image has a layer for each entry, so at most ${maxEntries} tools and policy repositories together`;
+  return [
+    problem("too-many-entries", ["policies"], `and tools have ${count} entries`, rule, "merge policy repositories"),
+  ];
+}

@@ -1,0 +1,177 @@
+// The one place that says which keys there are, what they mean and what they default to.
+// docs/configuration.md is generated from it.
+import { z } from "zod";
+import * as grammar from "./grammar";
+
+/** A text of one grammar. */
+function text(form: grammar.Grammar, description: string) {
+  return z
+    .string()
+    .superRefine((value, context) => {
+      const refusal = form.refuse(value);
+      if (refusal) context.addIssue({ code: "custom", params: { ...refusal } });
+    })
+    .meta({ description, rule: form.rule, examples: [form.example] });
+}
+
+/** A map by name. */
+function named<T extends z.ZodType>(entry: T, description: string) {
+  return z.record(z.string(), entry).meta({ description, rule: grammar.entryName.rule });
+}
+
+const toolImage = z
+  .strictObject({
+    reference: text(grammar.pinnedImage, "The image, by digest"),
+    member: text(
+      grammar.memberPath,
+      "The tool's file in a foreign image, which is repacked; absent for a layer image",
+    ).optional(),
+    digest: text(
+      grammar.digest,
+      "Digest of the layer image that a foreign image is repacked to; `pin` fills it in",
+    ).optional(),
+  })
+  .meta({
+    description: "The tool as an image. A text is short for `{reference: …}`, a layer image",
+    rule: "an image is a reference by digest, or a map of reference, member and digest",
+  });
+
+const toolRelease = z
+  .strictObject({
+    url: text(grammar.downloadUrl, "Where the release is downloaded; `pin` knows it for the tools of the catalogue"),
+    sha256: text(grammar.checksum, "Checksum of the download; `pin` fills it in"),
+    digest: text(
+      grammar.digest,
+      "Digest of the layer image that the release becomes; without it a preview cannot know the image. `pin` fills it in",
+    ).optional(),
+    member: text(grammar.memberPath, "The tool's file in the archive; the catalogue knows it for its tools").optional(),
+  })
+  .meta({
+    description: "The tool as a download, checked against its checksum",
+    rule: "a release is a map of url, sha256, digest and member",
+  });
+
+const toolSmoke = z
+  .strictObject({
+    command: z
+      .array(text(grammar.commandWord, "One word"))
+      .min(1)
+      .max(20)
+      .meta({
+        description: "What prints the tool's version",
+        rule: grammar.commandWord.rule,
+        examples: [["kyverno", "version"]],
+      }),
+    expect: text(grammar.expectation, "How the version is found in what is printed"),
+  })
+  .meta({
+    description: "How the gate asks the tool for its version; the catalogue knows it for its tools",
+    rule: "a smoke check is a map of command and expect",
+  });
+
+const tool = z
+  .strictObject({
+    version: text(grammar.toolVersion, "The version, which the tool must print in the gate"),
+    path: text(grammar.imagePath, "Where the tool stands in the image; default `/usr/local/bin/<name>`").optional(),
+    image: toolImage.optional(),
+    release: toolRelease.optional(),
+    smoke: toolSmoke.optional(),
+  })
+  .meta({
+    description: "One tool; it has exactly one of `image` and `release`",
+    rule: "a tool is a map of version and one of image and release",
+  });
+
+const policyRepository = z
+  .strictObject({
+    folder: text(
+      grammar.folderPath,
+      "A folder, relative to the project; `.git`, `tests/` and what `.policyignore` names stay out of the image",
+    ).optional(),
+    image: text(grammar.pinnedImage, "A layer image of a policy repository, by digest").optional(),
+  })
+  .meta({
+    description:
+      "One policy repository, found under `/repos/<name>` in the image; it has exactly one of `folder` and `image`",
+    rule: "a policy repository is a map of one of folder and image",
+  });
+
+/** Keys below `policy-platform:`. */
+export const schema = z.strictObject({
+  version: text(
+    grammar.releaseVersion,
+    'The version to release. "auto" is the last release\'s version while nothing changed, else the next one that the changes require',
+  ).default("auto"),
+  registry: z
+    .strictObject({
+      kind: z
+        .enum(["existing"])
+        .default("existing")
+        .meta({
+          description: "`existing`: a registry that is there already",
+          rule: "a registry's kind is existing",
+          examples: ["existing"],
+        }),
+      address: text(grammar.registryAddress, "The registry's host, with a path where it asks for one"),
+      separator: z
+        .enum(["/", "-"])
+        .default("/")
+        .meta({
+          description: 'What joins the levels of a repository\'s name; "-" for registries that allow two levels only',
+          rule: 'a separator is "/" or "-"',
+          examples: ["-"],
+        }),
+      insecure: z
+        .boolean()
+        .default(false)
+        .meta({
+          description: "Speak http to this registry; loopback addresses always do",
+          rule: "insecure is true or false",
+          examples: ["true"],
+        }),
+    })
+    .meta({ description: "The registry that everything is pushed to", rule: "a registry is a map with an address" }),
+  image: z
+    .strictObject({
+      name: text(grammar.entryName, "Last level of the image's repository").default("policy-platform"),
+      user: text(
+        grammar.imageUser,
+        'User and group that commands in the image run as. "0:0" for CI hosts that run steps as root',
+      ).default("65532:65532"),
+    })
+    .prefault({})
+    .meta({ description: "The image that is built", rule: "an image is a map of name and user" }),
+  base: z
+    .strictObject({
+      image: text(
+        grammar.pinnedImage,
+        "The image that everything is laid upon, by digest: it brings the shell and the CA certificates",
+      ),
+    })
+    .meta({ description: "The base of the image", rule: "a base is a map with an image" }),
+  tools: named(tool, "Tools by name").default({}),
+  policies: named(policyRepository, "Policy repositories by name; at least one"),
+  gate: z
+    .strictObject({
+      smoke: z
+        .strictObject({
+          timeout: text(grammar.timeout, "Time for all commands together").default("60s"),
+          memory: text(grammar.memory, "Memory of the container that they run in").default("512Mi"),
+        })
+        .prefault({})
+        .meta({
+          description: "Bounds of the smoke check: each tool prints its version, each repository is there",
+          rule: "smoke is a map of timeout and memory",
+        }),
+    })
+    .prefault({})
+    .meta({ description: "The checks between build and release", rule: "a gate is a map of checks" }),
+  source: text(grammar.commit, "The commit that is released, where the project is no git checkout").optional(),
+  mirrors: z
+    .record(z.string(), text(grammar.mirrorUrl, "The URL that downloads from this host take instead"))
+    .default({})
+    .meta({ description: "Mirrors of download hosts, by host", rule: grammar.hostName.rule }),
+});
+
+/** What the schema lets through, defaults filled in. */
+export type ParsedConfiguration = z.output<typeof schema>;

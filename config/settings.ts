@@ -1,0 +1,127 @@
+// Configuration of one stack: validated once, with every error at once, and then trusted everywhere.
+import { completeTool } from "./catalogued";
+import { problemsOfIssue } from "./issues";
+import { ConfigurationError, type ConfigurationProblem, type Path } from "./problems";
+import { problemsOfRules } from "./rules";
+import { type ParsedConfiguration, schema } from "./schema";
+import { parseDuration, parseSize } from "./units";
+
+/** How the gate asks a tool for its version. */
+export interface SmokeSettings {
+  /** argv, started without a shell. */
+  readonly command: readonly string[];
+  /** Source of a regular expression whose group 1 is the version. */
+  readonly expect: string;
+}
+
+/** One tool; exactly one of `image` and `release`. */
+export interface ToolSettings {
+  readonly version: string;
+  /** Absolute path in the image. */
+  readonly path: string;
+  /** By digest. `member` is the tool's file in a foreign image, `digest` the layer image that this is repacked to. */
+  readonly image?: { readonly reference: string; readonly member?: string; readonly digest?: string };
+  /** `sha256` is the download's, 64 hex characters; `digest` that of the layer image it becomes. */
+  readonly release?: {
+    readonly url: string;
+    readonly sha256: string;
+    readonly digest?: string;
+    readonly member?: string;
+  };
+  readonly smoke: SmokeSettings;
+}
+
+/** One policy repository; exactly one of `folder` (as written, relative to the project) and `image` (a layer image by digest). */
+export interface PolicySettings {
+  readonly folder?: string;
+  readonly image?: string;
+}
+
+/** The whole configuration of a stack, defaults filled in. */
+export interface Settings {
+  /** `auto` or `vX.Y.Z`. */
+  readonly version: string;
+  readonly registry: {
+    readonly kind: "existing";
+    /** `host[:port][/path]`. */
+    readonly address: string;
+    readonly separator: "/" | "-";
+    readonly insecure: boolean;
+  };
+  readonly image: { readonly name: string /** `uid:gid`. */; readonly user: string };
+  readonly base: { /** By digest. */ readonly image: string };
+  readonly tools: Readonly<Record<string, ToolSettings>>;
+  readonly policies: Readonly<Record<string, PolicySettings>>;
+  readonly gate: { readonly smoke: { readonly timeoutSeconds: number; readonly memoryBytes: number } };
+  /** Commit that is released, where the project is no git checkout. */
+  readonly source?: string;
+  /** URL that stands in for a host of downloads. */
+  readonly mirrors: Readonly<Record<string, string>>;
+}
+
+/** Keys without their namespace. */
+export type RawConfiguration = Readonly<Record<string, unknown>>;
+
+export interface ParseContext {
+  /** Stack name; names the file in messages, and the stack in their commands. */
+  readonly stack: string;
+  /** Folders are relative to it. */
+  readonly projectDir: string;
+  /** The text behind a number, where a stack file can be read. */
+  readonly written?: (path: Path) => string | undefined;
+}
+
+/** Settings of a configuration that is in order; else throws one ConfigurationError (`configuration-invalid`) with all problems. */
+export function parseSettings(raw: RawConfiguration, context: ParseContext): Settings {
+  const found = validate(raw, context);
+  if (found.problems.length > 0) throw new ConfigurationError(found.problems, context);
+  return toSettings(found.parsed!);
+}
+
+/** All problems of a configuration; none means that parseSettings returns. */
+export function problemsOf(raw: RawConfiguration, context: ParseContext): readonly ConfigurationProblem[] {
+  return validate(raw, context).problems;
+}
+
+function validate(
+  raw: RawConfiguration,
+  context: ParseContext,
+): { problems: ConfigurationProblem[]; parsed?: ParsedConfiguration } {
+  const scene = { ...context, raw };
+  const result = schema.safeParse(withShortForms(raw));
+  const issues = result.success ? [] : result.error.issues.flatMap((issue) => problemsOfIssue(issue, scene));
+  const problems = sorted([...issues, ...problemsOfRules(scene)]);
+  return result.success ? { problems, parsed: result.data } : { problems };
+}
+
+/** A tool's image may be a text: `{reference: …}` in short. */
+function withShortForms(raw: RawConfiguration): RawConfiguration {
+  const { tools } = raw;
+  if (tools === null || typeof tools !== "object" || Array.isArray(tools)) return raw;
+  const whole = Object.entries(tools).map(([name, tool]: [string, unknown]) => {
+    const image = tool !== null && typeof tool === "object" ? (tool as Record<string, unknown>).image : undefined;
+    return [name, typeof image === "string" ? { ...(tool as object), image: { reference: image } } : tool];
+  });
+  return { ...raw, tools: Object.fromEntries(whole) };
+}
+
+/** In the order of the schema, then by key, so that the list is the same whatever order the file has. */
+function sorted(problems: readonly ConfigurationProblem[]): ConfigurationProblem[] {
+  const order = Object.keys(schema.shape);
+  const rank = ({ key }: ConfigurationProblem) => {
+    const index = order.indexOf(/^[^:]*:([A-Za-z0-9_-]*)/.exec(key)?.[1] ?? "");
+    return index < 0 ? order.length : index;
+  };
+  const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return [...problems].sort((a, b) => rank(a) - rank(b) || compare(a.key, b.key) || compare(a.code, b.code));
+}
+
+function toSettings({ tools, gate, ...rest }: ParsedConfiguration): Settings {
+  return {
+    ...rest,
+    tools: Object.fromEntries(Object.entries(tools).map(([name, tool]) => [name, completeTool(name, tool)])),
+    gate: {
+      smoke: { timeoutSeconds: parseDuration(gate.smoke.timeout)!, memoryBytes: parseSize(gate.smoke.memory)! },
+    },
+  };
+}
