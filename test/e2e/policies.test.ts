@@ -1,7 +1,7 @@
 // The sample repository under the real Kyverno CLI: its tests pass, they fail when a rule is weakened, and the folder
 // as it ships applies every rule. Not shown here: admission in a cluster.
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -76,6 +76,29 @@ describe("security-policy under the real kyverno", function () {
     assert.notEqual((await kyvernoApply(folder, pod)).rules, 0);
     writeFileSync(join(folder, "settings.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n");
     assert.equal((await kyvernoApply(folder, pod)).rules, 0, "the reason why nothing but policies ships");
+  });
+
+  it("accepts the policy and the test that the how-to page shows", async () => {
+    const page = readFileSync(join(__dirname, "..", "..", "docs", "how-to", "add-a-policy.md"), "utf8");
+    const [policy, test] = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
+    const folder = join(work, "how-to", "tests", "require-team-label");
+    mkdirSync(folder, { recursive: true });
+    mkdirSync(join(work, "how-to", "policies"));
+    writeFileSync(join(work, "how-to", "policies", "require-team-label.yaml"), policy!);
+    writeFileSync(join(folder, "kyverno-test.yaml"), test!);
+    const deployment = (name: string, labels: object) =>
+      stringify({ apiVersion: "apps/v1", kind: "Deployment", metadata: { name, labels }, spec: {} });
+    writeFileSync(
+      join(folder, "resources.yaml"),
+      `${deployment("with-team", { team: "shop" })}---\n${deployment("without-team", { violates: "team-label" })}`,
+    );
+    const run = await kyvernoTest(join(work, "how-to"));
+    assert.equal(run.code, 0, run.output);
+    assert.deepEqual(
+      run.rows.map(({ reason }) => reason),
+      ["Ok", "Ok", "Ok"],
+      run.output,
+    );
   });
 
   for (const [file, [policy]] of files) {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { folderLayerImage } from "../../../lib/oci/layer";
 import { policyFiles, securityPolicy, suites } from "../../support/policyRepository";
 
 const files = policyFiles(securityPolicy);
@@ -150,6 +151,11 @@ describe("the sample repository security-policy", () => {
         name,
       );
     }
+  });
+
+  it("ships its policies and nothing else", async () => {
+    const image = await folderLayerImage(securityPolicy, { at: "/repos/security-policy" });
+    assert.deepEqual(Object.keys(image.files), [...files.keys()].map((file) => `policies/${file}`).sort());
   });
 
   it("has nothing but policies where policies are", () => {
