@@ -167,7 +167,7 @@ describe("the sample repository security-policy", () => {
 
   it("lists its policies, rules and actions in its README as they are", () => {
     const readme = readFileSync(join(securityPolicy, "README.md"), "utf8");
-    const listed = [...readme.matchAll(/^\| `(.*?)` \| (.*?) \| (\w+) \|$/gm)].map(
+    const listed = [...readme.matchAll(/^\| `(\S+)` +\| (.*?) +\| (\w+) +\|$/gm)].map(
       ([, policy, names, action]) => `${policy}: ${names} ${action}`,
     );
     const real = policies.map(({ metadata, spec }) => {
