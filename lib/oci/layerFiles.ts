@@ -37,6 +37,7 @@ export async function readImageFiles(
   const { layers } = await imageManifest(client, repository, digest);
   const files = new Map<string, ImageFile>();
   for (const layer of layers) {
+    const gzip = isGzip(layer.mediaType, shown);
     const { stream } = await client.blobStream(repository, layer.digest);
     const wrong = (why: string) =>
       problem(
@@ -53,8 +54,7 @@ export async function readImageFiles(
       tooLarge: () => tooLarge(shown, maxBytes),
       room: maxBytes - keptBytes(files),
     };
-    for await (const entry of readTar(stream, { gzip: isGzip(layer.mediaType, shown), wrong }))
-      await note(change, entry, context);
+    for await (const entry of readTar(stream, { gzip, wrong })) await note(change, entry, context);
     apply(files, change);
   }
   return files;

@@ -1,0 +1,89 @@
+// The real registry (Debian's docker-registry, or any `registry` of the same project) on a free port, for tests.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface RegistryOptions {
+  /** Refuses every write with 405. */
+  readonly readOnly?: boolean;
+  /** Folder of its storage; it is kept. Default: a new folder, removed at the end. */
+  readonly storage?: string;
+  /** Asks for basic authentication: name `tester`, password `secret`. */
+  readonly basic?: boolean;
+  /** Port to listen on; default: a free one. */
+  readonly port?: number;
+}
+
+export interface TestRegistry {
+  /** `127.0.0.1:port`. */
+  readonly host: string;
+  /** Folder with its configuration and, where none was given, its storage. */
+  readonly dir: string;
+  stop(): Promise<void>;
+}
+
+/** bcrypt of `secret`. */
+const testerLine = "tester:$2b$04$HC5CPllhyLg3j302pH0CV.bZ22xWWDAwndoc.9GozR5elXYhiTRki";
+
+/** Starts a registry and resolves when it answers. */
+export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
+  const dir = await mkdtemp(join(tmpdir(), "registry-"));
+  const storage = options.storage ?? join(dir, "storage");
+  const config = {
+    version: 0.1,
+    log: { level: "info", formatter: "json" },
+    storage: {
+      filesystem: { rootdirectory: storage },
+      delete: { enabled: true },
+      maintenance: { readonly: { enabled: options.readOnly === true } },
+    },
+    http: { addr: `127.0.0.1:${options.port ?? 0}` },
+    ...(options.basic ? { auth: { htpasswd: { realm: "test", path: join(dir, "htpasswd") } } } : {}),
+  };
+  await writeFile(join(dir, "htpasswd"), `${testerLine}\n`);
+  await writeFile(join(dir, "config.yml"), JSON.stringify(config)); // JSON is YAML
+  const child = spawn("docker-registry", ["serve", join(dir, "config.yml")], { stdio: ["ignore", "pipe", "pipe"] });
+  try {
+    const host = await listening(child);
+    return {
+      host,
+      dir,
+      async stop() {
+        await ended(child);
+        await rm(dir, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await ended(child);
+    throw error;
+  }
+}
+
+/** Its log names the port that the system chose. */
+function listening(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let log = "";
+    const read = (chunk: Buffer) => {
+      log += chunk.toString();
+      const found = /listening on (127\.0\.0\.1:[0-9]+)/.exec(log)?.[1];
+      if (found === undefined) return;
+      log = "";
+      resolve(found);
+    };
+    assert.ok(child.stdout !== null && child.stderr !== null);
+    child.stdout.on("data", read);
+    child.stderr.on("data", read);
+    child.on("error", reject);
+    child.on("exit", (code) => reject(new Error(`docker-registry ended with ${code}: ${log.slice(-2000)}`)));
+  });
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.on("exit", () => resolve());
+    child.kill("SIGKILL");
+  });
+}
