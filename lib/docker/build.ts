@@ -24,7 +24,7 @@ export interface BuildOptions {
   readonly network?: string;
   /** `host:ip` lines for RUN steps. */
   readonly extraHosts?: readonly string[];
-  /** Credentials for the images that the build pulls. */
+  /** Credentials for the images that the build pulls; default: none. */
   readonly auth?: RegistryAuth;
   /** Called with the name of each step as it starts. */
   readonly onStep?: (text: string) => void;
@@ -39,7 +39,8 @@ const buildIdle = 15 * 60_000;
  * digest elsewhere; use neither as the registry's digest). Throws `build-failed`.
  */
 export async function build(transport: EngineTransport, options: BuildOptions): Promise<{ readonly imageId: string }> {
-  const session = options.auth ? await openSession(transport, options.auth, options.signal) : undefined;
+  // Also without credentials: a registry that asks for some ends the build with "no active sessions" instead of its own answer.
+  const session = await openSession(transport, options.auth ?? (async () => undefined), options.signal);
   const trace = new BuildTrace(options.onStep);
   const name = options.tags[0] ?? "an image";
   try {
@@ -57,7 +58,7 @@ export async function build(transport: EngineTransport, options: BuildOptions): 
         nocache: options.noCache,
         networkmode: options.network,
         extrahosts: options.extraHosts,
-        session: session?.id,
+        session: session.id,
       },
       tar: options.contextTar,
       signal: options.signal,
@@ -77,7 +78,7 @@ export async function build(transport: EngineTransport, options: BuildOptions): 
     options.signal?.throwIfAborted();
     throw error;
   } finally {
-    session?.close();
+    session.close();
   }
 }
 

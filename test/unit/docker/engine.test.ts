@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import { DockerEngine } from "../../../lib/docker/engine";
 import type { PlatformError } from "../../../lib/errors";
 
@@ -19,6 +20,7 @@ describe("the engine's client", () => {
   let answers: Record<string, Answer>;
   let requests: string[];
   let version: object;
+  const sockets = new Set<Duplex>();
 
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), "engine-"));
@@ -33,12 +35,17 @@ describe("the engine's client", () => {
       if (answer) return answer(request, response);
       response.writeHead(404).end(JSON.stringify({ message: "no such thing" }));
     });
+    server.on("upgrade", (_request, socket) => {
+      socket.write("HTTP/1.1 101 UPGRADED\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n");
+      sockets.add(socket);
+    });
     await new Promise<void>((resolve) => server.listen(join(dir, "s"), resolve));
     engine = DockerEngine.fromEnvironment({ DOCKER_HOST: `unix://${dir}/s` });
   });
 
   afterEach(() => {
     server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
     server.close();
     rmSync(dir, { recursive: true });
   });
