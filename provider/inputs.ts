@@ -1,4 +1,6 @@
 // Holds inputs to the committed schema, whatever language they come from: TypeScript would have told, YAML would not.
+import { messageOf } from "../lib/errors";
+import { isDigest } from "../lib/oci/digest";
 import { type Failure, isUnknown, isValues, unwrapSecrets, type Value, type Values } from "./host";
 
 /** The part of a Pulumi package schema that this package uses. */
@@ -85,22 +87,28 @@ export function schemaFailures(token: string, inputs: Values): Failure[] {
   return failures;
 }
 
-/** A failure for each named property that a parser refuses; unknown and absent ones pass. */
+/** A failure for each named property (`image.reference`: inside) that a parser refuses; unknown and absent ones pass. */
 export function parseFailures(inputs: Values, parsers: Readonly<Record<string, (text: string) => unknown>>): Failure[] {
   return Object.entries(parsers).flatMap(([property, parse]) => {
-    const value = unwrapSecrets(inputs[property]);
+    const value = property
+      .split(".")
+      .reduce<Value>((found, name) => (isValues(found) ? found[name] : undefined), unwrapSecrets(inputs));
     if (typeof value !== "string") return [];
     try {
       parse(value);
       return [];
     } catch (error) {
-      return [{ property, reason: (error as Error).message }];
+      return [{ property, reason: messageOf(error) }];
     }
   });
 }
 
 /** Refuses what is no `sha256:` digest. */
 export function requireDigest(text: string): void {
-  if (!/^sha256:[a-f0-9]{64}$/.test(text))
-    throw new Error("is not sha256: and 64 hexadecimal characters in lower case");
+  if (!isDigest(text)) throw new Error("is not sha256: and 64 hexadecimal characters in lower case");
+}
+
+/** Refuses what is no checksum as `sha256sum` prints it. */
+export function requireChecksum(text: string): void {
+  if (!/^[a-f0-9]{64}$/.test(text)) throw new Error("is not 64 hexadecimal characters in lower case");
 }

@@ -1,7 +1,6 @@
 // The four sources of a layer image, and how each becomes one.
 import { cacheFolder } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
-import { download, memberFromArchive } from "../lib/oci/archive";
 import type { Digest } from "../lib/oci/digest";
 import { folderLayerImage, type LayerImage, layerImage, readLayerFiles } from "../lib/oci/layer";
 import { parsePinned } from "../lib/oci/reference";
@@ -46,6 +45,7 @@ export async function layerImageOf(context: ResourceContext, inputs: ManifestInp
     ]);
   }
   if (release) {
+    const { download, memberFromArchive } = await import("../lib/oci/archive");
     const file = await download(release.url, {
       sha256: release.sha256,
       to: cacheFolder("downloads"),
@@ -65,8 +65,9 @@ async function foreignFile(
 ): Promise<LayerImage> {
   const reference = parsePinned(image.reference);
   const client = registryClient(context, insecure, [reference]);
-  const files = await readLayerFiles(client, reference, reference.digest, { maxBytes: maxImageFile });
-  const bytes = files.get(image.path.replace(/^\/+/, ""));
+  const path = image.path.replace(/^\/+/, "");
+  const only = (found: string) => found === path;
+  const bytes = (await readLayerFiles(client, reference, reference.digest, { maxBytes: maxImageFile, only })).get(path);
   if (!bytes) {
     throw new PlatformError("image-file-missing", {
       what: `image ${image.reference} has no file ${image.path}`,

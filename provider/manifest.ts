@@ -15,7 +15,7 @@ import {
   unwrapSecrets,
   type Values,
 } from "./host";
-import { parseFailures, requireDigest, schemaFailures } from "./inputs";
+import { parseFailures, requireChecksum, requireDigest, schemaFailures } from "./inputs";
 import { isLocal, layerImageOf, type ManifestInputs, sourceOf, sources } from "./layerSource";
 import { withMissing, withoutMissing } from "./missing";
 import { pinned, registryClient } from "./registry";
@@ -33,11 +33,13 @@ export const manifest: ResourceHandler = {
         reason: `exactly one of ${sources.join(", ")} is required; given: ${given.join(", ") || "none"}`,
       });
     }
-    if (failures.length === 0)
-      failures.push(...parseFailures(inputs, { repository: parseRepository, digest: requireDigest }));
-    const reference = (unwrapSecrets(inputs.image ?? {}) as Values).reference;
-    if (failures.length === 0 && reference !== undefined)
-      failures.push(...parseFailures({ "image.reference": reference }, { "image.reference": parsePinned }));
+    const parsers = {
+      repository: parseRepository,
+      digest: requireDigest,
+      "image.reference": parsePinned,
+      "release.sha256": requireChecksum,
+    };
+    if (failures.length === 0) failures.push(...parseFailures(inputs, parsers));
     if (failures.length > 0) return { inputs, failures };
     return { inputs: await withDigest(context, inputs) };
   },

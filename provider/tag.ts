@@ -173,19 +173,18 @@ async function inputDigestOf(
 async function taken(client: RegistryClient, wanted: Wanted): Promise<PlatformError> {
   const { repository, name, tag: taken, role, inputDigest } = wanted;
   const found = await client.resolve(repository, taken);
-  const label = found && (await inputDigestOf(client, repository, found.digest).catch(() => undefined));
-  const difference = `its inputs are ${label ?? "not named"}, the wanted ones ${inputDigest ?? "are not known yet"}`;
-  if (role === "version") {
-    return new PlatformError("version-taken", {
-      what: `${name}:${taken} is there already, with another image (${found?.digest}): ${difference}`,
-      rule: "a version never moves",
-      fix: `the next free one: pulumi config set policy-platform:version ${nextFreeVersion(await client.tags(repository))}`,
+  if (role === "commit") {
+    return new PlatformError("commit-tag-taken", {
+      what: `${name}:${taken} already names another image, ${found?.digest}`,
+      rule: "a commit's tag never moves",
+      fix: "commit the change first, or name its source: pulumi config set policy-platform:source NAME",
     });
   }
-  return new PlatformError("commit-tag-taken", {
-    what: `${name}:${taken} is there already, with another image (${found?.digest}): ${difference}`,
-    rule: "a commit's tag never moves",
-    fix: "commit the change first, or name its source: pulumi config set policy-platform:source NAME",
+  const label = found && (await inputDigestOf(client, repository, found.digest).catch(() => undefined));
+  return new PlatformError("version-taken", {
+    what: `${name}:${taken} already names another image, ${found?.digest}: its inputs are ${label ?? "not named"}, those of this release ${inputDigest ?? "are not known yet"}`,
+    rule: "a version never moves",
+    fix: `take the next free one: pulumi config set policy-platform:version ${nextFreeVersion(await client.tags(repository))}`,
   });
 }
 

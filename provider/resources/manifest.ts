@@ -66,6 +66,8 @@ export class Manifest extends pulumi.CustomResource {
   readonly files!: pulumi.Output<Record<string, string> | undefined>;
 
   constructor(name: string, args: ManifestArgs, options?: pulumi.CustomResourceOptions) {
-    super("policychain:index:Manifest", name, { ...args, reference: undefined }, options);
+    // What is not given is found by the plugin: it must stand here to become an output.
+    const found = { digest: undefined, files: undefined, reference: undefined };
+    super("policychain:index:Manifest", name, { ...found, ...args }, options);
   }
 }

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 
 const root = join(__dirname, "..", "..");
 const pluginFolder = join(root, "dist", "policychain");
@@ -40,6 +40,8 @@ export interface EngineProject {
   write(resources: readonly ProgramResource[]): void;
   /** `pulumi <args>` on the stack, never interactive. */
   run(...args: string[]): Promise<CommandResult>;
+  /** `pulumi up` without its preview; throws unless it ends well. */
+  up(...args: string[]): Promise<string>;
   /** The same without waiting for its end. */
   start(...args: string[]): { readonly child: ChildProcess; readonly result: Promise<CommandResult> };
   /** Outputs of the program: for each resource all that it has. */
@@ -60,6 +62,7 @@ export async function engineProject(environment: Readonly<Record<string, string>
   symlinkSync(join(root, "node_modules", "@pulumi", "pulumi"), join(dir, "node_modules", "@pulumi", "pulumi"));
   const file = (name: string, text: string) => writeFileSync(join(dir, name), text);
   file("Pulumi.yaml", projectFile);
+  file("package.json", "{}");
   file("index.js", program);
   file("resources.json", "[]");
   file("passphrase", "a passphrase of this test\n");
@@ -71,7 +74,6 @@ export async function engineProject(environment: Readonly<Record<string, string>
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PULUMI_"))),
-        PATH: `${process.env.PATH ?? ""}${delimiter}${join(root, ".local", "bin")}`,
         PULUMI_HOME: join(dir, ".pulumi-home"),
         PULUMI_BACKEND_URL: `file://${dir}`,
         PULUMI_CONFIG_PASSPHRASE_FILE: join(dir, "passphrase"),
@@ -103,6 +105,11 @@ export async function engineProject(environment: Readonly<Record<string, string>
     start,
     run,
     plugins,
+    async up(...args) {
+      const { code, output } = await run("up", "--yes", "--skip-preview", "--suppress-outputs", ...args);
+      if (code !== 0) throw new Error(`pulumi up ended with ${code}:\n${output}`);
+      return output;
+    },
     write: (resources) => file("resources.json", JSON.stringify(resources)),
     outputs: async () => JSON.parse((await run("stack", "output", "--json")).output),
     dispose() {
