@@ -1,6 +1,6 @@
 // The structure of a policy repository: what its users name in exceptions, reports and paths, so what must not vanish
 // without a major version. Top-level folders; kind, namespace and name of policies; rule names; charts and their templates.
-import { type Document, parseAllDocuments } from "yaml";
+import { parseYaml } from "../policies/yaml";
 
 /** Files by path below the repository's folder, without a leading slash. */
 export type Files = ReadonlyMap<string, Buffer>;
@@ -37,7 +37,7 @@ export function structureOf(files: Files): Structure {
     const template = templateOf(path, charts);
     if (template) entries.add(template);
     else if (/\.(?:ya?ml|json)$/i.test(path)) {
-      const { policies, readable } = policiesOf(content.toString());
+      const { policies, readable } = policiesOf(content);
       for (const policy of policies) entries.add(policy);
       if (!readable) unreadable.add(path);
     }
@@ -76,7 +76,7 @@ function chartsOf(files: Files): Map<string, string> {
   for (const [path, content] of files) {
     if (path !== "Chart.yaml" && !path.endsWith("/Chart.yaml")) continue;
     const folder = path.slice(0, -"Chart.yaml".length).replace(/\/$/, "");
-    const name = documentsOf(content.toString()).values.map((value) => field(value, "name"))[0];
+    const name = documentsOf(content).values.map((value) => field(value, "name"))[0];
     charts.set(folder, typeof name === "string" && name !== "" ? name : `in ${folder || "."}`);
   }
   return charts;
@@ -92,8 +92,8 @@ function templateOf(path: string, charts: ReadonlyMap<string, string>): string |
   return `template ${charts.get(folders.slice(0, at).join("/"))}/${folders.slice(at).join("/")}`;
 }
 
-function policiesOf(text: string): { policies: string[]; readable: boolean } {
-  const { values, readable } = documentsOf(text);
+function policiesOf(content: Buffer): { policies: string[]; readable: boolean } {
+  const { values, readable } = documentsOf(content);
   const objects = values.flatMap((value) => {
     const items = field(value, "kind") === "List" ? field(value, "items") : undefined;
     return Array.isArray(items) ? items : [value];
@@ -116,12 +116,12 @@ function namesIn(value: unknown): string[] {
   return [policy, ...ruleNames.filter((rule) => typeof rule === "string").map((rule) => `rule ${rule} of ${policy}`)];
 }
 
-/** The documents that can be read, and whether all could. An alias bomb and endless nesting count as unreadable. */
-function documentsOf(text: string): { values: unknown[]; readable: boolean } {
+/** The documents that can be read, and whether all could. An alias bomb counts as unreadable. */
+function documentsOf(content: Buffer): { values: unknown[]; readable: boolean } {
+  const { documents, problem } = parseYaml(content);
   try {
-    const documents: readonly Document[] = parseAllDocuments(text, { logLevel: "silent" });
     const good = documents.filter(({ errors }) => errors.length === 0);
-    return { values: good.map((document) => document.toJS()), readable: good.length === documents.length };
+    return { values: good.map((document) => document.toJS()), readable: problem === undefined };
   } catch {
     return { values: [], readable: false };
   }
