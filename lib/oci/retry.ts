@@ -57,7 +57,7 @@ export async function retrying<T>(
       log?.(
         `${messageOf(error).split(";")[0]}; trying again in ${(wait / 1000).toFixed(1)} s (${attempt + 1} of ${limits.attempts})`,
       );
-      await sleep(wait, undefined, { signal });
+      await sleep(wait, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
   }
 }
