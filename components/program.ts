@@ -1,4 +1,4 @@
-// The two things that the program itself needs of Pulumi: honest unknowns, and errors that are one sentence.
+// What the program itself needs of Pulumi: honest unknowns, errors that are one sentence, and its own last state.
 import * as pulumi from "@pulumi/pulumi";
 import { PlatformError } from "../lib/errors";
 
@@ -14,4 +14,11 @@ export async function asRunError<T>(program: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw error instanceof PlatformError ? new pulumi.RunError(error.message) : error;
   }
+}
+
+/** Outputs of the resources in this stack's own state, by URN: what the last run that ended well, or a refresh, left there. */
+export async function stateOf(): Promise<unknown> {
+  const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
+  const { outputs } = await pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName });
+  return outputs;
 }

@@ -6,6 +6,7 @@ import { RegistryClient } from "./oci/client";
 import type { Digest } from "./oci/digest";
 import { parseRepository } from "./oci/reference";
 import { inputDigest } from "./pins/model";
+import { knownRelease } from "./release/known";
 import { type Preflight, preflight } from "./release/preflight";
 import { commitTag } from "./release/source";
 import { type RegistryAddress, repositoryNames } from "./repositoryNames";
@@ -29,6 +30,8 @@ export interface PlanOptions {
   readonly projectDir: string;
   /** True in a preview: then nothing is downloaded, and what only a download can tell stays unknown. */
   readonly preview: boolean;
+  /** The resources in the stack's own state, by URN: they tell a version tag that was moved by hand from a release. */
+  readonly state: () => Promise<unknown>;
 }
 
 /** What is `undefined` is honestly unknown in this preview. */
@@ -75,7 +78,9 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
       layers: (name) => parseRepository(names.policies(name)),
       wanted: settings.version,
       inputs,
+      folders,
       stack: options.stack,
+      known: options.state().then((resources) => knownRelease(resources, names.releases(settings.image.name))),
     }),
     commitTag({
       projectDir: options.projectDir,
