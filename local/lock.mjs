@@ -1,0 +1,39 @@
+// A lock that the kernel releases when its last holder dies, however it dies: flock(1) on a file descriptor that this
+// process keeps, and that a child takes over when it is handed on. Plain JavaScript: start.mjs needs it before npm ci.
+import { spawnSync } from "node:child_process";
+import { ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+
+/**
+ * Takes the lock `file`, waiting for whoever holds it; resolves with the descriptor that holds it.
+ * `waiting` is called once, with what the holder wrote into the file, when there is a wait.
+ */
+export async function acquireLock(file, { owner, waiting = () => {}, interval = 300 }) {
+  mkdirSync(dirname(file), { recursive: true });
+  const descriptor = openSync(file, "a+");
+  for (let round = 0; !tryLock(descriptor); round++) {
+    if (round === 0) waiting(readOwner(file));
+    await new Promise((resolve) => setTimeout(resolve, interval));
+  }
+  ftruncateSync(descriptor);
+  writeSync(descriptor, `${owner}\n`);
+  return descriptor;
+}
+
+/** True when the descriptor holds the lock from now on. */
+export function tryLock(descriptor) {
+  // The descriptor is the child's number 3; the lock belongs to what both have open, and outlives the child.
+  const { status, error } = spawnSync("flock", ["--nonblock", "3"], {
+    stdio: ["ignore", "ignore", "ignore", descriptor],
+  });
+  if (error) throw new Error(`flock cannot be run (${error.code}): install the package util-linux`);
+  return status === 0;
+}
+
+function readOwner(file) {
+  try {
+    return readFileSync(file, "utf8").trim() || "an unknown process";
+  } catch {
+    return "an unknown process";
+  }
+}

@@ -1,0 +1,141 @@
+// The command behind `npm run local`, `local:status`, `local:down` and `local:clean`; started by start.mjs, which has seen to
+// Node, the packages and the lock.
+import { parseArgs } from "node:util";
+import { messageOf, PlatformError } from "../lib/errors";
+import { runningOwnEngine } from "./engine";
+import { processEnvironment } from "./environment";
+import { type Layout, layoutOf, ownEngineHost } from "./layout";
+import { readMemory } from "./memory";
+import { type Level, levels, prepare } from "./prepare";
+import { interruptPulumi } from "./pulumi";
+import { defaultPort, whoAnswers } from "./registry";
+import { bringUp, prepareStack, stackOutputs } from "./stack";
+import { Steps } from "./steps";
+import { cleanUp, stopServices } from "./stopAll";
+import { type Outputs, renderSummary } from "./summary";
+
+const interruptedCode = 130;
+
+interface Flags {
+  readonly registryPort?: string;
+  readonly only?: Level;
+  readonly cache: boolean;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { command, flags } = parse(argv);
+  const layout = layoutOf(process.cwd());
+  switch (command) {
+    case "up":
+      return up(layout, flags);
+    case "status":
+      return status(layout);
+    case "down":
+      return say(await stopServices(layout));
+    case "clean":
+      return say(await cleanUp(layout, flags));
+    case "env":
+      return say([JSON.stringify(describe(layout), null, 2)]);
+    default:
+      throw usage(`there is no command ${JSON.stringify(command)}`);
+  }
+}
+
+async function up(layout: Layout, { registryPort, only }: Flags): Promise<number> {
+  const begun = performance.now();
+  const steps = new Steps({ write: (text) => console.log(text) });
+  const interrupt = () => {
+    console.log("  … interrupted: ending what runs");
+    steps.interrupt(new Interrupted());
+  };
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", () => {
+    interrupt();
+    interruptPulumi();
+  });
+
+  const { pulumi, environment } = await prepare({ layout, steps, registryPort, level: only });
+  if (only !== undefined || environment === undefined) return 0;
+  const stack = { layout, pulumi, environment, screen: steps.screen };
+  await steps.run("Stack", (step) => prepareStack(stack, step));
+  await steps.settle();
+  await steps.run("pulumi up", (step) => bringUp(stack, step));
+  await steps.settle();
+  console.log(renderSummary((await stackOutputs(stack)) as Outputs, steps.times, performance.now() - begun));
+  return 0;
+}
+
+async function status(layout: Layout): Promise<number> {
+  const port = readMemory(layout.memoryFile).registryPort ?? defaultPort;
+  const answerer = await whoAnswers(port, layout.identity);
+  const registry = {
+    ours: "runs",
+    nobody: "is down",
+    "another checkout": "is down (another checkout has the port)",
+    "something else": "is down (something else has the port)",
+  }[answerer];
+  const engine = await runningOwnEngine(layout);
+  return say([
+    `registry 127.0.0.1:${port} ${registry}`,
+    engine ? `Docker engine ${engine.version} runs at ${engine.host}` : "no Docker engine of ours runs",
+  ]);
+}
+
+/** For programs that want to work on the stack: what the last run made ready. */
+function describe(layout: Layout) {
+  const { registryPort = defaultPort, engineHost = ownEngineHost(layout) } = readMemory(layout.memoryFile);
+  return {
+    registry: `127.0.0.1:${registryPort}`,
+    engine: engineHost,
+    bin: layout.bin,
+    environment: processEnvironment({ layout, engineHost, path: [layout.bin] }),
+  };
+}
+
+class Interrupted extends Error {}
+
+function parse(argv: readonly string[]): { command: string; flags: Flags } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        "registry-port": { type: "string" },
+        only: { type: "string" },
+        cache: { type: "boolean" },
+        json: { type: "boolean" },
+      },
+    });
+    if (positionals.length > 1) throw new Error(`unexpected ${positionals[1]}`);
+    const only = values.only as Level | undefined;
+    if (only !== undefined && !levels.includes(only)) throw new Error(`--only is one of ${levels.join(", ")}`);
+    return {
+      command: positionals[0] ?? "up",
+      flags: { registryPort: values["registry-port"], only, cache: values.cache ?? false },
+    };
+  } catch (error) {
+    throw usage(messageOf(error));
+  }
+}
+
+function usage(what: string): PlatformError {
+  return new PlatformError("usage", {
+    what,
+    rule: "npm run local [-- --registry-port PORT] [--only toolchain|services|layers]; local:status, local:down, local:clean [-- --cache]",
+    fix: "see README.md",
+  });
+}
+
+function say(lines: readonly string[]): number {
+  for (const line of lines) console.log(line);
+  return 0;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    if (error instanceof Interrupted) process.exit(interruptedCode);
+    console.error(error instanceof PlatformError ? `\n✗ ${error.message}` : error);
+    process.exit(1);
+  },
+);

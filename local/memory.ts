@@ -1,0 +1,46 @@
+// What `npm run local` remembers from run to run, in .local/memory.json: written by rename, read as empty when it is damaged.
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { ProcessIdentity } from "./process";
+
+/** A program that was started here and is still meant to run. */
+export interface Service extends ProcessIdentity {
+  readonly program: string;
+}
+
+/** A layer image that was pushed here. */
+export interface PushedLayer {
+  /** What it was made of: file, size and time of change, so that 200 MB need not be hashed again. */
+  readonly source: string;
+  readonly digest: string;
+}
+
+export interface Memory {
+  readonly registryPort?: number;
+  readonly registry?: Service;
+  readonly engine?: Service;
+  /** DOCKER_HOST of the last run. */
+  readonly engineHost?: string;
+  readonly layers: Readonly<Record<string, PushedLayer>>;
+  /** Values of Pulumi.local.yaml that this command wrote, by path (`tools.yq.image`): the only ones it may change. */
+  readonly pins: Readonly<Record<string, string>>;
+}
+
+const empty: Memory = { layers: {}, pins: {} };
+
+export function readMemory(file: string): Memory {
+  try {
+    return { ...empty, ...(JSON.parse(readFileSync(file, "utf8")) as Memory) };
+  } catch {
+    return empty;
+  }
+}
+
+/** Changes the given parts and keeps the others. `undefined` forgets. */
+export function remember(file: string, parts: Partial<Memory>): void {
+  const memory = { ...readMemory(file), ...parts };
+  mkdirSync(dirname(file), { recursive: true });
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, `${JSON.stringify(memory, null, 2)}\n`);
+  renameSync(temporary, file);
+}

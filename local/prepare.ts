@@ -1,0 +1,176 @@
+// Makes everything ready that `pulumi up` needs: engine, plugins, registry, Docker, base and tools, stack file, environment.
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { type Engine, findEngine, requireRoot, runningOwnEngine, startEngine } from "./engine";
+import { processEnvironment } from "./environment";
+import { pushBase, pushProbe, pushTool, type ToolName, toolNames } from "./layers/push";
+import type { Layout } from "./layout";
+import { readMemory, remember } from "./memory";
+import { isAlive } from "./process";
+import { installedPlugin, installPlugin } from "./providers";
+import { choosePort, ensureRegistry } from "./registry";
+import { ownPins, writeEnvironmentFile, writeStackFile } from "./stackFile";
+import type { Step, Steps } from "./steps";
+import { PrivateApt } from "./toolchain/debian";
+import { Toolchain } from "./toolchain/toolchain";
+
+/** How far to go; each level includes those before it. */
+export const levels = ["toolchain", "services", "layers"] as const;
+export type Level = (typeof levels)[number];
+
+export interface PrepareOptions {
+  readonly layout: Layout;
+  readonly steps: Steps;
+  /** Value of --registry-port. */
+  readonly registryPort?: string;
+  /** Default `layers`. */
+  readonly level?: Level;
+}
+
+export interface Prepared {
+  /** The program. */
+  readonly pulumi: string;
+  /** Present from level `services` on. */
+  readonly registry?: string;
+  readonly engine?: Engine;
+  /** Environment of a child that works on the stack; present from level `services` on. */
+  readonly environment?: Record<string, string>;
+}
+
+/** Runs the steps; what is there already is used as it is. */
+export async function prepare(options: PrepareOptions): Promise<Prepared> {
+  const { layout, steps, level = "layers" } = options;
+  const apt = new PrivateApt(layout, steps.signal);
+  const toolchain = new Toolchain(layout, steps, apt);
+  try {
+    const prepared = await begin(options, toolchain, apt, levels.indexOf(level)).catch((error) =>
+      steps.interrupt(error),
+    );
+    await steps.settle();
+    await toolchain.close();
+    return prepared!;
+  } finally {
+    await apt.close();
+  }
+}
+
+async function begin(options: PrepareOptions, toolchain: Toolchain, apt: PrivateApt, depth: number): Promise<Prepared> {
+  const { layout, steps } = options;
+  const port = choosePort(options.registryPort, readMemory(layout.memoryFile).registryPort);
+  const address = `127.0.0.1:${port}`;
+
+  const engineFolder = toolchain.engine();
+  const plugins = steps.run("Provider plugins", (step) => installPlugins(layout, step, toolchain), {
+    after: [engineFolder],
+  });
+  const linked = engineFolder.then((folder) => linkPrograms(layout, folder));
+  if (depth < levels.indexOf("services")) {
+    await Promise.all([plugins, linked]);
+    return { pulumi: join(layout.bin, "pulumi") };
+  }
+
+  const registry = steps.run("Registry", async (step) => {
+    const outcome = await ensureRegistry({ layout, port, program: () => toolchain.registry(step) });
+    step.outcome(`${address}, ${outcome === "running" ? "runs already" : "started"}`);
+    return pushProbe(layout, address);
+  });
+  const docker = registry.then((probe) => ensureEngine(layout, steps, toolchain, probe));
+  const layers = depth < levels.indexOf("layers") ? undefined : pushLayers(options, toolchain, apt, address, registry);
+
+  const engine = await docker;
+  await Promise.all([plugins, linked]);
+  const paths = { layout, engineHost: engine.host, path: [layout.bin] };
+  await writeEnvironmentFile(paths);
+  remember(layout.memoryFile, { engineHost: engine.host });
+  await layers;
+  return { pulumi: join(layout.bin, "pulumi"), registry: address, engine, environment: processEnvironment(paths) };
+}
+
+async function installPlugins(layout: Layout, step: Step, toolchain: Toolchain): Promise<void> {
+  const name = "docker";
+  const present = installedPlugin(layout, name);
+  const pulumi =
+    present === undefined && (await toolchain.reachesReleases()) ? join(await toolchain.engine(), "pulumi") : undefined;
+  const kind = await installPlugin(name, { layout, step, pulumi });
+  const why = present ? "" : kind === "official" ? ", just installed" : ", as the official one cannot be had here";
+  step.outcome(`${name} is the ${kind} one${why}`);
+}
+
+async function ensureEngine(
+  layout: Layout,
+  steps: Steps,
+  toolchain: Toolchain,
+  probe: { reference: string },
+): Promise<Engine> {
+  const found = await steps.run("Docker engine", async (step) => {
+    if (isAlive(readMemory(layout.memoryFile).engine)) {
+      const own = await runningOwnEngine(layout);
+      if (own) {
+        step.outcome(`${own.version}, started here, runs already`);
+        return own;
+      }
+    }
+    const finding = await findEngine(layout, probe);
+    if ("engine" in finding) {
+      step.outcome(`${finding.engine.version} at ${finding.engine.host}, used as it is`);
+      return finding.engine;
+    }
+    requireRoot(finding.reason);
+    step.outcome(`${finding.reason}: one is started here`);
+    return undefined;
+  });
+  if (found) return found;
+  const folders = await toolchain.docker();
+  return steps.run("Own Docker engine", async (step) => {
+    const engine = await startEngine(layout, folders);
+    step.outcome(`${engine.version} at ${engine.host}, started`);
+    return engine;
+  });
+}
+
+async function pushLayers(
+  { layout, steps }: PrepareOptions,
+  toolchain: Toolchain,
+  apt: PrivateApt,
+  address: string,
+  registry: Promise<unknown>,
+): Promise<void> {
+  const owned = await ownPins(layout, address);
+  const wanted: Record<string, string> = { "registry.address": address };
+  const pushes: Promise<unknown>[] = [];
+  if (owned.has("base.image")) {
+    pushes.push(
+      steps.run("Base image", async (step) => {
+        wanted["base.image"] = await pushBase({ layout, apt, address, step, registry });
+      }),
+    );
+  }
+  for (const name of toolNames.filter((tool: ToolName) => owned.has(`tools.${tool}.image`))) {
+    const built = toolchain.tool(name);
+    pushes.push(
+      steps.run(
+        `Tool layer ${name}`,
+        async (step) => {
+          const { reference, version } = await pushTool(name, { layout, address, step, folder: await built });
+          wanted[`tools.${name}.image`] = reference;
+          wanted[`tools.${name}.version`] = version;
+        },
+        { after: [built, registry] },
+      ),
+    );
+  }
+  await Promise.all([...pushes, registry]);
+  await steps.run("Stack file", (step) => writeStackFile(layout, address, wanted, step));
+}
+
+/** `.local/bin`: what a shell of this stack finds first. Links are made new each time: they are cheap, and never stale. */
+async function linkPrograms(layout: Layout, folder: string): Promise<void> {
+  await rm(layout.bin, { recursive: true, force: true });
+  await mkdir(layout.bin, { recursive: true });
+  const links = new Map<string, string>([["node", process.execPath]]);
+  for (const name of await readdir(folder)) links.set(name, join(folder, name));
+  const command = join(layout.projectDir, "dist", "cli", "policy-platform.js");
+  if (existsSync(command)) links.set("policy-platform", command);
+  await Promise.all([...links].map(([name, target]) => symlink(target, join(layout.bin, name))));
+}

@@ -1,0 +1,113 @@
+// The stack `local`: made when absent, repaired after a kill, brought up to what the files say, and summed up.
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { writeByRename } from "../lib/cache";
+import { PlatformError } from "../lib/errors";
+import { type Layout, stackName } from "./layout";
+import { type PulumiOptions, runPulumi } from "./pulumi";
+import type { Step, StepScreen } from "./steps";
+
+const projectName = "policy-platform";
+
+export interface StackOptions {
+  readonly layout: Layout;
+  readonly pulumi: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly screen: StepScreen;
+}
+
+/** Makes passphrase and stack unless they are there, and removes what a killed run left. Error: `stack-init`. */
+export async function prepareStack(options: StackOptions, step: Step): Promise<void> {
+  const { layout, environment } = options;
+  await ensurePassphrase(layout);
+  await mkdir(layout.state, { recursive: true });
+  if (!existsSync(checkpoint(layout))) {
+    await dropForeignSalt(layout);
+    const result = await runPulumi(["stack", "init", stackName], pulumiOptions(options));
+    if (result.code !== 0) throw stackFailed("stack-init", "pulumi stack init", result.output);
+    step.outcome("made");
+    return;
+  }
+  step.outcome("there already");
+}
+
+/** Runs `pulumi up`; a candidate that is gone is built again, as the error says. Error: `up-failed`. */
+export async function bringUp(options: StackOptions, step: Step): Promise<void> {
+  const { screen } = options;
+  const shown = { ...pulumiOptions(options), onOutput: lines((line) => screen.write(`    ${line}`)) };
+  const up = ["up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stackName];
+  const first = await runPulumi(up, shown);
+  const gone = first.code === 0 ? undefined : rebuildUrn(first.output);
+  if (gone !== undefined) screen.write("  … the candidate image is gone from the registry: it is built again");
+  const last = gone === undefined ? first : await runPulumi([...up, "--replace", gone], shown);
+  if (last.code !== 0) throw stackFailed("up-failed", "pulumi up", last.output);
+  step.outcome(/^\s+(\+|~|\+-|-\+|-)\s?\d+ /m.test(last.output) ? "changed" : "nothing to change");
+}
+
+/** What the program said about the stack, and the state after the last successful run. */
+export async function stackOutputs(options: StackOptions): Promise<Record<string, unknown>> {
+  const result = await runPulumi(["stack", "output", "--json", "--stack", stackName], pulumiOptions(options));
+  return result.code === 0 ? (JSON.parse(result.stdout) as Record<string, unknown>) : {};
+}
+
+/** The resource that an error asks to be replaced: `pulumi up --replace '<urn>'`. */
+export function rebuildUrn(output: string): string | undefined {
+  return /pulumi up --replace '(urn:pulumi:[^'\n]+)'/.exec(output)?.[1];
+}
+
+/** The file of the file backend that holds the stack. */
+export function checkpoint(layout: Layout): string {
+  return join(layout.state, ".pulumi", "stacks", projectName, `${stackName}.json`);
+}
+
+function pulumiOptions({ layout, pulumi, environment }: StackOptions): PulumiOptions {
+  return { pulumi, environment, cwd: layout.projectDir };
+}
+
+async function ensurePassphrase({ passphraseFile }: Layout): Promise<void> {
+  if (existsSync(passphraseFile)) return;
+  await writeByRename(passphraseFile, (file) =>
+    writeFile(file, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 }),
+  );
+}
+
+/**
+ * A new stack cannot take over the salt that an earlier one, whose passphrase went with it, left in the stack file.
+ * Error: `secrets-lost` when something is encrypted with it.
+ */
+async function dropForeignSalt({ stackFile }: Layout): Promise<void> {
+  const text = await readFile(stackFile, "utf8").catch(() => "");
+  if (!/^encryptionsalt:/m.test(text)) return;
+  if (/^\s+-?\s*secure:/m.test(text)) {
+    throw new PlatformError("secrets-lost", {
+      what: "Pulumi.local.yaml holds secrets of an earlier local stack, whose passphrase is gone",
+      rule: "a secret is read with the passphrase of .local/ that it was written with",
+      fix: "delete the `secure:` values and the line `encryptionsalt:`, run it again, then set them anew",
+    });
+  }
+  await writeByRename(stackFile, (file) => writeFile(file, text.replace(/^encryptionsalt:.*\n?/m, "")));
+}
+
+function stackFailed(code: string, command: string, output: string): PlatformError {
+  const reasons = output
+    .split("\n")
+    .map((line) => /^\s*error: (.+)$/.exec(line)?.[1])
+    .filter((line) => line !== undefined && !/^(update|preview) failed$/.test(line));
+  return new PlatformError(code, {
+    what: `${command} failed: ${reasons[0] ?? output.trim().split("\n").at(-1) ?? "it said nothing"}`,
+    rule: "no tag is written by a run that fails",
+    fix: "mend what is said above and run `npm run local` again",
+  });
+}
+
+/** Passes on whole lines only. */
+function lines(write: (line: string) => void): (text: string) => void {
+  let rest = "";
+  return (text) => {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop()!;
+    for (const part of parts) write(part);
+  };
+}

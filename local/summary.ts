@@ -1,0 +1,55 @@
+// What `npm run local` and `npm run local:status` say about the stack.
+import { duration, type StepTime } from "./steps";
+
+/** The parts of the stack's outputs that are shown; all of them may be missing after a failed run. */
+export interface Outputs {
+  readonly version?: string;
+  readonly image?: {
+    readonly repository?: string;
+    readonly digest?: string;
+    readonly reference?: string;
+    readonly tags?: readonly string[];
+  };
+  readonly gate?: {
+    readonly passed?: boolean;
+    readonly checks?: readonly { readonly name: string; readonly status: string; readonly detail: string }[];
+  };
+}
+
+/** Digest, tags and gate of the released image. */
+export function releaseLines({ image, gate }: Outputs): string[] {
+  if (!image?.digest) return ["  nothing is released yet"];
+  return [
+    `  image   ${image.repository}`,
+    `  digest  ${image.digest}`,
+    `  tags    ${(image.tags ?? []).join("  ")}`,
+    ...(gate?.checks ?? []).map(
+      ({ name, status, detail }) => `  gate    ${status === "passed" ? "✔" : "✗"} ${name}${detail && `: ${detail}`}`,
+    ),
+  ];
+}
+
+/** The whole summary of a green run. */
+export function renderSummary(outputs: Outputs, times: readonly StepTime[], total: number): string {
+  const slow = times.filter(({ milliseconds }) => milliseconds >= 100);
+  const width = Math.max(...slow.map(({ name }) => name.length), 0);
+  const docker = outputs.image?.reference
+    ? [`  docker run --rm --network none ${outputs.image.reference} kyverno version`]
+    : [];
+  return [
+    "",
+    "Released",
+    ...releaseLines(outputs),
+    "",
+    "Times",
+    ...slow.map(({ name, milliseconds }) => `  ${name.padEnd(width)}  ${duration(milliseconds)}`),
+    `  ${"in all".padEnd(width)}  ${duration(total)}`,
+    "",
+    "Go on in a shell of this stack",
+    "  source .local/env",
+    "  pulumi preview          what an edit of a policy or a pin would change",
+    "  pulumi stack output     what is released",
+    ...docker,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,62 @@
+// The programs that are built from Go modules: their pins, and the folders of the cache in which they are found again.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { canonicalJson } from "../../lib/canonicalJson";
+import type { Layout } from "../layout";
+
+/** One entry of programs.json; its module's go.mod and go.sum are in `modules/<name>`. */
+export interface Program {
+  readonly version: string;
+  /** For the first screen: what it is for. */
+  readonly what: string;
+  /** Go package by file name. */
+  readonly binaries: Readonly<Record<string, string>>;
+  readonly ldflags: string;
+  readonly tags?: string;
+  /** Built with cgo; default false. */
+  readonly cgo?: boolean;
+  /** True for what most machines never build; default false. */
+  readonly optional?: boolean;
+  /** A cold build on two cores. */
+  readonly seconds: number;
+}
+
+export type ProgramName =
+  | "pulumi"
+  | "pulumi-language-nodejs"
+  | "yq"
+  | "kyverno"
+  | "dockerd"
+  | "containerd"
+  | "runc"
+  | "registry";
+
+// The table is JSON because local/start.mjs reads it too, before there is anything that could read TypeScript.
+const programs = require("./programs.json") as Record<ProgramName, Program>;
+
+export function programOf(name: ProgramName): Program {
+  return programs[name];
+}
+
+/** The environment that decides what a build puts out, beside the module, the Go version and the flags. */
+export const buildTarget = { GOOS: "linux", GOARCH: "amd64", GOAMD64: "v1", GOEXPERIMENT: "" } as const;
+
+/** Everything that can change the bytes of a build, as twelve characters. */
+export function buildKey(program: Program, goVersion: string, moduleFiles: { mod: string; sum: string }): string {
+  const { binaries, ldflags, tags = "", cgo = false } = program;
+  const facts = { binaries, ldflags, tags, cgo, goVersion, target: buildTarget, ...moduleFiles };
+  return createHash("sha256").update(canonicalJson(facts)).digest("hex").slice(0, 12);
+}
+
+/** The folder of a program in the cache, there or not. */
+export function programFolder(layout: Layout, name: ProgramName, goVersion: string): string {
+  const read = (file: string) => readFileSync(join(layout.modules, name, file), "utf8");
+  const key = buildKey(programOf(name), goVersion, { mod: read("go.mod"), sum: read("go.sum") });
+  return join(layout.cache.programs, `${name}-${programOf(name).version}-${key}`);
+}
+
+/** True when every binary is there: folders are made whole and then renamed, so the folder's presence would do. */
+export function isBuilt(folder: string, name: ProgramName): boolean {
+  return Object.keys(programOf(name).binaries).every((binary) => existsSync(join(folder, binary)));
+}
