@@ -17,7 +17,7 @@ export interface ContainerExecOptions {
 export interface ContainerExecResult {
   /** Exit code; undefined when the program did not end on its own (timedOut or truncated). */
   readonly code: number | undefined;
-  /** stdout and stderr in the order in which they came. */
+  /** stdout and stderr as they came; the order between the two is not certain. */
   readonly output: string;
   /** The program printed more than `maxOutput`. Nobody reads on: it may still run, so the container must be removed. */
   readonly truncated: boolean;

@@ -59,7 +59,8 @@ export function evaluateStart(start: ImageStart): Check {
   }
   if (start.command.length === 0) return failed(name, "the image has no CMD: it needs a shell, such as /bin/bash");
   if (start.failure !== undefined) {
-    const missing = /no such file or directory|executable file not found/i.test(start.failure);
+    // The engine's own words for a program that is not there; a shell that misses a library says it in others.
+    const missing = /exec: .*(no such file or directory|executable file not found)/i.test(start.failure);
     return failed(
       name,
       missing
