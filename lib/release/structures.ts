@@ -1,11 +1,11 @@
 // Compares the structure of policy repositories between two releases: old content from its layer image, new from the program.
 import type { Readable } from "node:stream";
-import { extract } from "tar-stream";
 import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { readLayerFiles } from "../oci/layer";
 import type { Repository } from "../oci/reference";
+import { readTar } from "../oci/tarReader";
 import { editedRepositories, type StructureChanges } from "../pins/diff";
 import type { Inputs } from "../pins/model";
 import { type Files, structureChange } from "../pins/structure";
@@ -57,15 +57,15 @@ async function filesOf(
   }
 }
 
-/** Files of a tar that this program made: no links, no hostile names, bounded by what a policy folder may hold. */
+/** Files of a layer that this program made: it holds nothing but folders and files. */
 async function untar(tar: Readable): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
-  const entries = extract();
-  tar.on("error", (error) => entries.destroy(error)).pipe(entries);
-  for await (const entry of entries) {
+  const wrong = (why: string) => new Error(`a layer of our own cannot be read: ${why}`);
+  for await (const { path, type, content } of readTar(tar, { gzip: false, wrong })) {
+    if (type !== "file") continue;
     const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(chunk as Buffer);
-    if (entry.header.type === "file") files.set(entry.header.name, Buffer.concat(chunks));
+    for await (const chunk of content) chunks.push(chunk);
+    files.set(path, Buffer.concat(chunks));
   }
   return files;
 }
