@@ -143,16 +143,17 @@ async function bodyOf(
     if (source.bytes.length !== expected.size || sha256(source.bytes) !== expected.digest) throw changed("other bytes");
     return { bytes: source.bytes };
   }
-  if ("file" in source) {
-    return {
-      size: expected.size,
-      stream: verified(createReadStream(source.file, { highWaterMark: 256 * 1024 }), expected, changed),
-    };
-  }
+  if ("file" in source) return { size: expected.size, stream: verified(fileChunks(source.file), expected, changed) };
   const { size, stream } = await source.stream();
+  stream.on("error", () => undefined); // read again, and thrown, where the stream is read
   if (size !== expected.size) {
     stream.destroy();
     throw changed(`${size} bytes instead of ${expected.size}`);
   }
   return { size, stream: verified(stream, expected, changed) };
+}
+
+/** Opened when the first byte is wanted: a request that is never sent leaves no file open. */
+async function* fileChunks(file: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Uint8Array>;
 }

@@ -128,6 +128,7 @@ const certificateCodes = /^(?:CERT_|ERR_TLS_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|
 /** The error for a conversation that ended without an answer; name and certificate faults do not pass by waiting. */
 export function unreachable(exchanged: Exchanged, cause: unknown): PlatformError {
   const { code, text } = rootCause(cause);
+  if (text === "unexpected redirect") return badAnswer(exchanged, "it redirects an upload, which is not followed");
   const host = exchanged.url.host;
   const error = (fix: string) =>
     new PlatformError(

@@ -47,9 +47,10 @@ export function parentFolders(paths: readonly string[]): string[] {
   return [...folders];
 }
 
-/** A path for a screen: control characters escaped. */
+/** A path for a screen: quoted, with everything escaped that a terminal would act on or hide. */
 export function showPath(path: string): string {
-  return JSON.stringify(path);
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(path).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 }
 
 function refused(path: string, why: string): PlatformError {

@@ -25,7 +25,7 @@ export interface ScriptedAnswer {
   readonly delay?: number;
   /** Asks the real server, and changes its answer before it is passed on. */
   readonly forward?: boolean;
-  /** Answers as soon as the head of the request is there and leaves its body unread. */
+  /** Answers as soon as the head of the request is there, leaves its body unread and closes half a second later, as Go's servers do. */
   readonly early?: boolean;
 }
 
@@ -101,6 +101,11 @@ async function give(outgoing: ServerResponse, answer: ScriptedAnswer): Promise<v
   if (answer.reset) return void outgoing.destroy();
   const body = Buffer.from(answer.body ?? "");
   outgoing.writeHead(answer.status ?? 200, { "content-length": String(body.length), ...answer.headers });
+  if (answer.early) {
+    outgoing.write(body);
+    setTimeout(() => outgoing.destroy(), 500).unref();
+    return;
+  }
   if (answer.cutAfter === undefined) return void outgoing.end(outgoing.req.method === "HEAD" ? "" : body);
   outgoing.write(body.subarray(0, answer.cutAfter), () => outgoing.destroy());
 }

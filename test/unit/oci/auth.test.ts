@@ -6,7 +6,7 @@ import type { Credentials } from "../../../lib/oci/credentials";
 import { allowsPlainHttp, isLoopback, refuseHop, registryOrigin } from "../../../lib/oci/hosts";
 import { refused } from "../../support/refused";
 import { digestOf, emptyManifest, manifestAnswer, notFound, quickLimits } from "../../support/scriptedRegistry";
-import { type Script, type ScriptedServer, startScriptedServer } from "../../support/scriptedServer";
+import { type Script, type ScriptedAnswer, type ScriptedServer, startScriptedServer } from "../../support/scriptedServer";
 
 const basic = `Basic ${Buffer.from("u:p").toString("base64")}`;
 const blob = Buffer.from("content");
@@ -230,7 +230,7 @@ describe("registry authentication", () => {
     const storage = await start(({ headers }) =>
       headers.authorization === undefined ? { body: blob } : { status: 400 },
     );
-    const registry = await start(({ headers, path }) => {
+    const registry = await start(({ headers, path }): ScriptedAnswer => {
       if (headers.authorization !== basic) return { status: 401, headers: { "www-authenticate": 'Basic realm="x"' } };
       return { status: 307, headers: { location: `http://${storage.host}/storage${path}?signature=abc` } };
     });
@@ -253,7 +253,7 @@ describe("registry authentication", () => {
       status: 302,
       headers: { location: `http://${registry.host}${path}&back` },
     }));
-    const registry: ScriptedServer = await start(({ headers, path }) => {
+    const registry: ScriptedServer = await start(({ headers, path }): ScriptedAnswer => {
       if (path.endsWith("back")) return { body: headers.authorization ?? "none" };
       if (headers.authorization !== basic) return { status: 401, headers: { "www-authenticate": 'Basic realm="x"' } };
       return { status: 302, headers: { location: `http://${other.host}${path}?x` } };
@@ -263,7 +263,7 @@ describe("registry authentication", () => {
   });
 
   it("keeps the credential on a redirect within the registry", async () => {
-    const registry = await start(({ headers, path }) => {
+    const registry = await start(({ headers, path }): ScriptedAnswer => {
       if (headers.authorization !== basic) return { status: 401, headers: { "www-authenticate": 'Basic realm="x"' } };
       return path.includes("moved")
         ? manifestAnswer(emptyManifest)
