@@ -29,11 +29,11 @@ export function choosePort(asked: string | undefined, remembered: number | undef
   });
 }
 
-/** Asks once, within two seconds. A port that takes connections and says nothing is something else. */
-export async function whoAnswers(port: number, identity: string): Promise<Answerer> {
+/** Asks once, for at most `patience` milliseconds. A port that takes connections and says nothing is something else. */
+export async function whoAnswers(port: number, identity: string, patience = 2_000): Promise<Answerer> {
   try {
     const answer = await fetch(`http://127.0.0.1:${port}/v2/`, {
-      signal: AbortSignal.timeout(2_000),
+      signal: AbortSignal.timeout(patience),
       redirect: "manual",
     });
     await answer.body?.cancel();

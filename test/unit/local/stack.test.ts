@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readMemory, remember } from "../../../local/memory";
+import { rebuildUrn } from "../../../local/stack";
+import { renderSummary } from "../../../local/summary";
+
+describe("a run that failed because the candidate is gone", () => {
+  it("is told from any other by the command that its error names", () => {
+    const urn =
+      "urn:pulumi:local::policy-platform::policychain:index:PlatformImage$docker:index/image:Image::image-build";
+    const output = `    error: candidate gone: 127.0.0.1:5000/candidates/x@sha256:…; it is needed; pulumi up --replace '${urn}'\n`;
+    assert.equal(rebuildUrn(output), urn);
+    assert.equal(rebuildUrn("error: smoke: yq: 4.1, not 4.2"), undefined);
+  });
+});
+
+describe("the memory of earlier runs", () => {
+  it("is empty when it is absent or damaged, keeps what is not changed, and forgets", () => {
+    const folder = mkdtempSync(join(tmpdir(), "memory-"));
+    const file = join(folder, "deep", "memory.json");
+    try {
+      assert.deepEqual(readMemory(file), { layers: {}, pins: {} });
+      remember(file, { registryPort: 5001, registry: { pid: 1, started: "2", boot: "3", program: "x" } });
+      remember(file, { pins: { "base.image": "y" } });
+      remember(file, { registry: undefined });
+      assert.deepEqual(readMemory(file), { layers: {}, pins: { "base.image": "y" }, registryPort: 5001 });
+      writeFileSync(file, '{"pins": ');
+      assert.deepEqual(readMemory(file), { layers: {}, pins: {} });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("the summary", () => {
+  const outputs = {
+    image: {
+      repository: "127.0.0.1:5000/releases/x",
+      digest: "sha256:aa",
+      reference: "127.0.0.1:5000/releases/x@sha256:aa",
+      tags: ["v1.0.0", "latest"],
+    },
+    gate: { passed: true, checks: [{ name: "smoke: yq", status: "passed", detail: "4.54.1" }] },
+  };
+
+  it("shows digest, tags, gate, times and what to type next", () => {
+    const text = renderSummary(outputs, [{ name: "Registry", outcome: "", milliseconds: 1_200 }], 2_000);
+    for (const part of [
+      "sha256:aa",
+      "v1.0.0  latest",
+      "✔ smoke: yq: 4.54.1",
+      "Registry  1.2 s",
+      "source .local/env",
+      "docker run --rm --network none",
+    ]) {
+      assert.ok(text.includes(part), part);
+    }
+  });
+
+  it("does not list what took no time, and claims no release where there is none", () => {
+    const text = renderSummary({}, [{ name: "Registry", outcome: "", milliseconds: 3 }], 3);
+    assert.ok(!text.includes("Registry") && text.includes("nothing is released yet") && !text.includes("docker run"));
+  });
+});
