@@ -28,10 +28,10 @@ const localStack = "local";
  */
 export async function commitTag(options: CommitTagOptions): Promise<string> {
   const { source, stack, inputDigest } = options;
-  if (source !== undefined && !/^[0-9a-f]{7,64}$/.test(source)) {
+  if (source !== undefined && !/^[0-9a-f]{12,64}$/.test(source)) {
     throw new PlatformError("source-malformed", {
       what: `malformed source ${JSON.stringify(source)}`,
-      rule: "source is a commit: 7 to 64 hexadecimal characters in lower case",
+      rule: "source is a commit: 12 to 64 hexadecimal characters in lower case",
       fix: sourceLine(stack),
     });
   }

