@@ -5,7 +5,7 @@ import type { Change } from "./diff";
 import { type Bump, largestBump, versionRule } from "./rule";
 
 /** The version of a registry's first release, where none is asked for. */
-export const firstVersion = "v1.0.0";
+const firstVersion = "v1.0.0";
 
 /** `first` where there is no earlier release, `none` where no pin changed or the earlier release cannot be compared. */
 export type Step = Bump | "none" | "first";

@@ -5,7 +5,7 @@ import { parseYaml } from "../policies/yaml";
 /** Files by path below the repository's folder, without a leading slash. */
 export type Files = ReadonlyMap<string, Buffer>;
 
-export interface Structure {
+interface Structure {
   /** One readable name for each thing: `folder pod-security`, `ClusterPolicy require-limits`, `rule … of …`. */
   readonly entries: ReadonlySet<string>;
   /** Every path there is: tells a mended file from a removed one. */

@@ -25,7 +25,7 @@ export interface PreflightOptions extends Contents {
 }
 
 /** A version and the image that it was given to. */
-export interface Release extends ReleasedImage {
+interface Release extends ReleasedImage {
   readonly version: string;
 }
 

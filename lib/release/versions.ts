@@ -8,7 +8,7 @@ export type Version = readonly [major: number, minor: number, patch: number];
 const pattern = /^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$/;
 
 /** The three numbers of `vX.Y.Z`; undefined for any other text, and where a number is too large to be counted up. */
-export function parseVersion(text: string): Version | undefined {
+function parseVersion(text: string): Version | undefined {
   const numbers = pattern.exec(text)?.slice(1).map(Number);
   return numbers?.every((number) => number < Number.MAX_SAFE_INTEGER) ? (numbers as unknown as Version) : undefined;
 }
