@@ -6,7 +6,12 @@ import type { Credentials } from "../../../lib/oci/credentials";
 import { allowsPlainHttp, isLoopback, refuseHop, registryOrigin } from "../../../lib/oci/hosts";
 import { refused } from "../../support/refused";
 import { digestOf, emptyManifest, manifestAnswer, notFound, quickLimits } from "../../support/scriptedRegistry";
-import { type Script, type ScriptedAnswer, type ScriptedServer, startScriptedServer } from "../../support/scriptedServer";
+import {
+  type Script,
+  type ScriptedAnswer,
+  type ScriptedServer,
+  startScriptedServer,
+} from "../../support/scriptedServer";
 
 const basic = `Basic ${Buffer.from("u:p").toString("base64")}`;
 const blob = Buffer.from("content");

@@ -1,0 +1,68 @@
+// Files that appear whole or not at all.
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { cacheFolder, writeByRename } from "../../../lib/cache";
+import { refused } from "../../support/refused";
+
+describe("the cache folder", () => {
+  const { XDG_CACHE_HOME } = process.env;
+  afterEach(() => {
+    if (XDG_CACHE_HOME === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = XDG_CACHE_HOME;
+  });
+
+  it("is below XDG_CACHE_HOME, or ~/.cache where that is unset, empty or relative", () => {
+    process.env.XDG_CACHE_HOME = "/somewhere";
+    assert.equal(cacheFolder("downloads", "x"), "/somewhere/policy-platform/downloads/x");
+    for (const value of [undefined, "", "relative"]) {
+      if (value === undefined) delete process.env.XDG_CACHE_HOME;
+      else process.env.XDG_CACHE_HOME = value;
+      assert.equal(cacheFolder(), join(homedir(), ".cache", "policy-platform"));
+    }
+  });
+});
+
+describe("writing by rename", () => {
+  let dir: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "cache-"));
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  it("makes the folders above, and the file whole", async () => {
+    await writeByRename(join(dir, "a", "b", "file"), (temporary) => writeFile(temporary, "content"));
+    assert.equal(readFileSync(join(dir, "a", "b", "file"), "utf8"), "content");
+    assert.deepEqual(readdirSync(join(dir, "a", "b")), ["file"]);
+  });
+
+  it("takes folders too", async () => {
+    await writeByRename(join(dir, "folder"), async (temporary) => {
+      await mkdir(temporary);
+      await writeFile(join(temporary, "x"), "");
+    });
+    assert.deepEqual(readdirSync(join(dir, "folder")), ["x"]);
+  });
+
+  it("leaves the old file and nothing else when the write fails", async () => {
+    const path = join(dir, "file");
+    await writeByRename(path, (temporary) => writeFile(temporary, "old"));
+    await assert.rejects(
+      writeByRename(path, async (temporary) => {
+        await writeFile(temporary, "half");
+        throw new Error("interrupted");
+      }),
+      /interrupted/,
+    );
+    assert.equal(readFileSync(path, "utf8"), "old");
+    assert.deepEqual(readdirSync(dir), ["file"]);
+  });
+
+  it("names the folder when the disk is full", async () => {
+    const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    const error = await refused("cache-full", () => writeByRename(join(dir, "file"), () => Promise.reject(full)));
+    assert.match(error.message, new RegExp(`no space left in ${dir}.*XDG_CACHE_HOME`));
+  });
+});
