@@ -96,7 +96,7 @@ async function make(context: ResourceContext, inputs: Values): Promise<Values> {
   }
   progress("Pushing Image to the registry");
   const digest = await engine.push(imageName, { auth, onProgress: progress, signal });
-  await compareWithRegistry(context, imageName, digest);
+  await compareWithRegistry(context, imageName, digest, auth);
   const { registry: host, path } = parseReference(imageName);
   return { ...outputs, repoDigest: formatReference({ registry: host, path, digest }) };
 }
@@ -119,9 +119,14 @@ function hostOf(server: string): string {
 }
 
 /** The registry must have what the engine says that it pushed. A registry that only the engine can look into is only warned of. */
-async function compareWithRegistry(context: ResourceContext, imageName: string, pushed: Digest): Promise<void> {
+async function compareWithRegistry(
+  context: ResourceContext,
+  imageName: string,
+  pushed: Digest,
+  auth: RegistryAuth,
+): Promise<void> {
   const reference = parseReference(imageName);
-  const client = new RegistryClient({ credentials: dockerCredentials(), signal: context.signal });
+  const client = new RegistryClient({ credentials: { find: auth }, signal: context.signal });
   let found: Digest | undefined;
   try {
     found = (await client.resolve(reference, reference.tag ?? "latest"))?.digest;
