@@ -46,8 +46,11 @@ export function preparedPins(): Record<string, any> {
   return (parse(readFileSync(file, "utf8")) as { config: Record<string, any> }).config;
 }
 
-/** A project in a temporary folder, publishing to `registry` (`host:port`), with the sample policies copied in. */
-export async function createProject(registry: string): Promise<Project> {
+/**
+ * A project in a temporary folder with the sample policies copied in. `configuration` is a registry (`host:port`) to
+ * publish to with the prepared pins, or a whole configuration.
+ */
+export async function createProject(configuration: string | Record<string, unknown>): Promise<Project> {
   const dir = mkdtempSync(join(tmpdir(), "policy-platform-project-"));
   for (const name of linked) symlinkSync(join(root, name), join(dir, name));
   cpSync(join(root, "policies"), join(dir, "policies"), { recursive: true });
@@ -61,11 +64,11 @@ export async function createProject(registry: string): Promise<Project> {
       .join(""),
   );
   const stackFile = join(dir, "Pulumi.local.yaml");
-  const prepared = preparedPins();
-  writeFileSync(
-    stackFile,
-    stringify({ config: { ...prepared, "policy-platform:registry": { kind: "existing", address: registry } } }),
-  );
+  const config =
+    typeof configuration === "string"
+      ? { ...preparedPins(), "policy-platform:registry": { kind: "existing", address: configuration } }
+      : configuration;
+  writeFileSync(stackFile, stringify({ config }));
   const env = {
     ...Object.fromEntries(inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]!]] : []))),
     PULUMI_BACKEND_URL: `file://${join(dir, ".local", "state")}`,

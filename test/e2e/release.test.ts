@@ -1,0 +1,181 @@
+// The main line with the real tools: first release, nothing to do, one policy edited.
+import assert from "node:assert/strict";
+import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { exec } from "../../lib/exec";
+import { golden } from "../support/golden";
+import { createProject, expectSuccess, type Project } from "../support/project";
+import { startRegistry, type TestRegistry } from "../support/registry";
+import { diffScreen, screen } from "../support/screen";
+import { type ScriptedServer, startScriptedServer } from "../support/scriptedServer";
+
+const edited = "policies/security-policy/policies/disallow-latest-tag.yaml";
+
+describe("releasing the platform image", function () {
+  this.timeout(180_000);
+  let behind: TestRegistry;
+  let registry: ScriptedServer; // counts every request, of the engine's builds as well
+  let project: Project;
+  let reference: string;
+
+  before(async () => {
+    behind = await startRegistry();
+    registry = await startScriptedServer(() => "forward", { forwardTo: behind.host, keepBodies: false });
+    project = await createProject(registry.host);
+  });
+  after(async () => {
+    project?.remove();
+    await registry?.stop();
+    await behind?.stop();
+  });
+
+  const inspect = async (tag: string) => {
+    const image = `docker://${registry.host}/releases/policy-platform:${tag}`;
+    return JSON.parse((await expectSuccess(exec("skopeo", ["inspect", "--tls-verify=false", image]))).stdout);
+  };
+  const run = (args: string[], input?: string) =>
+    expectSuccess(
+      exec("docker", ["run", "-i", "--rm", "--network", "none", reference, ...args], {
+        env: project.env as any,
+        input,
+        timeout: 120_000,
+      }),
+    );
+
+  /** With the image's own shell: a base need not have find. */
+  const filesBelow = async (folder: string) => {
+    const script = 'shopt -s globstar dotglob; for path in "$1"/**; do [[ -f $path ]] && echo "$path"; done; true';
+    return (await run(["bash", "-c", script, "bash", folder])).stdout.trim().split("\n").sort();
+  };
+
+  it("previews the first release as v1.0.0 and writes nothing to the registry", async () => {
+    const preview = await expectSuccess(project.pulumi("preview"));
+    golden("screens/first-preview.golden", screen(preview.stdout, registry.host));
+    const catalog = (await (await fetch(`http://${registry.host}/v2/_catalog`)).json()) as any;
+    assert.deepEqual(catalog.repositories, []);
+  });
+
+  it("puts commit, version and latest on one digest that a foreign reader sees", async () => {
+    await project.up();
+    const { image, version, gate } = await project.outputs();
+    reference = image.reference;
+    assert.equal(version, "v1.0.0");
+    assert.equal(image.tags.length, 3);
+    for (const tag of image.tags) assert.equal((await inspect(tag)).Digest, image.digest);
+    assert.match(image.tags[0], /^sha-[0-9a-f]{12}-[0-9a-f]{8}$/);
+    assert.equal(gate.digest, image.digest);
+    assert.equal(gate.passed, true);
+    assert.deepEqual(
+      gate.checks.map(({ name, status }: any) => `${name} ${status}`),
+      ["smoke: shell passed", "smoke: kyverno passed", "smoke: yq passed", "smoke: /repos/security-policy passed"],
+    );
+  });
+
+  it("gives an image whose tools print the pinned versions, without a network", async () => {
+    assert.match((await run(["kyverno", "version"])).stdout, /^Version: v?1\.13\.2$/m);
+    assert.match((await run(["yq", "--version"])).stdout, / v4\.54\.1$/m);
+  });
+
+  it("gives an image with exactly the repository's policies, and not its tests", async () => {
+    const listed = await filesBelow("/repos");
+    const policies = (await exec("ls", [join(project.dir, "policies/security-policy/policies")])).stdout
+      .trim()
+      .split("\n");
+    assert.deepEqual(listed, policies.map((name) => `/repos/security-policy/policies/${name}`).sort());
+  });
+
+  it("gives an image in which the documented kyverno line applies every rule", async () => {
+    const pod = JSON.stringify({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "a" },
+      spec: { containers: [{ name: "a", image: "nginx" }] },
+    });
+    const screen = (
+      await exec(
+        "docker",
+        [
+          "run",
+          "-i",
+          "--rm",
+          "--network",
+          "none",
+          reference,
+          "kyverno",
+          "apply",
+          "/repos/security-policy/",
+          "--resource",
+          "-",
+        ],
+        { env: project.env as any, input: pod, timeout: 120_000 },
+      )
+    ).stdout;
+    assert.match(screen, /^Applying 44 policy rule\(s\) to 1 resource\(s\)\.\.\.$/m);
+    assert.match(screen, /^pass: \d+, fail: [1-9]\d*, warn: 0, error: 0, skip: 0/m);
+  });
+
+  it("changes nothing in the second run, and sends the registry no request that writes", async () => {
+    const asked = registry.requests.length;
+    const up = await project.up("--expect-no-changes");
+    assert.match(up.stdout, /16 unchanged/);
+    const preview = await expectSuccess(project.pulumi("preview", "--expect-no-changes"));
+    golden("screens/unchanged-preview.golden", screen(preview.stdout, registry.host));
+    const methods = registry.requests.slice(asked).map(({ method }) => method);
+    assert.ok(methods.length > 0);
+    assert.deepEqual(
+      methods.filter((method) => method !== "GET" && method !== "HEAD"),
+      [],
+    );
+  });
+
+  it("previews an edited policy as one pin line, the next version and the few resources that change", async () => {
+    appendFileSync(join(project.dir, edited), "# reviewed\n");
+    const preview = await expectSuccess(project.pulumi("preview"));
+    golden("screens/edited-policy.golden", screen(preview.stdout, registry.host));
+    const diff = await expectSuccess(project.pulumi("preview", "--diff"));
+    golden("screens/edited-policy-diff.golden", diffScreen(diff.stdout, registry.host));
+  });
+
+  it("publishes just that edit, and leaves the version before where it was", async () => {
+    const before = await inspect("v1.0.0");
+    await project.up();
+    const { version, image, changes } = await project.outputs();
+    assert.equal(version, "v1.0.1");
+    assert.equal((await inspect("v1.0.1")).Digest, image.digest);
+    assert.equal((await inspect("latest")).Digest, image.digest);
+    assert.equal((await inspect("v1.0.0")).Digest, before.Digest);
+    assert.equal(changes.required, "patch");
+    assert.deepEqual(
+      changes.entries.map(({ name }: any) => name),
+      ["policies.security-policy"],
+    );
+    const moved = (await inspect("v1.0.1")).Layers.filter((layer: string) => !before.Layers.includes(layer));
+    assert.equal(moved.length, 1);
+    await project.up("--expect-no-changes");
+  });
+
+  it("takes a folder of policies that nobody here wrote, with its tests and other YAML beside them, by one line", async () => {
+    const team = join(project.dir, "policies/team");
+    mkdirSync(join(team, ".kyverno-test"), { recursive: true });
+    cpSync(join(project.dir, edited), join(team, "policy.yaml"));
+    writeFileSync(
+      join(team, "policy.yaml"),
+      readFileSync(join(team, "policy.yaml"), "utf8").replace("name: disallow-latest-tag", "name: team-latest"),
+    );
+    writeFileSync(
+      join(team, ".kyverno-test/kyverno-test.yaml"),
+      "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: x}\n",
+    );
+    writeFileSync(join(team, "values.yaml"), "replicas: 2\n");
+    await expectSuccess(
+      project.pulumi("config", "set", "--path", "policy-platform:policies.team.folder", "policies/team"),
+    );
+    await project.up();
+    const { version, image } = await project.outputs();
+    reference = image.reference;
+    assert.equal(version, "v1.1.0");
+    const listed = await filesBelow("/repos/team");
+    assert.deepEqual(listed, ["/repos/team/policy.yaml", "/repos/team/values.yaml"]);
+    await project.up("--expect-no-changes");
+  });
+});
