@@ -1,7 +1,7 @@
 // Images between the engine's store and registries: push, pull, look at, remove.
 import { PlatformError } from "../errors";
 import { type Digest, isDigest } from "../oci/digest";
-import { formatReference, parseReference } from "../oci/reference";
+import { parseReference } from "../oci/reference";
 import { type RegistryAuth, registryAuthHeader } from "./auth";
 import { registryFix } from "./build";
 import { jsonLines, type ProgressLine } from "./jsonLines";
@@ -163,10 +163,4 @@ export async function removeImage(
     if (error instanceof EngineAnswerError && error.status === 404) return false;
     throw error;
   }
-}
-
-/** `host/path@digest` of a pushed reference: the name that never moves. */
-export function pinnedName(reference: string, digest: Digest): string {
-  const { registry, path } = parseReference(reference);
-  return formatReference({ registry, path, digest });
 }

@@ -48,6 +48,9 @@ export async function runSmoke(engine: DockerEngine, spec: SmokeSpec): Promise<S
   parsePinned(spec.image);
   await engine.requireEngine(undefined, signal);
   await removeLeftovers(engine, signal);
+  // What is only pulled for this check goes afterwards. By a digest every tag of it in its repository would go too, so
+  // an image that the engine has already is left alone.
+  const known = await engine.inspectImage(spec.image, signal);
   progress("pulling the image");
   await engine.pull(spec.image, {
     auth: spec.auth ?? ((host) => dockerCredentials().find(host)),
@@ -91,6 +94,7 @@ export async function runSmoke(engine: DockerEngine, spec: SmokeSpec): Promise<S
     }
   } finally {
     await container.remove();
+    if (!known) await engine.removeImage(spec.image);
   }
   signal?.throwIfAborted();
   return { passed: checks.every(({ status }) => status === "passed"), checks };

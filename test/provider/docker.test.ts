@@ -1,6 +1,7 @@
 // The engine's client on a real engine and a real registry.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DockerEngine } from "../../lib/docker/engine";
@@ -26,6 +27,16 @@ const coded =
     for (const part of parts) assert.match(error.message, part);
     return true;
   };
+
+/** True when a process of this machine was started with this command line. */
+const running = (commandLine: string) =>
+  readdirSync("/proc").some((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8") === `${commandLine.replaceAll(" ", "\0")}\0`;
+    } catch {
+      return false; // no process, or one that ended while we looked
+    }
+  });
 
 describe("a real Docker engine", function () {
   this.timeout(60_000);
@@ -281,6 +292,22 @@ describe("a real Docker engine", function () {
       assert.ok(await gone(id));
     });
 
+    it("takes files into a volume before its start, although its root is read-only", async () => {
+      const id = await engine.createContainer({ ...spec(), volumes: ["/repos/p/tests"] });
+      try {
+        await assert.rejects(engine.putArchive(id, "/repos", dockerfileContext(["x"])), /read-only/);
+        await engine.putArchive(id, "/repos/p/tests", dockerfileContext(["a test"]));
+        const connection = await engine.attach(id);
+        connection.on("error", () => undefined);
+        await engine.start(id);
+        assert.equal((await engine.exec(id, ["bash", "-c", "echo $(< /repos/p/tests/Dockerfile)"])).output, "a test\n");
+        await engine.stop(id);
+      } finally {
+        await engine.remove(id);
+      }
+      assert.ok(await gone(id));
+    });
+
     it("ends with an abort while its program runs", async () => {
       const { id } = await started();
       const controller = new AbortController();
@@ -292,7 +319,7 @@ describe("a real Docker engine", function () {
 
   it("stops a build at once when it is cancelled, and the engine stops too", async () => {
     const controller = new AbortController();
-    const contextTar = dockerfileContext([`FROM ${base}`, `RUN ["/bin/bash","-c","echo ${Date.now()}; sleep 600"]`]);
+    const contextTar = dockerfileContext([`FROM ${base}`, `RUN ["/bin/bash","-c","echo ${Date.now()}; sleep 601"]`]);
     const started = Date.now();
     await assert.rejects(
       engine.build({
@@ -305,5 +332,9 @@ describe("a real Docker engine", function () {
       /cancelled/,
     );
     assert.ok(Date.now() - started < 10_000);
+    if (docker.own) {
+      for (let attempt = 0; attempt < 50 && running("sleep 601"); attempt++) await sleep(100);
+      assert.equal(running("sleep 601"), false);
+    }
   });
 });

@@ -94,6 +94,7 @@ describe("the smoke check", function () {
       ],
     });
     assert.ok(said.includes("running tool version"));
+    assert.ok(await engine.inspectImage([...made].at(-1)!), "an image that was there is gone");
   });
 
   it("fails a tool that prints another version", async () => {
