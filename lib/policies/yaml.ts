@@ -1,5 +1,5 @@
 // YAML of unknown origin, parsed within bounds: its errors come with a line, and nothing in it can hang or exhaust us.
-import { type Document, isAlias, isMap, isScalar, LineCounter, type Node, parseAllDocuments, visit } from "yaml";
+import { type Document, isAlias, isMap, isScalar, Lexer, LineCounter, type Node, parseAllDocuments, visit } from "yaml";
 
 /** The first thing wrong with a text. */
 export interface YamlProblem {
@@ -23,27 +23,48 @@ export function parseYaml(bytes: Uint8Array): ParsedYaml {
   if (bytes.length > maxYamlBytes) return failed(`is larger than ${maxYamlBytes / 2 ** 20} MiB`);
   const text = decoded(bytes);
   if (text === undefined) return failed("is not UTF-8");
+  const deep = tooDeepAt(text);
+  if (deep !== undefined) return failed("is nested too deeply", deep);
   const lines = new LineCounter();
-  try {
-    // Without uniqueKeys, which compares every key with every other one: a large map would take minutes.
-    const documents = parseAllDocuments(text, {
-      lineCounter: lines,
-      uniqueKeys: false,
-      prettyErrors: false,
-      logLevel: "silent",
-    });
-    const parsed = Array.isArray(documents) ? documents : [];
-    const found = parsed
-      .flatMap(({ errors }) => errors)
-      .map(({ pos, message }) => ({ at: pos[0], reason: message }))[0];
-    const problem = found ?? parsed.map(structureProblem).find((one) => one !== undefined);
-    return problem
-      ? { documents: parsed, problem: { line: lines.linePos(problem.at).line, reason: oneLine(problem.reason) } }
-      : { documents: parsed };
-  } catch (error) {
-    if (error instanceof RangeError) return failed("is nested too deeply");
-    throw error;
+  // Without uniqueKeys, which compares every key with every other one: a large map would take minutes.
+  const parsed = parseAllDocuments(text, {
+    lineCounter: lines,
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: "silent",
+  });
+  const documents = Array.isArray(parsed) ? parsed : [];
+  const error = documents.flatMap(({ errors }) => errors)[0];
+  const problem = error
+    ? { at: error.pos[0], reason: error.message }
+    : documents.map(structureProblem).find((found) => found !== undefined);
+  if (!problem) return { documents };
+  return { documents, problem: { line: lines.linePos(problem.at).line, reason: oneLine(problem.reason) } };
+}
+
+const maxDepth = 256;
+
+/** The line at which nesting passes all measure. The parser recurses, and close to the stack's end Node aborts the process. */
+function tooDeepAt(text: string): number | undefined {
+  let line = 1;
+  let flow = 0;
+  let indicators = 0;
+  let indents: number[] = [];
+  let lineStart = true;
+  for (const token of new Lexer().lex(text)) {
+    if (token === "[" || token === "{") flow++;
+    else if (token === "]" || token === "}") flow = Math.max(0, flow - 1);
+    else if (/^[-?:]$/.test(token)) indicators++;
+    if (/^[^-?: ]/.test(token)) indicators = 0;
+    if (lineStart && flow === 0 && !/^\r?\n$/.test(token)) {
+      const indent = /^ +$/.test(token) ? token.length : 0;
+      indents = [...indents.slice(0, indents.findLastIndex((outer) => outer < indent) + 1), indent];
+    }
+    lineStart = token.endsWith("\n");
+    if (flow + indicators + indents.length > maxDepth) return line;
+    line += token.split("\n").length - 1;
   }
+  return undefined;
 }
 
 function decoded(bytes: Uint8Array): string | undefined {

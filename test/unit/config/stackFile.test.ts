@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { parse } from "yaml";
+import { type Edit, editedText, writeEdits } from "../../../config/stackFile";
+
+const text = `# our pins
+config:
+  policy-platform:version: auto    # the rule decides
+
+  policy-platform:base: {image: "h.io/base:12"}   # renewed weekly
+  policy-platform:tools:
+    # the policy engine
+    kyverno:
+      version: "1.13.2" # quoted
+      release:
+        url: https://example.com/k.tgz
+    yq:     {version: '4.54.1', image: "h.io/yq:4"}
+    jq: # nothing yet
+  policy-platform:policies:
+    security-policy: {folder: policies/security-policy}
+  # the end
+encryptionsalt: v1:abc=
+`;
+
+const edit = (path: string, value: string): Edit => ({ path: path.split("."), value });
+const changedLines = (after: string) => {
+  const before = text.split("\n");
+  return after.split("\n").filter((line) => !before.includes(line));
+};
+
+describe("editing a stack file", () => {
+  it("changes the value and keeps comments, spaces and quotes around it", () => {
+    assert.deepEqual(changedLines(editedText(text, [edit("base.image", "h.io/base:12@sha256:ab")])), [
+      '  policy-platform:base: {image: "h.io/base:12@sha256:ab"}   # renewed weekly',
+    ]);
+    assert.deepEqual(changedLines(editedText(text, [edit("tools.yq.version", "4.60.0")])), [
+      "    yq:     {version: '4.60.0', image: \"h.io/yq:4\"}",
+    ]);
+  });
+
+  it("adds keys at the end of a block map and of a flow map", () => {
+    const after = editedText(text, [
+      edit("tools.kyverno.release.sha256", "ab"),
+      edit("tools.kyverno.release.digest", "sha256:cd"),
+      edit("tools.yq.path", "/bin/yq"),
+    ]);
+    assert.deepEqual(changedLines(after), [
+      '        sha256: "ab"',
+      '        digest: "sha256:cd"',
+      '    yq:     {version: \'4.54.1\', image: "h.io/yq:4", path: "/bin/yq"}',
+    ]);
+    assert.equal(after.split("\n").length, text.split("\n").length + 2);
+  });
+
+  it("adds maps that are not there, also below an empty entry", () => {
+    const after = editedText(text, [
+      edit("tools.helm.version", "3.19.0"),
+      edit("tools.helm.release.url", "https://h.io/helm"),
+      edit("tools.helm.release.sha256", "ab"),
+      edit("tools.jq.version", "1.7"),
+    ]);
+    const { helm, jq } = parse(after).config["policy-platform:tools"];
+    assert.deepEqual(helm, { version: "3.19.0", release: { url: "https://h.io/helm", sha256: "ab" } });
+    assert.deepEqual(jq, { version: "1.7" });
+    for (const comment of text.match(/#.*/g)!) assert.ok(after.includes(comment), comment);
+  });
+
+  it("quotes a version that stood there as a number", () => {
+    const after = editedText("config:\n  policy-platform:tools:\n    yq: {version: 1.10}\n", [
+      edit("tools.yq.version", "1.10"),
+    ]);
+    assert.equal(after, 'config:\n  policy-platform:tools:\n    yq: {version: "1.10"}\n');
+  });
+
+  it("finds keys without a namespace, and keeps Windows line ends", () => {
+    const after = editedText("config:\r\n  tools:\r\n    yq:\r\n      version: '1'\r\n", [
+      edit("tools.yq.image", "h.io/yq"),
+    ]);
+    assert.equal(after, "config:\r\n  tools:\r\n    yq:\r\n      version: '1'\r\n      image: \"h.io/yq\"\r\n");
+  });
+
+  it("starts a configuration in a file that has none", () => {
+    for (const empty of ["", "config:\n", "config: {}\n", "encryptionsalt: v1:x\n", "config: {}"]) {
+      assert.equal(
+        parse(editedText(empty, [edit("base.image", "h.io/x")])).config["policy-platform:base"].image,
+        "h.io/x",
+      );
+    }
+  });
+
+  it("any value at any place reads back as it was set, and everything else as it was", () => {
+    const paths = [
+      "base.image",
+      "tools.kyverno.version",
+      "tools.kyverno.release.digest",
+      "tools.yq.image",
+      "tools.jq.version",
+      "tools.new.release.url",
+      "policies.x.image",
+    ];
+    fc.assert(
+      fc.property(fc.constantFrom(...paths), fc.string({ unit: "binary", maxLength: 40 }), (path, value) => {
+        const before = parse(text);
+        const after = parse(editedText(text, [edit(path, value)]));
+        const [first, ...rest] = path.split(".");
+        let map = before.config;
+        for (const part of [`policy-platform:${first}`, ...rest.slice(0, -1)]) {
+          map[part] ??= {};
+          map = map[part];
+        }
+        map[rest.at(-1)!] = value;
+        assert.deepEqual(after, before);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe("writing a stack file", () => {
+  const folder = () => mkdtempSync(join(tmpdir(), "stack-file-"));
+
+  it("keeps its mode and its link, and leaves nothing beside it", () => {
+    const dir = folder();
+    writeFileSync(join(dir, "real.yaml"), text);
+    chmodSync(join(dir, "real.yaml"), 0o640);
+    symlinkSync("real.yaml", join(dir, "Pulumi.dev.yaml"));
+    writeEdits(join(dir, "Pulumi.dev.yaml"), text, [edit("version", "v1.0.0")]);
+    assert.match(readFileSync(join(dir, "real.yaml"), "utf8"), /version: v1.0.0 {4}# the rule decides/);
+    assert.equal(statSync(join(dir, "real.yaml")).mode & 0o777, 0o640);
+    assert.deepEqual(readdirSync(dir).sort(), ["Pulumi.dev.yaml", "real.yaml"]);
+  });
+
+  it("writes nothing when somebody else wrote it meanwhile", () => {
+    const file = join(folder(), "Pulumi.dev.yaml");
+    writeFileSync(file, `${text}# theirs\n`);
+    assert.throws(() => writeEdits(file, text, [edit("version", "v1.0.0")]), { code: "stack-file-changed" });
+    assert.equal(readFileSync(file, "utf8"), `${text}# theirs\n`);
+    assert.equal(readdirSync(join(file, "..")).length, 1);
+  });
+});
