@@ -45,12 +45,6 @@ export function text(fields: Fields, number: number): string {
   return Buffer.from(messages(fields, number).at(-1) ?? []).toString();
 }
 
-/** The last number of a field, or 0. */
-export function number(fields: Fields, number: number): number {
-  const value = fields.get(number)?.at(-1);
-  return typeof value === "number" ? value : 0;
-}
-
 /** A message of strings and small numbers; empty ones are left out, as protobuf 3 does. */
 export function encodeFields(values: Readonly<Record<number, string | number>>): Buffer {
   const parts: Buffer[] = [];

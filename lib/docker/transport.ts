@@ -5,7 +5,7 @@ import { PlatformError } from "../errors";
 import type { EngineAddress } from "./address";
 
 /** A value of a query; `undefined` and `false` are left out, `true` is sent as 1, lists are repeated. */
-export type QueryValue = string | number | boolean | readonly string[] | undefined;
+type QueryValue = string | number | boolean | readonly string[] | undefined;
 
 export interface EngineRequest {
   /** Default GET. */

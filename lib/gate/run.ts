@@ -15,8 +15,6 @@ import {
   type ToolSmoke,
 } from "./smoke";
 
-export type { Check, SmokeLimits, ToolSmoke } from "./smoke";
-
 export interface SmokeSpec {
   /** `repository@sha256:…`; pulled from there, whatever the engine has. */
   readonly image: string;

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { DockerEngine } from "../../lib/docker/engine";
 import type { PlatformError } from "../../lib/errors";
-import { runSmoke, type SmokeResult, type ToolSmoke } from "../../lib/gate/run";
+import { runSmoke, type SmokeResult } from "../../lib/gate/run";
+import type { ToolSmoke } from "../../lib/gate/smoke";
 import { RegistryClient } from "../../lib/oci/client";
 import type { LayerEntry } from "../../lib/oci/layer";
 import {

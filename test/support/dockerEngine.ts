@@ -52,9 +52,12 @@ export async function startDockerEngine(options: { readonly own?: boolean } = {}
       env: { ...process.env, PATH: [...folders, process.env.PATH].join(delimiter) },
     },
   );
+  const end = () => child.kill("SIGTERM");
+  process.once("exit", end);
   const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
   const stop = async () => {
-    child.kill("SIGTERM");
+    process.off("exit", end);
+    end();
     const forced = setTimeout(() => child.kill("SIGKILL"), 20_000);
     await ended;
     clearTimeout(forced);
