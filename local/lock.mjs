@@ -1,7 +1,17 @@
 // A lock that the kernel releases when its last holder dies, however it dies: flock(1) on a file descriptor that this
 // process keeps, and that a child takes over when it is handed on. Plain JavaScript: start.mjs needs it before npm ci.
 import { spawnSync } from "node:child_process";
-import { ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -9,10 +19,17 @@ import { dirname } from "node:path";
  * `waiting` is called once, with what the holder wrote into the file, when there is a wait.
  */
 export async function acquireLock(file, { owner, waiting = () => {}, interval = 300 }) {
-  mkdirSync(dirname(file), { recursive: true });
-  const descriptor = openSync(file, "a+");
-  for (let round = 0; !tryLock(descriptor); round++) {
-    if (round === 0) waiting(readOwner(file));
+  let descriptor = open(file);
+  for (let told = false; ; ) {
+    if (tryLock(descriptor)) {
+      if (isStill(file, descriptor)) break;
+      // The holder removed the folder (`local:clean`): whoever comes next makes a new file, so ours is worth nothing.
+      closeSync(descriptor);
+      descriptor = open(file);
+      continue;
+    }
+    if (!told) waiting(readOwner(file));
+    told = true;
     await new Promise((resolve) => setTimeout(resolve, interval));
   }
   ftruncateSync(descriptor);
@@ -28,6 +45,15 @@ export function tryLock(descriptor) {
   });
   if (error) throw new Error(`flock cannot be run (${error.code}): install the package util-linux`);
   return status === 0;
+}
+
+function open(file) {
+  mkdirSync(dirname(file), { recursive: true });
+  return openSync(file, "a+");
+}
+
+function isStill(file, descriptor) {
+  return existsSync(file) && statSync(file).ino === fstatSync(descriptor).ino;
 }
 
 function readOwner(file) {

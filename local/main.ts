@@ -3,16 +3,15 @@
 import { parseArgs } from "node:util";
 import { messageOf, PlatformError } from "../lib/errors";
 import { runningOwnEngine } from "./engine";
-import { processEnvironment } from "./environment";
-import { type Layout, layoutOf, ownEngineHost } from "./layout";
+import { type Layout, layoutOf } from "./layout";
 import { readMemory } from "./memory";
 import { type Level, levels, prepare } from "./prepare";
 import { interruptPulumi } from "./pulumi";
 import { defaultPort, whoAnswers } from "./registry";
-import { bringUp, prepareStack, stackOutputs } from "./stack";
+import { bringUp, lastOutputs, prepareStack, stackOutputs } from "./stack";
 import { Steps } from "./steps";
 import { cleanUp, stopServices } from "./stopAll";
-import { type Outputs, renderSummary } from "./summary";
+import { type Outputs, releaseLines, renderSummary } from "./summary";
 
 const interruptedCode = 130;
 
@@ -28,14 +27,14 @@ async function main(argv: readonly string[]): Promise<number> {
   switch (command) {
     case "up":
       return up(layout, flags);
+    case "env":
+      return printEnvironment(layout, flags);
     case "status":
       return status(layout);
     case "down":
       return say(await stopServices(layout));
     case "clean":
       return say(await cleanUp(layout, flags));
-    case "env":
-      return say([JSON.stringify(describe(layout), null, 2)]);
     default:
       throw usage(`there is no command ${JSON.stringify(command)}`);
   }
@@ -43,17 +42,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function up(layout: Layout, { registryPort, only }: Flags): Promise<number> {
   const begun = performance.now();
-  const steps = new Steps({ write: (text) => console.log(text) });
-  const interrupt = () => {
-    console.log("  … interrupted: ending what runs");
-    steps.interrupt(new Interrupted());
-  };
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", () => {
-    interrupt();
-    interruptPulumi();
-  });
-
+  const steps = interruptible(new Steps({ write: (text) => console.log(text) }));
   const { pulumi, environment } = await prepare({ layout, steps, registryPort, level: only });
   if (only !== undefined || environment === undefined) return 0;
   const stack = { layout, pulumi, environment, screen: steps.screen };
@@ -65,31 +54,52 @@ async function up(layout: Layout, { registryPort, only }: Flags): Promise<number
   return 0;
 }
 
+/** Makes ready whatever is missing, and prints the stack's variables as one JSON object: for test runners and other programs. */
+async function printEnvironment(layout: Layout, { registryPort, only = "layers" }: Flags): Promise<number> {
+  const steps = interruptible(new Steps({ write: (text) => console.error(text) }));
+  const { environment } = await prepare({ layout, steps, registryPort, level: only });
+  return say([JSON.stringify(environment ?? {}, null, 2)]);
+}
+
+function interruptible(steps: Steps): Steps {
+  const interrupt = () => {
+    steps.screen.write("  … interrupted: ending what runs");
+    steps.interrupt(new Interrupted());
+  };
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", () => {
+    interrupt();
+    interruptPulumi();
+  });
+  return steps;
+}
+
 async function status(layout: Layout): Promise<number> {
   const port = readMemory(layout.memoryFile).registryPort ?? defaultPort;
-  const answerer = await whoAnswers(port, layout.identity);
-  const registry = {
+  const states = {
     ours: "runs",
     nobody: "is down",
-    "another checkout": "is down (another checkout has the port)",
-    "something else": "is down (something else has the port)",
-  }[answerer];
+    "another checkout": "is down; another checkout's has the port",
+    "something else": "is down; something else has the port",
+  };
   const engine = await runningOwnEngine(layout);
   return say([
-    `registry 127.0.0.1:${port} ${registry}`,
+    `registry 127.0.0.1:${port} ${states[await whoAnswers(port, layout.identity)]}`,
     engine ? `Docker engine ${engine.version} runs at ${engine.host}` : "no Docker engine of ours runs",
+    "released by the last run",
+    ...releaseLines(lastOutputs(layout)),
   ]);
 }
 
-/** For programs that want to work on the stack: what the last run made ready. */
-function describe(layout: Layout) {
-  const { registryPort = defaultPort, engineHost = ownEngineHost(layout) } = readMemory(layout.memoryFile);
-  return {
-    registry: `127.0.0.1:${registryPort}`,
-    engine: engineHost,
-    bin: layout.bin,
-    environment: processEnvironment({ layout, engineHost, path: [layout.bin] }),
-  };
+/** A full disk can show anywhere. */
+function explain(error: unknown): unknown {
+  const { code, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
+  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  return new PlatformError("disk-full", {
+    what: `no space is left${path ? ` for ${dest ?? path}` : " on the disk"}`,
+    rule: "the local stack needs room in the checkout's .local and in the cache folder",
+    fix: "free some and run it again: what was written so far is used or made anew",
+  });
 }
 
 class Interrupted extends Error {}
@@ -135,7 +145,8 @@ main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
     if (error instanceof Interrupted) process.exit(interruptedCode);
-    console.error(error instanceof PlatformError ? `\n✗ ${error.message}` : error);
+    const shown = explain(error);
+    console.error(shown instanceof PlatformError ? `\n✗ ${shown.message}` : shown);
     process.exit(1);
   },
 );

@@ -19,8 +19,6 @@ export interface Memory {
   readonly registryPort?: number;
   readonly registry?: Service;
   readonly engine?: Service;
-  /** DOCKER_HOST of the last run. */
-  readonly engineHost?: string;
   readonly layers: Readonly<Record<string, PushedLayer>>;
   /** Values of Pulumi.local.yaml that this command wrote, by path (`tools.yq.image`): the only ones it may change. */
   readonly pins: Readonly<Record<string, string>>;

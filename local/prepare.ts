@@ -1,12 +1,12 @@
 // Makes everything ready that `pulumi up` needs: engine, plugins, registry, Docker, base and tools, stack file, environment.
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Engine, findEngine, requireRoot, runningOwnEngine, startEngine } from "./engine";
 import { processEnvironment } from "./environment";
 import { pushBase, pushProbe, pushTool, type ToolName, toolNames } from "./layers/push";
 import type { Layout } from "./layout";
-import { readMemory, remember } from "./memory";
+import { readMemory } from "./memory";
 import { isAlive } from "./process";
 import { installedPlugin, installPlugin } from "./providers";
 import { choosePort, ensureRegistry } from "./registry";
@@ -64,7 +64,7 @@ async function begin(options: PrepareOptions, toolchain: Toolchain, apt: Private
   const plugins = steps.run("Provider plugins", (step) => installPlugins(layout, step, toolchain), {
     after: [engineFolder],
   });
-  const linked = engineFolder.then((folder) => linkPrograms(layout, folder));
+  const linked = awaitedLater(engineFolder.then((folder) => linkPrograms(layout, folder)));
   if (depth < levels.indexOf("services")) {
     await Promise.all([plugins, linked]);
     return { pulumi: join(layout.bin, "pulumi") };
@@ -75,16 +75,22 @@ async function begin(options: PrepareOptions, toolchain: Toolchain, apt: Private
     step.outcome(`${address}, ${outcome === "running" ? "runs already" : "started"}`);
     return pushProbe(layout, address);
   });
-  const docker = registry.then((probe) => ensureEngine(layout, steps, toolchain, probe));
-  const layers = depth < levels.indexOf("layers") ? undefined : pushLayers(options, toolchain, apt, address, registry);
+  const docker = awaitedLater(registry.then((probe) => ensureEngine(layout, steps, toolchain, probe)));
+  const layers =
+    depth < levels.indexOf("layers") ? undefined : awaitedLater(pushLayers(options, toolchain, apt, address, registry));
 
   const engine = await docker;
   await Promise.all([plugins, linked]);
   const paths = { layout, engineHost: engine.host, path: [layout.bin] };
   await writeEnvironmentFile(paths);
-  remember(layout.memoryFile, { engineHost: engine.host });
   await layers;
   return { pulumi: join(layout.bin, "pulumi"), registry: address, engine, environment: processEnvironment(paths) };
+}
+
+/** A failure of what nobody waits for yet must not end the process: it is thrown where the promise is awaited. */
+function awaitedLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 async function installPlugins(layout: Layout, step: Step, toolchain: Toolchain): Promise<void> {
@@ -164,13 +170,19 @@ async function pushLayers(
   await steps.run("Stack file", (step) => writeStackFile(layout, address, wanted, step));
 }
 
-/** `.local/bin`: what a shell of this stack finds first. Links are made new each time: they are cheap, and never stale. */
+/** `.local/bin`: what a shell of this stack finds first. A link that is right stays: commands may be running through it. */
 async function linkPrograms(layout: Layout, folder: string): Promise<void> {
-  await rm(layout.bin, { recursive: true, force: true });
   await mkdir(layout.bin, { recursive: true });
   const links = new Map<string, string>([["node", process.execPath]]);
   for (const name of await readdir(folder)) links.set(name, join(folder, name));
   const command = join(layout.projectDir, "dist", "cli", "policy-platform.js");
   if (existsSync(command)) links.set("policy-platform", command);
-  await Promise.all([...links].map(([name, target]) => symlink(target, join(layout.bin, name))));
+  for (const name of await readdir(layout.bin)) if (!links.has(name)) await rm(join(layout.bin, name), { force: true });
+  for (const [name, target] of links) {
+    const link = join(layout.bin, name);
+    if ((await readlink(link).catch(() => undefined)) === target) continue;
+    await rm(`${link}.tmp`, { force: true });
+    await symlink(target, `${link}.tmp`);
+    await rename(`${link}.tmp`, link);
+  }
 }

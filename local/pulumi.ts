@@ -19,6 +19,12 @@ export interface PulumiResult {
   readonly output: string;
 }
 
+/** Registry credentials are found by the plugin itself, at call time. */
+function credentialsEnvironment(): Record<string, string> {
+  const { DOCKER_CONFIG } = process.env;
+  return { ...networkEnvironment(), ...(DOCKER_CONFIG ? { DOCKER_CONFIG } : {}) };
+}
+
 const running = new Set<ChildProcess>();
 
 /** Runs `pulumi ARGS` to its end, whatever that is. */
@@ -26,7 +32,7 @@ export function runPulumi(args: readonly string[], options: PulumiOptions): Prom
   return new Promise((resolve, reject) => {
     const child = spawn(options.pulumi, [...args, "--non-interactive", "--color", "never"], {
       cwd: options.cwd,
-      env: { ...childEnvironment(networkEnvironment()), ...options.environment },
+      env: { ...childEnvironment(credentialsEnvironment()), ...options.environment },
       stdio: ["ignore", "pipe", "pipe"],
     });
     running.add(child);

@@ -1,6 +1,6 @@
 // The stack `local`: made when absent, repaired after a kill, brought up to what the files say, and summed up.
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeByRename } from "../lib/cache";
@@ -20,7 +20,7 @@ export interface StackOptions {
 
 /** Makes passphrase and stack unless they are there, and removes what a killed run left. Error: `stack-init`. */
 export async function prepareStack(options: StackOptions, step: Step): Promise<void> {
-  const { layout, environment } = options;
+  const { layout } = options;
   await ensurePassphrase(layout);
   await mkdir(layout.state, { recursive: true });
   if (!existsSync(checkpoint(layout))) {
@@ -36,7 +36,7 @@ export async function prepareStack(options: StackOptions, step: Step): Promise<v
 /** Runs `pulumi up`; a candidate that is gone is built again, as the error says. Error: `up-failed`. */
 export async function bringUp(options: StackOptions, step: Step): Promise<void> {
   const { screen } = options;
-  const shown = { ...pulumiOptions(options), onOutput: lines((line) => screen.write(`    ${line}`)) };
+  const shown = { ...pulumiOptions(options), onOutput: lines((line) => isRow(line) && screen.write(`    ${line}`)) };
   const up = ["up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stackName];
   const first = await runPulumi(up, shown);
   const gone = first.code === 0 ? undefined : rebuildUrn(first.output);
@@ -50,6 +50,26 @@ export async function bringUp(options: StackOptions, step: Step): Promise<void> 
 export async function stackOutputs(options: StackOptions): Promise<Record<string, unknown>> {
   const result = await runPulumi(["stack", "output", "--json", "--stack", stackName], pulumiOptions(options));
   return result.code === 0 ? (JSON.parse(result.stdout) as Record<string, unknown>) : {};
+}
+
+/** The outputs in the state file, without asking the engine: empty when there is no stack. */
+export function lastOutputs(layout: Layout): Record<string, unknown> {
+  if (!existsSync(checkpoint(layout))) return {};
+  const { checkpoint: saved } = JSON.parse(readFileSync(checkpoint(layout), "utf8")) as Saved;
+  return saved.latest?.resources?.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
+}
+
+interface Saved {
+  readonly checkpoint: {
+    readonly latest?: {
+      readonly resources?: readonly { readonly type: string; readonly outputs?: Record<string, unknown> }[];
+    };
+  };
+}
+
+/** Without a terminal the engine says `@ updating....` whenever nothing has happened. */
+function isRow(line: string): boolean {
+  return line.trim() !== "" && !line.startsWith("@ ");
 }
 
 /** The resource that an error asks to be replaced: `pulumi up --replace '<urn>'`. */

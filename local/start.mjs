@@ -25,7 +25,9 @@ const cache = join(
   "policy-platform",
 );
 const [command = "up"] = process.argv.slice(2).filter((word) => !word.startsWith("-"));
-const quiet = command === "env";
+/** `env` prints a document on stdout: everything that is said goes to stderr. */
+const say = command === "env" ? console.error : console.log;
+const progressStream = command === "env" ? process.stderr : process.stdout;
 
 /** Ends with one sentence: what is wrong, and what to do. */
 function fail(sentence) {
@@ -76,13 +78,13 @@ function firstScreen() {
   if (parts.length === 0) return;
   const seconds = parts.reduce((sum, part) => sum + part[2], 0);
   const root = process.getuid() === 0;
-  console.log("The local stack of policy-platform. Still to be had on this machine:");
+  say("The local stack of policy-platform. Still to be had on this machine:");
   for (const [what, where, time] of parts)
-    console.log(`  ${what.padEnd(52)} ${String(where).padEnd(28)} ${time ? `about ${time} s` : ""}`);
-  console.log(
+    say(`  ${what.padEnd(52)} ${String(where).padEnd(28)} ${time ? `about ${time} s` : ""}`);
+  say(
     `About ${Math.ceil(seconds / 60)} min on two cores; less where official releases can be downloaded or a Docker engine (23 or later) runs already.`,
   );
-  console.log(
+  say(
     `Root is needed only to start an engine where none can be used (and for its compiler: gcc, libseccomp-dev); you are ${root ? "root" : "not root"}.`,
   );
   checkDisk(parts);
@@ -99,13 +101,13 @@ function checkDisk(parts) {
   for (const { folder, bytes } of needs.values()) {
     const { bavail, bsize } = statfsSync(folder);
     const free = bavail * bsize;
-    console.log(`Disk: about ${gigabytes(bytes)} at most, ${gigabytes(free)} free at ${folder}.`);
+    say(`Disk: about ${gigabytes(bytes)} at most, ${gigabytes(free)} free at ${folder}.`);
     if (free < bytes)
       fail(
         `${gigabytes(free)} are free at ${folder}; ${gigabytes(bytes)} are needed; free some space, or set XDG_CACHE_HOME to a folder on another disk`,
       );
   }
-  console.log("");
+  say("");
 }
 
 function gigabytes(bytes) {
@@ -131,23 +133,26 @@ function packagesStale() {
 function ensurePackages() {
   if (!packagesStale()) return;
   const begun = Date.now();
-  console.log("  … npm ci");
+  say("  … npm ci");
   const done = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: project,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", progressStream, "inherit"],
   });
   if (done.status !== 0)
     fail(
       "npm ci failed; the packages come from the npm registry that npm is configured for; mend what it says above and run it again",
     );
-  console.log(`  ✔ npm packages (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+  say(`  ✔ npm packages (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
 }
 
 /** The bundles are built by npm ci; a checkout that has moved on since builds them again. */
 function ensureBundles() {
   const built = join(project, "dist/local/main.js");
   if (existsSync(built) && statSync(built).mtimeMs > newestSource()) return;
-  const done = spawnSync(process.execPath, ["scripts/bundle.mjs"], { cwd: project, stdio: "inherit" });
+  const done = spawnSync(process.execPath, ["scripts/bundle.mjs"], {
+    cwd: project,
+    stdio: ["ignore", progressStream, "inherit"],
+  });
   if (done.status !== 0 || !existsSync(built))
     fail(
       "scripts/bundle.mjs failed; the command is bundled from local/main.ts; mend what it says above and run it again",
@@ -208,7 +213,7 @@ function ensureNode() {
     rmSync(join(temporary, name));
     rmSync(dirname(target), { recursive: true, force: true });
     renameSync(temporary, dirname(target));
-    console.log(`  ✔ Node ${node.version} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+    say(`  ✔ Node ${node.version} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
@@ -229,19 +234,17 @@ function handOver(program, lock) {
 
 async function main() {
   checkPlatform();
-  const looksOnly = command === "status" || command === "env";
+  const looksOnly = command === "status";
   const lock = looksOnly
     ? undefined
     : await acquireLock(join(project, ".local", "lock"), {
         owner: `npm run local (${command}), process ${process.pid}, since ${new Date().toISOString()}`,
-        waiting: (owner) => console.log(`Waiting for another one at work here: ${owner}`),
+        waiting: (owner) => say(`Waiting for another one at work here: ${owner}`),
       });
-  if (command === "up") firstScreen();
-  if (!looksOnly || !existsSync(join(project, "dist/local/main.js"))) {
-    ensurePackages();
-    ensureBundles();
-  }
-  handOver(quiet && !existsSync(fetchedNode()) ? process.execPath : ensureNode(), lock);
+  if (command === "up" || command === "env") firstScreen();
+  ensurePackages();
+  ensureBundles();
+  handOver(ensureNode(), lock);
 }
 
 main().catch((error) => fail(error.message));

@@ -30,7 +30,7 @@ const leftOut = new Set(["debconf", "dpkg", "openssl", "perl-base"]);
 /** Documentation, translations, caches and logs. */
 const dropped =
   /^(usr\/share\/(doc|man|info|locale|lintian|bash-completion|menu|common-licenses|doc-base|bug)|var\/(cache|log)|usr\/lib\/[^/]+\/gconv)(\/|$)/;
-/** Raise it when anything here changes the bytes: it is part of the cache's key. */
+/** Raise it when the code below makes other bytes of the same facts: both are in the cache's key. */
 const recipe = 1;
 
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -69,7 +69,18 @@ export interface Base {
 
 /** The folder of the base in the cache, there or not. It stays as it is until the cache is cleaned: new package versions are a new base. */
 export function baseFolder(layout: Layout, release = debianRelease()): string {
-  const key = sha256(canonicalJson({ recipe, packages, release, leftOut: [...leftOut] })).slice(7, 19);
+  const facts = {
+    recipe,
+    packages,
+    release,
+    leftOut: [...leftOut],
+    dropped: dropped.source,
+    files,
+    links,
+    folders,
+    path,
+  };
+  const key = sha256(canonicalJson(facts)).slice(7, 19);
   return join(layout.cache.bases, `${release}-${key}`);
 }
 

@@ -123,6 +123,7 @@ async function countPackages(
 ): Promise<number> {
   const { tags, binaries } = programOf(name);
   const args = ["list", "-mod=readonly", "-deps", ...(tags ? ["-tags", tags] : []), ...Object.values(binaries)];
+  await mkdir(env.GOTMPDIR!, { recursive: true });
   const result = await exec("go", args, { cwd: module, env, timeout: buildTimeout, signal: step.signal });
   if (result.code !== 0) throw buildFailed(name, result.stderr);
   return result.stdout.split("\n").length - 1;
@@ -134,12 +135,25 @@ function goEnvironment(layout: Layout, go: Go): Record<string, string> {
     ...buildTarget,
     GOTOOLCHAIN: go.toolchain,
     GOCACHE: layout.cache.goBuild,
+    // Beside the build cache and not in /tmp, which is small on many machines.
+    GOTMPDIR: temporaryFolder(layout),
     GOFLAGS: "",
     GOWORK: "off",
   };
 }
 
+function temporaryFolder(layout: Layout): string {
+  return join(layout.cache.goBuild, "tmp");
+}
+
 function buildFailed(name: ProgramName, stderr: string): PlatformError {
+  if (/no space left on device/.test(stderr)) {
+    return new PlatformError("cache-full", {
+      what: `no space is left to build ${name} ${programOf(name).version}`,
+      rule: "programs are built in the cache folder, which takes up to 13 GB while it lasts",
+      fix: "free space there, or set XDG_CACHE_HOME to a folder on another disk, and run it again",
+    });
+  }
   const tail = stderr.trim().split("\n").slice(-6).join("\n    ");
   const offline = /dial tcp|no such host|connection refused|i\/o timeout|TLS handshake|proxyconnect/.test(stderr);
   return new PlatformError("build-failed", {

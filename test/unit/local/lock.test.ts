@@ -59,6 +59,22 @@ describe("the lock of a checkout", () => {
     assert.deepEqual(said, ["the first"]);
   });
 
+  it("is made anew when its holder removed the folder, so that the next two do not both have it", async () => {
+    const file = join(folder, ".local", "lock");
+    const first = await acquireLock(file, { owner: "clean" });
+    const second = acquireLock(file, { owner: "the second", interval: 20 });
+    rmSync(join(folder, ".local"), { recursive: true });
+    closeSync(first);
+    const held = await second;
+    let taken = false;
+    const third = acquireLock(file, { owner: "the third", interval: 20 });
+    third.then(() => (taken = true));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(taken, false);
+    closeSync(held);
+    closeSync(await third);
+  });
+
   it("stays held while a child lives that it was handed on to", async () => {
     const file = join(folder, "lock");
     const first = await holder(file, true);
