@@ -4,8 +4,10 @@ import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { RegistryClient } from "../../lib/oci/client";
 import { type Digest, sha256 } from "../../lib/oci/digest";
+import { type LayerEntry, layerImage } from "../../lib/oci/layer";
 import { configType, manifestType, tarLayerType } from "../../lib/oci/mediaTypes";
 import { parseRepository } from "../../lib/oci/reference";
 import { inputDigestLabel } from "../../lib/pins/model";
@@ -13,29 +15,38 @@ import { inputDigestLabel } from "../../lib/pins/model";
 /** The input digest of the inputs called `name`. */
 export const inputsOf = (name: string): Digest => sha256(`inputs ${name}`);
 
-/** Pushes an image of one empty layer that says it was built from `inputsOf(name)`; every name gives another digest. */
-export async function pushImage(repository: string, name: string): Promise<Digest> {
+/**
+ * Pushes an image that says it was built from `inputsOf(name)`; every name gives another digest. Its one layer holds `files`,
+ * or nothing, and its command is a shell.
+ */
+export async function pushImage(repository: string, name: string, files: readonly LayerEntry[] = []): Promise<Digest> {
   const client = new RegistryClient();
   const target = parseRepository(repository);
-  const layer = Buffer.alloc(1024);
+  const layer = files.length > 0 ? await layerImage(files) : undefined;
+  const bytes = layer ? await buffer(layer.open()) : Buffer.alloc(1024);
   const config = Buffer.from(
     JSON.stringify({
       architecture: "amd64",
       os: "linux",
-      config: { Labels: { [inputDigestLabel]: inputsOf(name) } },
-      rootfs: { type: "layers", diff_ids: [sha256(layer)] },
+      config: {
+        Cmd: ["/bin/bash"],
+        Env: ["PATH=/usr/local/bin:/bin"],
+        User: "65532:65532",
+        Labels: { [inputDigestLabel]: inputsOf(name) },
+      },
+      rootfs: { type: "layers", diff_ids: [sha256(bytes)] },
     }),
   );
-  for (const bytes of [layer, config]) {
-    await client.pushBlob(target, { digest: sha256(bytes), size: bytes.length }, { bytes });
+  for (const blob of [bytes, config]) {
+    await client.pushBlob(target, { digest: sha256(blob), size: blob.length }, { bytes: blob });
   }
-  const descriptor = (mediaType: string, bytes: Buffer) => ({ mediaType, digest: sha256(bytes), size: bytes.length });
+  const descriptor = (mediaType: string, blob: Buffer) => ({ mediaType, digest: sha256(blob), size: blob.length });
   const manifest = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
       mediaType: manifestType,
       config: descriptor(configType, config),
-      layers: [descriptor(tarLayerType, layer)],
+      layers: [descriptor(tarLayerType, bytes)],
     }),
   );
   return client.putManifest(target, sha256(manifest), manifest, manifestType);
