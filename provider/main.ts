@@ -3,10 +3,12 @@ import { type ResourceHandler, serve } from "./host";
 
 const load = (module: { readonly [name: string]: unknown }, name: string) => module[name] as ResourceHandler;
 
+const { version } = require("../package.json") as { version: string };
+
 void serve({
   name: "policychain",
-  version: require("../package.json").version,
-  schema: () => JSON.stringify(require("./schema.json")),
+  version,
+  schema: () => JSON.stringify({ ...require("./schema.json"), version }),
   resources: {
     "policychain:index:Manifest": () => load(require("./manifest"), "manifest"),
     "policychain:index:Copy": () => load(require("./copy"), "copy"),

@@ -94,6 +94,7 @@ async function makeSo(context: ResourceContext, inputs: Values): Promise<Values>
   if (known.digest && (await missingFrom(client, repository, known.digest)).length === 0) return outputs(known.digest);
   const image = local ?? (await layerImageOf(context, known));
   requireDigestOf(known, image.digest);
+  context.progress(`pushing ${image.layer.size} bytes to ${known.repository}`);
   return outputs(await pushLayerImage(client, repository, image));
 }
 

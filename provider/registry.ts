@@ -1,5 +1,5 @@
 // How every handler reaches registries: one client a call, with the call's signal and the credentials of this moment.
-import { messageOf, PlatformError } from "../lib/errors";
+import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
 import { dockerCredentials } from "../lib/oci/credentials";
 import type { Digest } from "../lib/oci/digest";
@@ -35,7 +35,7 @@ export function candidateGone(
   return new PlatformError(
     "candidate-gone",
     {
-      what: `the image ${candidate}@${digest} is gone from its registry${cause ? ` (${messageOf(cause)})` : ""}`,
+      what: `the image ${candidate}@${digest} is gone from its registry`,
       rule: "an image is tested and copied by the digest that was built",
       fix: rebuild ? `build it again with: pulumi up --replace '${rebuild}'` : "build it again",
     },

@@ -29,6 +29,12 @@ export async function serve(definition: ProviderDefinition): Promise<void> {
     },
   });
   const log = engineLog(process.argv[2] === undefined ? undefined : process.argv.at(-1));
+  // What nobody awaited is a bug; without this its stack would be hidden with the rest of stderr.
+  process.on("uncaughtException", (error) => {
+    const last = log.forCall("");
+    last.line("error", `the plugin ${definition.name} has failed: ${error.stack ?? String(error)}`);
+    void last.flush().finally(() => process.exit(1));
+  });
   const handlers = new Map<string, ResourceHandler>();
   let configuration: Values = {};
 

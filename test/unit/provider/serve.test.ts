@@ -266,6 +266,16 @@ describe("the end of a provider", () => {
     }
   });
 
+  it("comes with a line on the screen when the plugin itself crashes", async () => {
+    const session = await Session.start();
+    try {
+      await assert.rejects(session.create({ act: "crash" }));
+      assert.match(session.lines[0]!.text, /^the plugin echo has failed: Error: nobody awaits this\n +at .*echo\.ts/);
+    } finally {
+      session.stop();
+    }
+  });
+
   it("answers Cancel before it goes, so that the engine does not take it for a crash", async () => {
     const session = await Session.start();
     try {
