@@ -53,7 +53,7 @@ describe("drift in the registry", function () {
     const preview = await expectSuccess(project.pulumi("preview", "--refresh", "--diff"));
     assert.match(preview.stdout, new RegExp(`digest *: "${second}" => "${first}"`));
     assert.match(preview.stdout, new RegExp(`digest *: "${first}" => "${second}"`));
-    assert.match(preview.stdout, /^tag v1\.0\.1 was moved in the registry/m);
+    assert.match(preview.stderr, /^tag v1\.0\.1 was moved in the registry/m);
     assert.equal(await digestAt("v1.0.1"), first, "a preview must not write");
     assert.equal((await look()).code, 7);
     await project.up("--refresh");

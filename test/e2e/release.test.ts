@@ -133,7 +133,8 @@ describe("releasing the platform image", function () {
     const preview = await expectSuccess(project.pulumi("preview"));
     golden("screens/edited-policy.golden", screen(preview.stdout, registry.host));
     const diff = await expectSuccess(project.pulumi("preview", "--diff"));
-    golden("screens/edited-policy-diff.golden", diffScreen(diff.stdout, registry.host));
+    // with --diff the engine writes the lines of the program to stderr
+    golden("screens/edited-policy-diff.golden", diffScreen(diff.stderr + diff.stdout, registry.host));
   });
 
   it("publishes just that edit, and leaves the version before where it was", async () => {

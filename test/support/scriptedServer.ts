@@ -46,7 +46,7 @@ export interface ScriptedServer {
 export interface ScriptedServerOptions {
   /** `host:port` of the server behind. */
   readonly forwardTo?: string;
-  /** Keeps bodies of requests; default true. False for layers of hundreds of megabytes. */
+  /** Keeps bodies of requests; default true. False passes them on as they come: for layers of hundreds of megabytes. */
   readonly keepBodies?: boolean;
 }
 
@@ -70,9 +70,11 @@ export async function startScriptedServer(
     try {
       const first = await current({ ...recorded, body: Buffer.alloc(0) });
       if (first !== "forward" && first.early) return await give(outgoing, first);
-      const body = await bodyOf(incoming, options.keepBodies !== false);
-      requests[place] = { ...recorded, body };
-      const real = first === "forward" || first.forward ? await ask(options.forwardTo, incoming, body) : undefined;
+      const forwards = first === "forward" || first.forward === true;
+      const passesThrough = forwards && options.keepBodies === false;
+      const body = passesThrough ? incoming : await bodyOf(incoming, options.keepBodies !== false);
+      if (Buffer.isBuffer(body)) requests[place] = { ...recorded, body };
+      const real = forwards ? await ask(options.forwardTo, incoming, body) : undefined;
       await give(
         outgoing,
         first === "forward" ? real! : { ...real, ...first, headers: { ...real?.headers, ...first.headers } },
@@ -117,7 +119,11 @@ async function bodyOf(incoming: IncomingMessage, keep: boolean): Promise<Buffer>
 }
 
 /** Asks with the client's own Host header, so that the addresses in the answer lead back here. */
-function ask(forwardTo: string | undefined, incoming: IncomingMessage, body: Buffer): Promise<ScriptedAnswer> {
+function ask(
+  forwardTo: string | undefined,
+  incoming: IncomingMessage,
+  body: Buffer | IncomingMessage,
+): Promise<ScriptedAnswer> {
   return new Promise((resolve, reject) => {
     const request = httpRequest(
       `http://${forwardTo}${incoming.url}`,
@@ -134,6 +140,7 @@ function ask(forwardTo: string | undefined, incoming: IncomingMessage, body: Buf
       },
     );
     request.on("error", reject);
-    request.end(body);
+    if (Buffer.isBuffer(body)) request.end(body);
+    else body.pipe(request);
   });
 }
