@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeByRename } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
+import { repair } from "../lib/repair";
 import { type Layout, stackName } from "./layout";
 import { type PulumiOptions, runPulumi } from "./pulumi";
 import type { Step, StepScreen } from "./steps";
@@ -20,7 +21,7 @@ export interface StackOptions {
 
 /** Makes passphrase and stack unless they are there, and removes what a killed run left. Error: `stack-init`. */
 export async function prepareStack(options: StackOptions, step: Step): Promise<void> {
-  const { layout } = options;
+  const { layout, pulumi, environment } = options;
   await ensurePassphrase(layout);
   await mkdir(layout.state, { recursive: true });
   if (!existsSync(checkpoint(layout))) {
@@ -30,7 +31,20 @@ export async function prepareStack(options: StackOptions, step: Step): Promise<v
     step.outcome("made");
     return;
   }
-  step.outcome("there already");
+  const done: string[] = [];
+  const log = (text: string) => {
+    done.push(text);
+    step.progress(text);
+  };
+  await repair({
+    projectDir: layout.projectDir,
+    stack: stackName,
+    pulumi,
+    env: { ...environment },
+    log,
+    signal: step.signal,
+  });
+  step.outcome(done.length > 0 ? `repaired: ${done.join("; ")}` : "there already");
 }
 
 /** Runs `pulumi up`; a candidate that is gone is built again, as the error says. Error: `up-failed`. */

@@ -168,7 +168,8 @@ function newestSource() {
       else if (/\.(ts|mjs|json)$/.test(entry.name)) newest = Math.max(newest, statSync(path).mtimeMs);
     }
   };
-  for (const folder of ["lib", "provider", "local", "cli", "config"]) walk(join(project, folder));
+  for (const folder of ["lib", "provider", "local", "cli", "config"].filter((name) => existsSync(join(project, name))))
+    walk(join(project, folder));
   return newest;
 }
 
