@@ -1,7 +1,8 @@
 // A client for registries of the OCI distribution specification, over fetch.
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { PlatformError } from "../errors";
+import { blobReader } from "./blobRead";
 import { type BlobSource, type PushOptions, type PushResult, pushBlob } from "./blobUpload";
 import { repositoryScope } from "./challenge";
 import { type Digest, isDigest, sha256 } from "./digest";
@@ -12,7 +13,6 @@ import { formatReference, isTag, type Repository } from "./reference";
 import { type ClientOptions, createSession, type Session } from "./session";
 import { listTags } from "./tagList";
 import type { Answer } from "./transport";
-import { verified } from "./verified";
 
 export type { Descriptor } from "./manifest";
 export type { ClientOptions } from "./session";
@@ -129,20 +129,23 @@ export class RegistryClient {
   }
 
   /**
-   * A blob as a stream that fails, before its last chunk, when the bytes do not match the digest. It is not repeated once it
-   * flows: who reads it starts again. Errors beside the usual: `blob-missing`.
+   * A blob as a stream that fails, before its last chunk, when the bytes do not match the digest. A connection that breaks is
+   * taken up again where it broke. Errors beside the usual: `blob-missing`.
    */
   blobStream(repository: Repository, digest: Digest): Promise<{ readonly size: number; readonly stream: Readable }> {
-    return this.#session.attempt(async () => {
-      const answer = await this.#askBlob("GET", repository, digest);
+    const ask = async (start: number) => {
+      const answer = await this.#askBlob("GET", repository, digest, "pull", start);
       if (answer.status === 404) throw await blobMissing(answer, repository, digest);
+      return answer;
+    };
+    return this.#session.attempt(async () => {
+      const answer = await ask(0);
       const size = Number(answer.headers.get("content-length") ?? Number.NaN);
       if (!Number.isSafeInteger(size)) {
         await answer.discard();
         throw badAnswer(answer, "a blob without its size");
       }
-      const chunks = verified(answer.chunks(), { digest, size }, (why) => badAnswer(answer, why));
-      return { size, stream: Readable.from(chunks, { objectMode: false }) };
+      return { size, stream: blobReader(this.#session, answer, { digest, size }, ask) };
     });
   }
 
@@ -185,20 +188,18 @@ export class RegistryClient {
     });
   }
 
+  /** `start`: the first byte that is wanted, for a GET that goes on. */
   #askBlob(
     method: "GET" | "HEAD",
     { registry, path }: Repository,
     digest: Digest,
     access: "pull" | "push" = "pull",
+    start = 0,
   ): Promise<Answer> {
     const url = this.#session.address(registry, `${path}/blobs/${digest}`);
-    return this.#session.exchange({
-      method,
-      registry,
-      url,
-      scopes: [repositoryScope(path, access)],
-      expect: [200, 404],
-    });
+    const headers: Record<string, string> = start === 0 ? {} : { range: `bytes=${start}-` };
+    const expect = start === 0 ? [200, 404] : [200, 206, 404];
+    return this.#session.exchange({ method, registry, url, scopes: [repositoryScope(path, access)], headers, expect });
   }
 
   async #readManifest(repository: Repository, reference: string): Promise<ManifestAnswer | undefined> {

@@ -216,7 +216,7 @@ describe("registry client", () => {
       return Buffer.concat(chunks);
     };
 
-    it("streams a blob, and fails before its end when the bytes are wrong, short or cut", async () => {
+    it("streams a blob, and fails before its end when the bytes are wrong or stay cut", async () => {
       answers({ body: blob });
       const { size, stream } = await client().blobStream(repository(), digest);
       assert.equal(size, blob.length);
@@ -224,6 +224,7 @@ describe("registry client", () => {
       for (const [answer, code] of [
         [{ body: "x".repeat(blob.length) }, "registry-answer"],
         [{ body: blob, cutAfter: 3 }, "registry-unavailable"],
+        [{ body: blob, cutAfter: 0 }, "registry-unavailable"],
       ] as const) {
         answers(answer);
         const wrong = await client().blobStream(repository(), digest);
@@ -235,6 +236,34 @@ describe("registry client", () => {
         assert.equal((error as { code?: string }).code, code);
         assert.ok(seen < blob.length);
       }
+    });
+
+    it("goes on where the connection broke, whether the registry knows ranges or not", async () => {
+      for (const ranges of [true, false]) {
+        const begin = server.requests.length;
+        server.answer(({ headers, index }) => {
+          if (index - begin === 2) return { status: 503 };
+          const start = ranges ? Number(/bytes=([0-9]+)-/.exec(headers.range ?? "")?.[1] ?? 0) : 0;
+          const partial =
+            start > 0
+              ? { status: 206, headers: { "content-range": `bytes ${start}-${blob.length - 1}/${blob.length}` } }
+              : {};
+          return { ...partial, body: blob.subarray(start), ...(index - begin < 4 ? { cutAfter: 5 } : {}) };
+        });
+        const { stream } = await client().blobStream(repository(), digest);
+        assert.deepEqual(await readAll(stream), blob);
+        assert.equal(server.requests[begin + 1]!.headers.range, "bytes=5-");
+      }
+    });
+
+    it("refuses another part of a blob than the one asked for", async () => {
+      server.answer(({ headers }) =>
+        headers.range === undefined
+          ? { body: blob, cutAfter: 5 }
+          : { status: 206, body: blob, headers: { "content-range": `bytes 0-${blob.length - 1}/${blob.length}` } },
+      );
+      const { stream } = await client().blobStream(repository(), digest);
+      await refused("registry-answer", () => readAll(stream));
     });
 
     it("refuses a stream without a size", async () => {

@@ -1,0 +1,15 @@
+// Memory stays flat whatever a layer's size; the layer of 300 MB is in test/soak.
+import assert from "node:assert/strict";
+import { memoryOf } from "../support/memory";
+
+const mebibyte = 1024 * 1024;
+
+describe("a layer of 96 MiB", function () {
+  this.timeout(60_000);
+
+  it("is pushed from a file, as a layer image, and copied between registries in less memory than it has", async () => {
+    const { file, layer, copy } = await memoryOf(96 * mebibyte);
+    for (const [act, bytes] of Object.entries({ file, layer, copy }))
+      assert.ok(bytes < 64 * mebibyte, `${act} took ${bytes} bytes`);
+  });
+});
