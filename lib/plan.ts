@@ -6,6 +6,7 @@ import { RegistryClient } from "./oci/client";
 import type { Digest } from "./oci/digest";
 import { parseRepository } from "./oci/reference";
 import { inputDigest } from "./pins/model";
+import { checkPolicyFolders, memoryFile } from "./policies/check";
 import { knownRelease } from "./release/known";
 import { type Preflight, preflight } from "./release/preflight";
 import { commitTag } from "./release/source";
@@ -58,6 +59,13 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     mayDownload: !options.preview,
   });
   const { inputs, folders, downloaded, unknown } = composition;
+  await checkPolicyFolders(
+    Object.entries(folders).map(([name, { files }]) => ({
+      folder: settings.policies[name]!.folder!,
+      files,
+      memory: memoryFile(options.projectDir, name),
+    })),
+  );
   if (!inputs) {
     const pinLines = unknown.map((tool) => `policy-platform pin ${tool} --stack ${options.stack}`);
     const what = `the layer image digest of ${unknown.join(", ")} is not pinned`;

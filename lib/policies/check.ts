@@ -49,13 +49,16 @@ export async function brokenFiles({ folder, files, memory }: CheckOptions): Prom
   return broken;
 }
 
-/** Throws `policy-yaml-broken` with every broken file and its line. */
-export async function checkPolicyFolder(options: CheckOptions): Promise<void> {
-  const broken = await brokenFiles(options);
+/** Throws `policy-yaml-broken` with every broken file of all the folders, and its line. */
+export async function checkPolicyFolders(folders: readonly CheckOptions[]): Promise<void> {
+  const found = await Promise.all(
+    folders.map(async (options) => (await brokenFiles(options)).map((file) => ({ ...file, folder: options.folder }))),
+  );
+  const broken = found.flat();
   if (broken.length === 0) return;
   const shown = broken
     .slice(0, 20)
-    .map(({ file, line, reason }) => `${posix.join(options.folder, file)}:${line}: ${reason}`);
+    .map(({ folder, file, line, reason }) => `${posix.join(folder, file)}:${line}: ${reason}`);
   const more = broken.length > shown.length ? [`and ${broken.length - shown.length} more`] : [];
   throw new PlatformError("policy-yaml-broken", {
     what: [...shown, ...more].join("\n"),

@@ -38,6 +38,8 @@ export interface Project {
   /** Commits everything in the checkout, so that the commit tag moves. */
   commit(message: string): Promise<void>;
   remove(): void;
+  /** The same project with other variables. */
+  with(env: Readonly<Record<string, string>>): Pick<Project, "pulumi">;
 }
 
 /** Pins that `npm run local` made on this machine: base and tools of the prepared local stack. */
@@ -78,9 +80,10 @@ export async function createProject(configuration: string | Record<string, unkno
     GIT_COMMITTER_NAME: "Test",
     GIT_COMMITTER_EMAIL: "test@example.com",
   };
-  const run = (program: string, args: readonly string[]) => exec(program, args, { cwd: dir, env, timeout: 120_000 });
-  const pulumi = (...args: string[]) =>
-    run("pulumi", [...args, "-s", "local", "--non-interactive", "--color", "never"]);
+  const run = (program: string, args: readonly string[], extra = {}) =>
+    exec(program, args, { cwd: dir, env: { ...env, ...extra }, timeout: 120_000 });
+  const options = ["-s", "local", "--non-interactive", "--color", "never"];
+  const pulumi = (...args: string[]) => run("pulumi", [...args, ...options]);
   const commit = async (message: string) => {
     await run("git", ["add", "-A"]);
     await expectSuccess(run("git", ["commit", "-q", "-m", message]));
@@ -104,6 +107,7 @@ export async function createProject(configuration: string | Record<string, unkno
       writeFileSync(join(dir, path), text);
     },
     commit,
+    with: (extra) => ({ pulumi: (...args) => run("pulumi", [...args, ...options], extra) }),
     remove: () => {
       if (existsSync(dir)) rmSync(dir, { recursive: true, force: true });
     },

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSy
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { sha256, shortDigest } from "../../../lib/oci/digest";
-import { brokenFiles, checkPolicyFolder, memoryFile } from "../../../lib/policies/check";
+import { brokenFiles, checkPolicyFolders, memoryFile } from "../../../lib/policies/check";
 
 /** Writes a folder and lists it as a layer image does. */
 function repository(contents: Readonly<Record<string, string | Buffer>>) {
@@ -48,7 +48,7 @@ describe("YAML of a policy repository", () => {
       broken.map(({ file, line }) => `${file}:${line}`),
       ["c.yml:4", "d.yaml:1", "e.yaml:1", "policies/b.yaml:5", "tab.yaml:2"],
     );
-    await assert.rejects(checkPolicyFolder({ folder, files }), (error: { code: string; message: string }) => {
+    await assert.rejects(checkPolicyFolders([{ folder, files }]), (error: { code: string; message: string }) => {
       assert.equal(error.code, "policy-yaml-broken");
       assert.ok(error.message.includes(`${folder}/policies/b.yaml:5: Map keys must be unique; "name" is repeated`));
       assert.ok(error.message.includes(".policyignore"));

@@ -1,0 +1,278 @@
+// What must not happen: bad input, a gate that fails, a version that is taken, a registry or an engine that is not there.
+// Each time one clear sentence, and every tag stays where it was.
+import assert from "node:assert/strict";
+import { appendFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { RegistryClient } from "../../lib/oci/client";
+import { layerImage, pushLayerImage } from "../../lib/oci/layer";
+import { formatReference, parseRepository } from "../../lib/oci/reference";
+import { createProject, expectSuccess, type Project } from "../support/project";
+import { startRegistry, type TestRegistry } from "../support/registry";
+import { type ScriptedServer, startScriptedServer } from "../support/scriptedServer";
+import { pushTool, smallConfiguration } from "../support/smallStack";
+
+const client = new RegistryClient();
+const policy = "policies/security-policy/policies/disallow-latest-tag.yaml";
+
+describe("a stack that must not release", function () {
+  this.timeout(120_000);
+  let behind: TestRegistry;
+  let registry: ScriptedServer;
+  let project: Project;
+
+  const releases = () => parseRepository(`${registry.host}/releases/policy-platform`);
+  /** Every tag and what it points at. */
+  const tags = async () => {
+    const names = await client.tags(releases());
+    return Object.fromEntries(
+      await Promise.all(names.sort().map(async (name) => [name, (await client.resolve(releases(), name))?.digest])),
+    );
+  };
+  /** Runs `pulumi <args>`, which must fail with `message`, quickly, and leave every tag alone. */
+  const refused = async (message: RegExp, ...args: string[]) => {
+    const before = await tags();
+    const { code, stdout, stderr } = await project.pulumi(...args);
+    assert.notEqual(code, 0, stdout);
+    assert.match(stdout + stderr, message);
+    assert.doesNotMatch(stdout + stderr, /\n\s+at .*\(.*:\d+:\d+\)/, "a user sees a sentence, not a stack");
+    assert.deepEqual(await tags(), before);
+    return stdout + stderr;
+  };
+  const up = ["up", "--yes", "--skip-preview"];
+
+  before(async () => {
+    behind = await startRegistry();
+    registry = await startScriptedServer(() => "forward", { forwardTo: behind.host, keepBodies: false });
+    project = await createProject(await smallConfiguration(registry.host));
+    await project.up();
+  });
+  after(async () => {
+    project?.remove();
+    await registry?.stop();
+    await behind?.stop();
+  });
+
+  describe("because of its configuration", () => {
+    let good: string;
+    beforeEach(() => {
+      project.configure((config) => {
+        good = JSON.stringify(config);
+      });
+    });
+    afterEach(() =>
+      project.configure((config) => {
+        for (const key of Object.keys(config)) delete config[key];
+        Object.assign(config, JSON.parse(good));
+      }),
+    );
+
+    it("is told every error at once, each with its key and the line that fixes it", async () => {
+      project.configure((config) => {
+        config["policy-platform:tools"].greet.image = `${registry.host}/layers/tools/greet:latest`;
+        config["policy-platform:base"].image = "not a reference";
+        config["policy-platform:policies"]["security-policy"].folder = "policies/missing";
+        config["policy-platform:toolz"] = {};
+        config["policy-platform:policies"]["../up"] = { folder: "policies/security-policy" };
+      });
+      const screen = await refused(/5 errors in Pulumi\.local\.yaml/, "preview");
+      for (const part of [
+        "tools.greet.image",
+        "base.image",
+        "policies/missing",
+        "toolz",
+        "../up",
+        "pulumi config set",
+        "policy-platform pin greet",
+      ])
+        assert.ok(screen.includes(part), `${part} in\n${screen}`);
+    });
+
+    it("is told the file and the line of broken YAML in a policy folder", async () => {
+      writeFileSync(
+        join(project.dir, "policies/security-policy/policies/broken.yaml"),
+        "apiVersion: kyverno.io/v1\nkind: [\n",
+      );
+      try {
+        await refused(/policies\/security-policy\/policies\/broken\.yaml:\d+: /, "preview");
+      } finally {
+        rmSync(join(project.dir, "policies/security-policy/policies/broken.yaml"));
+      }
+    });
+
+    it("is refused a version below what its changes require, with the one that is right", async () => {
+      project.configure((config) => {
+        config["policy-platform:tools"].greet.version = "1.1.0";
+        config["policy-platform:version"] = "v1.0.1";
+      });
+      await refused(/v1\.0\.1.*v2\.0\.0/s, "preview");
+    });
+
+    it("is refused a version that other inputs have, at preview already", async () => {
+      project.configure((config) => {
+        config["policy-platform:version"] = "v1.0.0";
+        config["policy-platform:image"] = { name: "policy-platform", user: "0:0" };
+      });
+      const screen = await refused(/v1\.0\.0/, "preview");
+      assert.match(screen, /v1\.0\.1/);
+      await refused(/v1\.0\.0/, ...up);
+    });
+  });
+
+  describe("because its gate fails", () => {
+    const withTool = async (pin: unknown, test: () => Promise<void>) => {
+      let before: string;
+      project.configure((config) => {
+        before = JSON.stringify(config["policy-platform:tools"]);
+        config["policy-platform:tools"] = { ...config["policy-platform:tools"], other: pin };
+      });
+      try {
+        await test();
+      } finally {
+        project.configure((config) => {
+          config["policy-platform:tools"] = JSON.parse(before);
+        });
+      }
+    };
+
+    it("keeps every tag when a tool prints another version, also after a refresh, and fails again", async () => {
+      await withTool(await pushTool(registry.host, "other", "2.0.0", "echo other 2.0.1"), async () => {
+        const screen = await refused(/2\.0\.1/, ...up);
+        assert.match(screen, /2\.0\.0/);
+        await project.pulumi("refresh", "--yes", "--skip-preview");
+        await refused(/2\.0\.1/, ...up);
+      });
+    });
+
+    it("keeps every tag when a tool hangs, within the time that the stack allows", async () => {
+      await withTool(await pushTool(registry.host, "other", "2.0.0", "sleep 600"), async () => {
+        project.configure((config) => {
+          config["policy-platform:gate"] = { smoke: { timeout: "2s" } };
+        });
+        const start = Date.now();
+        await refused(/other.*2 ?s/s, ...up);
+        assert.ok(Date.now() - start < 30_000);
+        project.configure((config) => {
+          delete config["policy-platform:gate"];
+        });
+      });
+    });
+
+    it("keeps every tag when the version tag alone is asked for, or the gate is left out", async () => {
+      appendFileSync(join(project.dir, policy), "# edited\n");
+      try {
+        const urn = (name: string, type: string) => `urn:pulumi:local::policy-platform::${type}::${name}`;
+        const version = urn("release-version", "policychain:index:Release$policychain:index:Tag");
+        const gate = urn("gate-run", "policychain:index:ReleaseGate$policychain:index:GateRun");
+        await refused(/release-version|inputs|digest/, ...up, "--target", version);
+        await refused(/release-|inputs|digest/, ...up, "--exclude", gate);
+      } finally {
+        await expectSuccess(project.pulumi("up", "--yes", "--skip-preview"));
+      }
+      const { version, gate, image } = await project.outputs();
+      assert.equal(version, "v1.0.1");
+      assert.equal(gate.digest, image.digest);
+    });
+
+    it("says that a base has no shell, and releases nothing", async () => {
+      const content = Buffer.from("nothing");
+      const base = await layerImage([
+        { path: "/etc/empty", executable: false, size: content.length, open: () => content },
+      ]);
+      const repository = parseRepository(`${registry.host}/layers/bare`);
+      const digest = await pushLayerImage(client, repository, base);
+      let before: string;
+      project.configure((config) => {
+        before = config["policy-platform:base"].image;
+        config["policy-platform:base"].image = formatReference({ ...repository, digest });
+      });
+      await refused(/shell|bash/, ...up);
+      project.configure((config) => {
+        config["policy-platform:base"].image = before;
+      });
+    });
+  });
+
+  describe("because something is not there", () => {
+    it("says that the registry refuses writes, and a later run ends well", async () => {
+      appendFileSync(join(project.dir, policy), "# again\n");
+      registry.answer(({ method }) => (method === "GET" || method === "HEAD" ? "forward" : { status: 405 }));
+      try {
+        await refused(/405|read-only/, ...up);
+      } finally {
+        registry.answer(() => "forward");
+      }
+      await project.up();
+    });
+
+    it("says that the registry is full, and a later run ends well", async () => {
+      appendFileSync(join(project.dir, policy), "# once more\n");
+      registry.answer(({ method }) => (method === "GET" || method === "HEAD" ? "forward" : { status: 507 }));
+      try {
+        await refused(/507|full/, ...up);
+      } finally {
+        registry.answer(() => "forward");
+      }
+      await project.up();
+    });
+
+    it("never takes a registry that refuses to be read for one that is free", async () => {
+      for (const status of [401, 403]) {
+        registry.answer(() => ({ status }));
+        try {
+          const { code, stdout, stderr } = await project.pulumi("preview");
+          assert.notEqual(code, 0);
+          assert.match(stdout + stderr, new RegExp(`${status}`));
+        } finally {
+          registry.answer(() => "forward");
+        }
+      }
+    });
+
+    it("says that no Docker engine answers, before anything is built", async () => {
+      const dead = { DOCKER_HOST: "unix:///nowhere/docker.sock" };
+      appendFileSync(join(project.dir, policy), "# no engine\n");
+      const before = await tags();
+      const { code, stdout, stderr } = await project.with(dead).pulumi(...up);
+      assert.notEqual(code, 0);
+      assert.match(stdout + stderr, /nowhere\/docker\.sock/);
+      assert.deepEqual(await tags(), before);
+      await project.up();
+    });
+
+    it("says how to build again when the candidate is gone before its release, and that command ends well", async () => {
+      appendFileSync(join(project.dir, policy), "# candidate gone\n");
+      registry.answer(({ method, path }) =>
+        method === "PUT" && path.includes("/releases/") ? { status: 405 } : "forward",
+      );
+      await project.pulumi(...up);
+      registry.answer(() => "forward");
+      const candidates = parseRepository(`${registry.host}/candidates/policy-platform`);
+      for (const tag of await client.tags(candidates)) {
+        const found = await client.resolve(candidates, tag);
+        if (found)
+          await fetch(`http://${registry.host}/v2/${candidates.path}/manifests/${found.digest}`, { method: "DELETE" });
+      }
+      const screen = await refused(/pulumi up --replace '([^']+)'/, ...up);
+      const urn = /pulumi up --replace '([^']+)'/.exec(screen)![1]!;
+      await project.up("--replace", urn);
+      await project.up("--expect-no-changes");
+    });
+  });
+
+  describe("because of what others released", () => {
+    it("reports an image that was released by hand under a higher, unlabelled tag as foreign, and how to go on", async () => {
+      const content = Buffer.from("by hand");
+      const image = await layerImage([
+        { path: "/etc/hand", executable: false, size: content.length, open: () => content },
+      ]);
+      const digest = await pushLayerImage(client, releases(), image);
+      const { bytes, mediaType } = (await client.manifest(releases(), digest))!;
+      await client.putManifest(releases(), "v7.0.0", bytes, mediaType);
+      const screen = await refused(/v7\.0\.0/, "preview");
+      assert.match(screen, /pulumi config set .*policy-platform:version/);
+      await expectSuccess(project.pulumi("config", "set", "policy-platform:version", "v7.0.1"));
+      await project.up();
+      assert.equal((await project.outputs()).version, "v7.0.1");
+    });
+  });
+});
