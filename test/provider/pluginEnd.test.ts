@@ -1,5 +1,7 @@
 // How runs end that do not end well: killed engines, cancelled runs, errors and long waits, through the real engine.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Digest } from "../../lib/oci/digest";
 import { type EngineProject, engineProject, type ProgramResource } from "../support/engine";
@@ -180,6 +182,25 @@ describe("the plugin at the end of a run", function () {
   it("is no second process, and gone with every command", async () => {
     await project.up();
     assert.deepEqual(project.plugins(), []);
+  });
+
+  it("has its port within 0.2 seconds (on a busy machine: within five starts of an empty Node program), and ends at once", async () => {
+    const times = { empty: [] as number[], port: [] as number[], end: [] as number[] };
+    const time = async (list: number[], run: () => Promise<unknown>) => {
+      const start = performance.now();
+      await run();
+      list.push(performance.now() - start);
+    };
+    for (let run = 0; run < 5; run++) {
+      await time(times.empty, () => once(spawn(process.execPath, ["-e", ""]), "exit"));
+      const child = spawn("dist/policychain/pulumi-resource-policychain", ["127.0.0.1:1"]);
+      await time(times.port, () => once(child.stdout, "data"));
+      child.stdin.end();
+      await time(times.end, () => once(child, "exit"));
+    }
+    const [empty, port, end] = Object.values(times).map((list) => Math.min(...list)) as [number, number, number];
+    assert.ok(port <= Math.max(200, 5 * empty), `${port} ms, an empty program ${empty} ms`);
+    assert.ok(end <= Math.max(50, 2 * empty), `${end} ms`);
   });
 
   it("gives the engine its schema", async () => {
