@@ -1,8 +1,17 @@
 // The files of a policy folder: what is shipped, what is left out, what is refused.
 // Links: one to a regular file inside the folder is shipped as a copy of that file, as Flux and others drop links without a
 // word. Every other link (out of the folder, absolute, broken, to a folder, to something left out) is refused with its path.
-import { createReadStream, type Dirent, readFileSync } from "node:fs";
-import { lstat, readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
+// The walk is synchronous: for thousands of small files that takes a fraction of the time.
+import {
+  createReadStream,
+  type Dirent,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 import { relative } from "node:path";
 import ignore, { type Ignore } from "ignore";
 import { PlatformError } from "../errors";
@@ -19,8 +28,8 @@ const neverShipped: readonly string[] = [".git", ".policyignore"];
 const readAtOnce = 1024 * 1024;
 
 /** All files of the folder as entries below `at`, in no particular order; empty folders have none. */
-export async function folderEntries(folder: string, at: string): Promise<LayerEntry[]> {
-  const found = await stat(folder).catch(() => undefined);
+export function folderEntries(folder: string, at: string): LayerEntry[] {
+  const found = statSync(folder, { throwIfNoEntry: false });
   if (found === undefined || !found.isDirectory()) {
     throw problem(
       "folder-missing",
@@ -29,9 +38,20 @@ export async function folderEntries(folder: string, at: string): Promise<LayerEn
       "check the path in the stack's configuration",
     );
   }
-  const root = await realpath(folder);
-  const walk: Walk = { root, at, leftOut: await leftOutOf(root), entries: [], bytes: 0 };
-  await visit(walk, "");
+  const root = realpathSync(folder);
+  const walk: Walk = { root, at, leftOut: leftOutOf(root), entries: [], bytes: 0 };
+  try {
+    visit(walk, "");
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (error instanceof PlatformError || path === undefined) throw error;
+    throw problem(
+      "folder-entry",
+      `${showPath(path)} cannot be read (${code})`,
+      "everything that is shipped can be read",
+      "make it readable, or leave it out with .policyignore",
+    );
+  }
   if (walk.entries.length === 0) {
     throw problem(
       "folder-empty",
@@ -51,16 +71,10 @@ interface Walk {
   bytes: number;
 }
 
-async function leftOutOf(root: string): Promise<Walk["leftOut"]> {
-  const own = await readFile(`${root}/.policyignore`, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw problem(
-      "folder-entry",
-      `${showPath(`${root}/.policyignore`)} cannot be read (${error.code})`,
-      ".policyignore is a text file in gitignore grammar",
-      "make it readable or remove it",
-    );
-  });
+function leftOutOf(root: string): Walk["leftOut"] {
+  const own = statSync(`${root}/.policyignore`, { throwIfNoEntry: false })?.isFile()
+    ? readFileSync(`${root}/.policyignore`, "utf8")
+    : "";
   const rules: Ignore = ignore({ ignorecase: false })
     .add(ignoredByDefault)
     .add(own.replace(/^\uFEFF/, ""));
@@ -68,8 +82,8 @@ async function leftOutOf(root: string): Promise<Walk["leftOut"]> {
     neverShipped.includes(path.split("/").at(-1)!) || rules.ignores(isFolder ? `${path}/` : path);
 }
 
-async function visit(walk: Walk, folder: string): Promise<void> {
-  const names = await readdir(`${walk.root}/${folder}`, { withFileTypes: true, encoding: "buffer" as BufferEncoding });
+function visit(walk: Walk, folder: string): void {
+  const names = readdirSync(`${walk.root}/${folder}`, { withFileTypes: true, encoding: "buffer" as BufferEncoding });
   for (const item of names as unknown as Dirent<Buffer>[]) {
     const name = item.name.toString("utf8");
     if (!Buffer.from(name).equals(item.name)) {
@@ -84,9 +98,9 @@ async function visit(walk: Walk, folder: string): Promise<void> {
     const path = `${folder}${name}`;
     if (walk.leftOut(path, item.isDirectory())) continue;
     checkPath(`${walk.at}/${path}`, path);
-    if (item.isDirectory()) await visit(walk, `${path}/`);
-    else if (item.isFile()) await add(walk, path, `${walk.root}/${path}`);
-    else if (item.isSymbolicLink()) await add(walk, path, await linkTarget(walk, path));
+    if (item.isDirectory()) visit(walk, `${path}/`);
+    else if (item.isFile()) add(walk, path, `${walk.root}/${path}`);
+    else if (item.isSymbolicLink()) add(walk, path, linkTarget(walk, path));
     else
       throw problem(
         "folder-entry",
@@ -97,13 +111,13 @@ async function visit(walk: Walk, folder: string): Promise<void> {
   }
 }
 
-async function add(walk: Walk, path: string, file: string): Promise<void> {
-  const { size, mode } = await lstat(file);
+function add(walk: Walk, path: string, file: string): void {
+  const { size, mode } = lstatSync(file);
   walk.bytes += size;
-  if (walk.entries.length >= contentLimits.entries || walk.bytes > contentLimits.folderBytes) {
+  if (walk.entries.length >= contentLimits.folderFiles || walk.bytes > contentLimits.folderBytes) {
     throw problem(
       "folder-too-large",
-      `policy folder ${showPath(walk.root)} holds more than ${walk.bytes > contentLimits.folderBytes ? `${contentLimits.folderBytes} bytes` : `${contentLimits.entries} files`}`,
+      `policy folder ${showPath(walk.root)} holds more than ${walk.bytes > contentLimits.folderBytes ? `${contentLimits.folderBytes} bytes` : `${contentLimits.folderFiles} files`}`,
       "a policy repository is small: it is read at every preview",
       "check the path, or leave things out with .policyignore",
     );
@@ -117,7 +131,7 @@ async function add(walk: Walk, path: string, file: string): Promise<void> {
 }
 
 /** The file behind a link that may be shipped as its copy. */
-async function linkTarget(walk: Walk, path: string): Promise<string> {
+function linkTarget(walk: Walk, path: string): string {
   const refuse = (why: string) =>
     problem(
       "folder-entry",
@@ -126,16 +140,26 @@ async function linkTarget(walk: Walk, path: string): Promise<string> {
       "replace it by a copy, or leave it out with .policyignore",
     );
   const link = `${walk.root}/${path}`;
-  if ((await readlink(link)).startsWith("/")) throw refuse("to an absolute path");
-  const target = await realpath(link).catch(() => undefined);
-  if (target === undefined) throw refuse("to nothing");
+  if (readlinkSync(link).startsWith("/")) throw refuse("to an absolute path");
+  if (!leadsSomewhere(link)) throw refuse("to nothing");
+  const target = realpathSync(link);
   const inner = relative(walk.root, target);
   if (inner === "" || inner === ".." || inner.startsWith("../")) throw refuse("that leaves the folder");
-  if (!(await lstat(target)).isFile()) throw refuse("to what is no regular file");
+  if (!lstatSync(target).isFile()) throw refuse("to what is no regular file");
   const parts = inner.split("/");
   const leftOut = parts.some((_, index) => walk.leftOut(parts.slice(0, index + 1).join("/"), index < parts.length - 1));
   if (leftOut) throw refuse("to something that is left out");
   return target;
+}
+
+/** False for a broken link and for one that leads to itself. */
+function leadsSomewhere(link: string): boolean {
+  try {
+    return statSync(link, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ELOOP") return false;
+    throw error;
+  }
 }
 
 function kindOf(item: Dirent<Buffer>): string {

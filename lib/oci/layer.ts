@@ -120,8 +120,7 @@ async function* tarChunks(
     if (entry === undefined) continue;
     const hash = createHash("sha256");
     let seen = 0;
-    const content = entry.open();
-    for await (const chunk of Buffer.isBuffer(content) ? [content] : (content as AsyncIterable<Buffer>)) {
+    for await (const chunk of contentOf(entry)) {
       seen += chunk.length;
       if (seen > entry.size) throw sourceChanged(entry, `it has more than its ${entry.size} bytes`);
       hash.update(chunk);
@@ -137,6 +136,17 @@ async function* tarChunks(
   yield tarEnd;
 }
 
+async function* contentOf(entry: LayerEntry): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    const content = entry.open();
+    if (Buffer.isBuffer(content)) yield content;
+    else yield* content as AsyncIterable<Buffer>;
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    throw syscall === undefined ? error : sourceChanged(entry, `it cannot be read (${code})`);
+  }
+}
+
 /**
  * The layer image of a policy folder, below `at` in the image. `.git`, `tests/`, `.kyverno-test/`, `.chainsaw-test/` and what
  * `.policyignore` names are left out; see folder.ts for links and refusals. Errors beside those of layerImage:
@@ -144,7 +154,7 @@ async function* tarChunks(
  */
 export async function folderLayerImage(folder: string, { at }: { readonly at: string }): Promise<LayerImage> {
   checkPath(at);
-  return layerImage(await folderEntries(folder, at), { root: at });
+  return layerImage(folderEntries(folder, at), { root: at });
 }
 
 /** The layer image of one file, executable unless said otherwise. Error beside those of layerImage: `file-missing`. */

@@ -60,8 +60,10 @@ export const defaultLimits: Limits = {
 
 /** Bounds of what is packed into a layer image and of what is read out of an image or an archive. Sizes in bytes. */
 export interface ContentLimits {
-  /** Files and folders in one layer image or archive. */
+  /** Entries of one layer or archive that is read. */
   readonly entries: number;
+  /** Files of one policy folder. */
+  readonly folderFiles: number;
   /** Content of one policy folder: a folder chosen by mistake (a home, a whole disk) is refused, not packed. */
   readonly folderBytes: number;
   /** One path, and one name in it, in bytes of UTF-8. */
@@ -78,7 +80,8 @@ export interface ContentLimits {
 }
 
 export const contentLimits: ContentLimits = {
-  entries: 100_000,
+  entries: 1_000_000,
+  folderFiles: 20_000,
   folderBytes: 1024 * 1024 * 1024,
   pathBytes: 4096,
   nameBytes: 255,
