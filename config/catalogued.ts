@@ -13,11 +13,16 @@ export function defaultToolPath(name: string): string {
   return catalogued(name)?.path ?? `/usr/local/bin/${name}`;
 }
 
+/** The tool's file in an archive of its makers; undefined for any other tool, and for a download that is no archive. */
+export function memberIn(name: string, url: string): string | undefined {
+  return /\.(tgz|tar|tar\.gz)$/.test(url) ? catalogued(name)?.member : undefined;
+}
+
 /** A valid entry with what the catalogue knows filled in. */
 export function completeTool(name: string, tool: ParsedConfiguration["tools"][string]): ToolSettings {
   const known = catalogued(name);
   const { release } = tool;
-  const member = release?.member ?? known?.member;
+  const member = release && (release.member ?? memberIn(name, release.url));
   return {
     ...tool,
     path: tool.path ?? defaultToolPath(name),

@@ -1,0 +1,66 @@
+// policy-platform check: everything that is wrong with a stack's configuration, offline.
+import { resolve } from "node:path";
+import { fromStackFile, type StackFile } from "../config/load";
+import { type ConfigurationProblem, keyPath, stackFileName } from "../config/problems";
+import { problemsOf, type RawConfiguration } from "../config/settings";
+import { messageOf, PlatformError } from "../lib/errors";
+import { folderLayerImage } from "../lib/oci/layer";
+import { brokenFiles, brokenYamlFix, brokenYamlRule, memoryFile } from "../lib/policies/check";
+import type { Place } from "./place";
+import { answer, exitCodes, narrate, type Output } from "./screen";
+
+export async function check(place: Place, output: Output): Promise<number> {
+  const file = stackFileName(place.stack);
+  narrate("doing", `checking ${file}`);
+  const read = fromStackFile(place.stackFile, place.stack);
+  if (read.environments.length > 0) {
+    narrate("doing", `keys that may come from ${read.environments.join(", ")} are not missed here`);
+  }
+  const keys = configurationProblems(read, place);
+  const files = await policyProblems(read.raw, place.projectDir);
+  const problems = [...keys, ...files.filter(({ key }) => !keys.some((said) => said.key === key))];
+  const valid = problems.length === 0;
+  const lines = problems.map(({ what, rule, fix }, index) => `${index + 1}. ${what}; ${rule}; ${fix}`);
+  narrate(valid ? "done" : "failed", valid ? `${file} is in order` : `${file}: ${count(problems.length)}`);
+  answer(output, { stack: place.stack, file, valid, problems }, lines);
+  return valid ? exitCodes.ok : exitCodes.invalid;
+}
+
+function count(problems: number): string {
+  return problems === 1 ? "1 error" : `${problems} errors`;
+}
+
+/** An environment may supply what the file does not have. */
+function configurationProblems({ raw, written, environments }: StackFile, { stack, projectDir }: Place) {
+  const problems = problemsOf(raw, { stack, projectDir, written });
+  return environments.length > 0 ? problems.filter(({ code }) => code !== "key-missing") : problems;
+}
+
+/** What is wrong inside the folders; whether they are there at all is the configuration's own business. */
+async function policyProblems(raw: RawConfiguration, projectDir: string): Promise<ConfigurationProblem[]> {
+  const policies = raw.policies !== null && typeof raw.policies === "object" ? Object.entries(raw.policies) : [];
+  const found = await Promise.all(
+    policies.map(([name, entry]) => {
+      const folder = (entry as { folder?: unknown } | null)?.folder;
+      const usable = typeof folder === "string" && folder !== "" && /^[a-z0-9-]{1,63}$/.test(name);
+      return usable ? folderProblems(name, folder, projectDir) : [];
+    }),
+  );
+  return found.flat();
+}
+
+async function folderProblems(name: string, written: string, projectDir: string): Promise<ConfigurationProblem[]> {
+  const key = keyPath(["policies", name, "folder"]);
+  const folder = resolve(projectDir, written);
+  try {
+    const { files } = await folderLayerImage(folder, { at: `/repos/${name}` });
+    const broken = await brokenFiles({ folder, files, memory: memoryFile(projectDir, name) });
+    return broken.map(({ file, line, reason }) => {
+      const what = `${key}: ${written}/${file}:${line}: ${reason}`;
+      return { key, code: "policy-yaml-broken", what, rule: brokenYamlRule, fix: brokenYamlFix };
+    });
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    return [{ ...error.problem, key, code: error.code, what: `${key}: ${messageOf(error).split("; ")[0]}` }];
+  }
+}

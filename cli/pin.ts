@@ -1,0 +1,79 @@
+// policy-platform pin: looks up checksum and digests of one entry and writes them into the stack's file.
+import { readFileSync } from "node:fs";
+import { valueAt } from "../config/issues";
+import { fromStackFile } from "../config/load";
+import { keyPath, quoted } from "../config/problems";
+import { type Edit, writeEdits } from "../config/stackFile";
+import { PlatformError } from "../lib/errors";
+import { RegistryClient } from "../lib/oci/client";
+import { type Lookup, pinImage, pinTool } from "./pinSources";
+import type { Place } from "./place";
+import { answer, exitCodes, narrate, type Output } from "./screen";
+
+export interface PinArguments {
+  /** `base`, a tool or a policy repository; `tools.NAME` or `policies.NAME` where both have one of that name. */
+  readonly name: string;
+  readonly version?: string;
+}
+
+export async function pin(place: Place, args: PinArguments, output: Output): Promise<number> {
+  const { stack, stackFile } = place;
+  const read = fromStackFile(stackFile, stack);
+  const text = readFileSync(stackFile, "utf8");
+  const path = entryOf(args.name, read.raw, stack);
+  narrate("doing", `looking up ${path.join(".")}`);
+  const found = await lookUp({ ...args, ...read, path, stack, client: clientOf(read.raw) });
+  const changes = found
+    .map((edit) => ({ ...edit, from: valueAt(read.raw, edit.path) }))
+    .filter(({ from, value }) => from !== value);
+  if (changes.length > 0) writeEdits(stackFile, text, changes);
+  narrate(
+    "done",
+    changes.length > 0 ? `${path.join(".")} is pinned in ${stackFile}` : `${path.join(".")} was pinned already`,
+  );
+  const data = changes.map(({ path: key, from, value }) => ({
+    key: keyPath(key),
+    ...(from !== undefined && { from }),
+    to: value,
+  }));
+  answer(
+    output,
+    { stack, name: path.join("."), changes: data },
+    data.map(({ key, from, to }) => `${key}: ${from === undefined ? "" : `${quoted(from)} → `}${to}`),
+  );
+  return exitCodes.ok;
+}
+
+function lookUp(lookup: Lookup): Promise<Edit[]> {
+  if (lookup.path[0] === "tools") return pinTool(lookup);
+  const image = [...lookup.path, "image"];
+  const folder = valueAt(lookup.raw, [...lookup.path, "folder"]);
+  if (folder === undefined) return pinImage(lookup, image);
+  throw new PlatformError("pin-unknown", {
+    what: `${lookup.path.join(".")} is the folder ${quoted(folder)}`,
+    rule: "a folder's digest is computed from its content at each run",
+    fix: "there is nothing to pin",
+  });
+}
+
+/** The path of the entry that a name means. */
+function entryOf(name: string, raw: Readonly<Record<string, unknown>>, stack: string): string[] {
+  const keys = (map: string) => Object.keys((raw[map] ?? {}) as object);
+  const entries = ["tools", "policies"].flatMap((map) => keys(map).map((key) => [map, key]));
+  const all = [["base"], ...entries];
+  const matches = all.filter((path) => path.join(".") === name || path.at(-1) === name);
+  if (matches.length === 1) return matches[0]!;
+  if (matches.length === 0 && /^(tools\.)?[a-z0-9-]{1,63}$/.test(name)) return ["tools", name.replace(/^tools\./, "")];
+  throw new PlatformError("pin-unknown", {
+    what: `${quoted(name)} names ${matches.length === 0 ? "no entry" : "more than one entry"}`,
+    rule: `entries of stack ${stack} are ${all.map((path) => path.join(".")).join(", ")}`,
+    fix: "name one of them",
+  });
+}
+
+/** The registry's own settings may be broken: then its host is spoken to as any other. */
+function clientOf(raw: Readonly<Record<string, unknown>>): RegistryClient {
+  const { address, insecure } = (raw.registry ?? {}) as { address?: unknown; insecure?: unknown };
+  const host = typeof address === "string" ? address.split("/")[0]! : "";
+  return new RegistryClient({ insecure: insecure === true && host ? [host] : [] });
+}

@@ -1,0 +1,165 @@
+// What a pin is looked up from: a release, which is downloaded, or an image, whose tag is resolved.
+
+import { catalogued, defaultToolPath, memberIn } from "../config/catalogued";
+import { toolVersion } from "../config/grammar";
+import { valueAt } from "../config/issues";
+import type { StackFile } from "../config/load";
+import { quoted, setLine } from "../config/problems";
+import type { Edit } from "../config/stackFile";
+import { cacheFolder } from "../lib/cache";
+import { PlatformError } from "../lib/errors";
+import { download, memberFromArchive } from "../lib/oci/archive";
+import type { RegistryClient } from "../lib/oci/client";
+import type { Digest } from "../lib/oci/digest";
+import { layerImage, readLayerFiles } from "../lib/oci/layer";
+import { formatReference, parseReference, type Repository } from "../lib/oci/reference";
+import { firstDownload } from "./firstDownload";
+
+/** What there is to look something up with. */
+export interface Lookup extends Pick<StackFile, "raw" | "written"> {
+  /** `["base"]`, `["tools", "yq"]`, `["policies", "x"]`. */
+  readonly path: readonly string[];
+  /** The version that was asked for. */
+  readonly version?: string;
+  readonly stack: string;
+  readonly client: RegistryClient;
+}
+
+/** Version and source of a tool. */
+export async function pinTool(lookup: Lookup): Promise<Edit[]> {
+  const { path } = lookup;
+  const name = path[1]!;
+  const tool = (valueAt(lookup.raw, path) ?? {}) as Record<string, unknown>;
+  const old = textOf(lookup, [...path, "version"]);
+  const version = versionFor(lookup, old);
+  const target = typeof tool.path === "string" ? tool.path : defaultToolPath(name);
+  const edits = [{ path: [...path, "version"], value: version }];
+  if (tool.image !== undefined) {
+    const nested = typeof tool.image === "object";
+    const images = await pinImage(
+      { ...lookup, version: lookup.version && version },
+      [...path, "image", ...(nested ? ["reference"] : [])],
+      old,
+    );
+    const member = nested ? textOf(lookup, [...path, "image", "member"]) : undefined;
+    if (member === undefined) return [...edits, ...images];
+    const digest = await foreignLayer(lookup.client, images[0]!.value, member, target);
+    return [...edits, ...images, { path: [...path, "image", "digest"], value: digest }];
+  }
+  const url = urlFor(lookup, version, old);
+  const sha256 = textOf(lookup, [...path, "release", "sha256"]);
+  const mirrors = Object.fromEntries(
+    Object.entries((lookup.raw.mirrors ?? {}) as object).filter((entry) => typeof entry[1] === "string"),
+  );
+  // A checksum that stands there is believed for this very address; for another one it is found out.
+  const isPinned =
+    sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256) && url === textOf(lookup, [...path, "release", "url"]);
+  const checksum = isPinned ? sha256 : await firstDownload(url, mirrors);
+  const file = await download(url, { sha256: checksum, to: cacheFolder("downloads"), mirrors });
+  const member = textOf(lookup, [...path, "release", "member"]) ?? memberIn(name, url);
+  const { digest } = await layerImage([{ ...(await memberFromArchive(file, member)), path: target, executable: true }]);
+  const release = { url, sha256: checksum, digest };
+  return [...edits, ...Object.entries(release).map(([key, value]) => ({ path: [...path, "release", key], value }))];
+}
+
+/** The digest that the tag of an image points at; the tag stays beside it, for readers. */
+export async function pinImage(
+  { raw, version, path, stack, client }: Lookup,
+  key: readonly string[],
+  old?: string,
+): Promise<Edit[]> {
+  const text = valueAt(raw, key);
+  if (typeof text !== "string") {
+    throw new PlatformError("pin-argument", {
+      what: `${path.join(".")} names no image`,
+      rule: "an image's tag is resolved to its digest",
+      fix: setLine(key, "registry.example.com/layers/base:TAG", { stack }),
+    });
+  }
+  // A digest that is malformed is what is to be replaced: it must not keep the tag from being read.
+  const {
+    registry,
+    path: repository,
+    tag,
+    digest,
+  } = parseReference(/@/.test(text) && !/@sha256:[0-9a-f]{64}$/.test(text) ? text.slice(0, text.indexOf("@")) : text);
+  const wanted =
+    version === undefined ? tag : old !== undefined && tag?.includes(old) ? tag.replace(old, version) : version;
+  if (wanted === undefined) {
+    if (digest !== undefined) return [{ path: [...key], value: text }];
+    throw new PlatformError("pin-argument", {
+      what: `${quoted(text)} has no tag`,
+      rule: "an image's tag is resolved to its digest",
+      fix: `policy-platform pin ${path.join(".")} TAG --stack ${stack}`,
+    });
+  }
+  const found = await client.resolve({ registry, path: repository }, wanted);
+  if (!found) {
+    throw new PlatformError("tag-missing", {
+      what: `${registry}/${repository} has no tag ${quoted(wanted)}`,
+      rule: "an image's tag is resolved to its digest",
+      fix: "name a tag that is there",
+    });
+  }
+  return [
+    { path: [...key], value: formatReference({ registry, path: repository, tag: wanted, digest: found.digest }) },
+  ];
+}
+
+/** The layer image that a tool in a foreign image is repacked to. */
+async function foreignLayer(
+  client: RegistryClient,
+  reference: string,
+  member: string,
+  target: string,
+): Promise<Digest> {
+  const { registry, path, digest } = parseReference(reference);
+  const repository: Repository = { registry, path };
+  const file = member.replace(/^\/+/, "");
+  const options = { maxBytes: 512 * 1024 * 1024, only: (found: string) => found === file };
+  const bytes = (await readLayerFiles(client, repository, digest!, options)).get(file);
+  if (!bytes) {
+    throw new PlatformError("image-file-missing", {
+      what: `image ${reference} has no file ${quoted(member)}`,
+      rule: "a file that is taken out of an image is named by its absolute path there",
+      fix: "correct the member",
+    });
+  }
+  return (await layerImage([{ path: target, executable: true, size: bytes.length, open: () => bytes }])).digest;
+}
+
+function versionFor({ version, path, stack }: Lookup, old: string | undefined): string {
+  const wanted = (version ?? old ?? "").replace(/^v(?=\d)/, "");
+  const refusal = toolVersion.refuse(wanted);
+  if (!refusal) return wanted;
+  throw new PlatformError("pin-argument", {
+    what: wanted === "" ? `${path.join(".")} has no version` : `${quoted(wanted)} ${refusal.wrong}`,
+    rule: toolVersion.rule,
+    fix: `policy-platform pin ${path.at(-1)} VERSION --stack ${stack}`,
+  });
+}
+
+/** Address of the release of a version: the catalogue's, or the old one with the old version replaced. */
+function urlFor(lookup: Lookup, version: string, old: string | undefined): string {
+  const { path, stack } = lookup;
+  const url = textOf(lookup, [...path, "release", "url"]);
+  const known = catalogued(path[1]);
+  const isFixed = url !== undefined && !/\/(latest|nightly|main|master|HEAD)(\/|$)/.test(url);
+  if (known && (!isFixed || (old !== undefined && url === known.url(old)))) return known.url(version);
+  if (isFixed && (version === old || url.includes(version))) return url;
+  if (isFixed && old !== undefined && url.includes(old)) return url.replaceAll(old, version);
+  throw new PlatformError("pin-argument", {
+    what:
+      url === undefined
+        ? `${path.join(".")} has no release.url`
+        : `${quoted(url)} does not name version ${quoted(old)}`,
+    rule: "only for the tools of the catalogue is it known where releases are",
+    fix: setLine([...path, "release", "url"], `https://downloads.example.com/v${version}/tool.tar.gz`, { stack }),
+  });
+}
+
+/** A text of the file; of a number, how it is written there. */
+function textOf({ raw, written }: Lookup, path: readonly string[]): string | undefined {
+  const value = valueAt(raw, path);
+  return typeof value === "number" ? (written(path) ?? String(value)) : typeof value === "string" ? value : undefined;
+}

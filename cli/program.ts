@@ -1,0 +1,101 @@
+// The command line: verbs, options, help. What a verb does is loaded only when it runs, so that help is instant.
+import { Command, CommanderError, Option } from "commander";
+import { findPlace, type Place } from "./place";
+import { exitCodes, fail, type Output } from "./screen";
+
+interface CommonOptions {
+  readonly stack?: string;
+  readonly cwd?: string;
+  readonly output: Output;
+}
+
+const exitCodeHelp = `
+Exit codes:
+  0  done
+  1  failed: a registry, a download or the engine said no
+  2  the configuration or the command line is not valid`;
+
+/** The command with all its verbs; `done` receives the exit code of the one that ran. */
+export function policyPlatform(done: (code: number) => void): Command {
+  const program = new Command("policy-platform")
+    .description(
+      "Look after the configuration and the releases of a policy platform.\nData goes to stdout, narration to stderr.",
+    )
+    .helpCommand(false)
+    .addHelpText("after", exitCodeHelp);
+
+  const verb = (usage: string, summary: string, description: string, examples: readonly string[]) =>
+    program
+      .command(usage)
+      .summary(summary)
+      .description(description)
+      .option("-s, --stack <name>", "stack; default: the one that is selected, or PULUMI_STACK")
+      .option("-C, --cwd <folder>", "the project's folder or one below; default: this one")
+      .addOption(new Option("-o, --output <format>", "what stdout is").choices(["text", "json"]).default("text"))
+      .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}\n${exitCodeHelp}`);
+
+  const run = async (options: CommonOptions, work: (place: Place) => Promise<number>) => {
+    try {
+      done(await work(findPlace(options)));
+    } catch (error) {
+      done(fail(options.output, error));
+    }
+  };
+
+  verb(
+    "check",
+    "all errors of a stack's configuration, offline",
+    "Finds everything that is wrong with a stack's configuration and its policy folders, at once and without\na network. Each error comes with the line that mends it.",
+    ["policy-platform check --stack dev", "policy-platform check --stack dev -o json | jq -r '.problems[].fix'"],
+  ).action((options: CommonOptions) =>
+    run(options, async (place) => (await import("./check")).check(place, options.output)),
+  );
+
+  verb(
+    "pin <name> [version]",
+    "look up checksums and digests, and write them into the stack's file",
+    "Fills in what pins one entry: for a tool's release its download's checksum and the digest of the layer image\nit becomes, for an image the digest of its tag. With a version, moves the entry to it. NAME is a tool, a policy\nrepository or base; tools.NAME and policies.NAME where both have one of that name. The file's comments and order\nstay; it is written whole or not at all. A first checksum is that of what was downloaded: compare it with the\none that the tool's makers publish.",
+    [
+      "policy-platform pin kyverno 1.13.2 --stack dev",
+      "policy-platform pin base --stack dev",
+      "policy-platform pin policies.security-policy v2.1.0 --stack dev",
+    ],
+  ).action((name: string, version: string | undefined, options: CommonOptions) =>
+    run(options, async (place) => (await import("./pin")).pin(place, { name, version }, options.output)),
+  );
+
+  verb(
+    "version",
+    "the last release, the next version, and why",
+    "Reads the registry and says which version a release would get now: the last one, the step that the changes\nsince then require, and each change. Writes nothing.",
+    ["policy-platform version --stack dev", "policy-platform version --stack dev -o json | jq -r .next"],
+  ).action((options: CommonOptions) =>
+    run(options, async (place) => (await import("./version")).version(place, options.output)),
+  );
+
+  verb(
+    "repair",
+    "bring a stack back after a killed run",
+    "Ends language hosts and plugins that a killed engine left in this project, releases the stack's lock if its\nprocess is gone, and clears pending creates. Then `pulumi up` works again. Harmless when nothing is wrong.",
+    ["policy-platform repair --stack local && pulumi up --stack local"],
+  ).action((options: CommonOptions) =>
+    run(options, async (place) => (await import("./repair")).repairStack(place, options.output)),
+  );
+
+  for (const command of [program, ...program.commands]) command.exitOverride().configureHelp({ helpWidth: 118 });
+  return program;
+}
+
+/** Runs one command line and returns its exit code. */
+export async function runCommand(argv: readonly string[]): Promise<number> {
+  let code: number = exitCodes.ok;
+  try {
+    await policyPlatform((result) => {
+      code = result;
+    }).parseAsync(argv, { from: "user" });
+    return code;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.invalid;
+  }
+}
