@@ -71,7 +71,7 @@ describe("a release through the engine", function () {
     project?.dispose();
     await proxy?.stop();
     await registry?.stop();
-    rmSync(folder, { recursive: true, force: true });
+    if (folder) rmSync(folder, { recursive: true, force: true });
   });
   beforeEach(() => proxy.clear());
 

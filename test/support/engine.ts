@@ -96,8 +96,11 @@ export async function engineProject(environment: Readonly<Record<string, string>
     return { child, result };
   };
   const run = (...args: string[]) => start(...args).result;
-  const created = await run("stack", "init", "test");
-  if (created.code !== 0) throw new Error(`pulumi stack init failed: ${created.output}`);
+  const created = await run("stack", "init", "test").catch((error: Error) => ({ code: null, output: error.message }));
+  if (created.code !== 0) {
+    rmSync(dir, { recursive: true, force: true });
+    throw new Error(`pulumi stack init failed: ${created.output}`);
+  }
 
   const plugins = () => pluginsIn(dir);
   return {
