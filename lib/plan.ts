@@ -99,6 +99,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
       source: settings.source,
     }),
   ]);
+  if (found.taken && !options.preview) throw found.taken;
   return {
     folders,
     downloaded,

@@ -6,6 +6,7 @@ import type { Digest } from "../lib/oci/digest";
 import { imageLabels } from "../lib/oci/imageConfig";
 import { isTag, parseRepository, type Repository } from "../lib/oci/reference";
 import { inputDigestLabel } from "../lib/pins/model";
+import { versionTaken } from "../lib/release/taken";
 import {
   containsUnknown,
   diffInputs,
@@ -19,7 +20,7 @@ import {
 } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
 import { registryClient } from "./registry";
-import { decideTag, nextFreeVersion, type TagDecision, type TagRole } from "./tagRule";
+import { decideTag, type TagDecision, type TagRole } from "./tagRule";
 
 const token = "policychain:index:Tag";
 
@@ -180,11 +181,13 @@ async function taken(client: RegistryClient, wanted: Wanted): Promise<PlatformEr
       fix: "commit the change first, or name its source: pulumi config set policy-platform:source NAME",
     });
   }
-  const label = found && (await inputDigestOf(client, repository, found.digest).catch(() => undefined));
-  return new PlatformError("version-taken", {
-    what: `${name}:${taken} already names another image, ${found?.digest}: its inputs are ${label ?? "not named"}, those of this release ${inputDigest ?? "are not known yet"}`,
-    rule: "a version never moves",
-    fix: `take the next free one: pulumi config set policy-platform:version ${nextFreeVersion(await client.tags(repository))}`,
+  return versionTaken({
+    repository: name,
+    version: taken,
+    digest: found?.digest ?? "which is gone again",
+    inputDigest: found && (await inputDigestOf(client, repository, found.digest).catch(() => undefined)),
+    wanted: inputDigest,
+    tags: await client.tags(repository),
   });
 }
 

@@ -25,18 +25,3 @@ export function decideTag({ role, found, wanted, released }: TagFacts): TagDecis
   if (role === "latest") return "write";
   return wanted !== undefined && wanted === released ? "repair" : "taken";
 }
-
-/** The patch after the highest `vX.Y.Z` of these tags. */
-export function nextFreeVersion(tags: readonly string[]): string {
-  const versions = tags.flatMap((tag) => {
-    const match = /^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$/.exec(tag);
-    return match ? [match.slice(1).map(Number) as [number, number, number]] : [];
-  });
-  const highest = versions.reduce((a, b) => (compare(a, b) >= 0 ? a : b), [1, 0, -1]);
-  return `v${highest[0]}.${highest[1]}.${highest[2] + 1}`;
-}
-
-function compare(a: readonly number[], b: readonly number[]): number {
-  const index = a.findIndex((part, position) => part !== b[position]);
-  return index < 0 ? 0 : a[index]! - b[index]!;
-}

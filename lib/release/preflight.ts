@@ -1,5 +1,6 @@
 // One look at the registry before the first resource: the last release, what changed since, the next version and why.
 // It reads only. A version that is taken by other pins is refused by the tag's resource, which alone sees moved from taken.
+import type { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import type { Repository } from "../oci/reference";
@@ -9,6 +10,7 @@ import { type Inputs, inputDigest } from "../pins/model";
 import { type History, historyOf, type ReleasedImage } from "./history";
 import type { KnownRelease } from "./known";
 import { type Contents, structureChanges } from "./structures";
+import { versionTaken } from "./taken";
 import { compareVersions, isVersion, versionTags } from "./versions";
 
 export interface PreflightOptions extends Contents {
@@ -40,6 +42,11 @@ export interface Preflight {
   readonly last?: Release;
   /** The image that was released with exactly these pins; it is the image of this run, whatever a build would give. */
   readonly image?: { readonly digest: Digest };
+  /**
+   * The version that is asked for names other pins, and this stack did not release these under it. A preview goes on, so that
+   * its reader sees the pins that changed and the tag's own refusal; an update must not start.
+   */
+  readonly taken?: PlatformError;
   /** Against the release before `version`: the same in every run until the next release. */
   readonly changes: {
     readonly bump: Step;
@@ -93,6 +100,8 @@ export async function preflight(client: RegistryClient, options: PreflightOption
   });
 
   const { version, reason } = decision;
+  const isOwn = known?.version === named && known?.inputDigest === own;
+  const isTaken = named && holder && holder.inputDigest !== own && !isOwn;
   const isNew = last !== undefined && compareVersions(version, last.version) > 0;
   const before = isNew ? last : await newest(history, below(versions, version));
   const entries = before === last && changes ? changes : before?.inputs ? await compare(before) : [];
@@ -104,6 +113,18 @@ export async function preflight(client: RegistryClient, options: PreflightOption
     lines: [...(changes ?? []).map(({ text }) => text), ...(last ? tagLine(last, tagged) : []), reason],
     ...(last ? { last } : {}),
     ...(image && (await history.at(image.digest)) ? { image: { digest: image.digest } } : {}),
+    ...(isTaken
+      ? {
+          taken: versionTaken({
+            repository: `${releases.registry}/${releases.path}`,
+            version: named,
+            digest: holder.digest,
+            inputDigest: holder.inputDigest,
+            wanted: own,
+            tags,
+          }),
+        }
+      : {}),
     changes: stepFrom(before, version, entries, isNew ? decision.required : undefined),
   };
 }

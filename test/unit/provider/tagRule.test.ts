@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { sha256 } from "../../../lib/oci/digest";
-import { decideTag, nextFreeVersion, type TagDecision, type TagFacts, type TagRole } from "../../../provider/tagRule";
+import { decideTag, type TagDecision, type TagFacts, type TagRole } from "../../../provider/tagRule";
 
 const [ours, theirs, next] = [sha256("ours"), sha256("theirs"), sha256("next")];
 
@@ -65,12 +65,4 @@ describe("the rule of tags", () => {
         assert.equal(decideTag({ role, ...facts }), expected[role], role);
     });
   }
-
-  it("names the patch after the highest version as the next free one", () => {
-    assert.equal(
-      nextFreeVersion(["v1.2.3", "v1.10.0", "latest", "sha-0123", "v1.9.9", "v2.0.0-rc.1", "v01.99.0"]),
-      "v1.10.1",
-    );
-    assert.equal(nextFreeVersion([]), "v1.0.0");
-  });
 });
