@@ -113,8 +113,9 @@ describe("a stack that must not release", function () {
         config["policy-platform:image"] = { name: "policy-platform", user: "0:0" };
       });
       const screen = await refused(/v1\.0\.0/, "preview");
-      assert.match(screen, /v1\.0\.1/);
-      await refused(/v1\.0\.0/, ...up);
+      assert.match(screen, /policy-platform:version v1\.0\.1/);
+      const update = await refused(/policy-platform:version v1\.0\.1/, ...up);
+      assert.doesNotMatch(update, /image-build|release-/, "an update stops before its first resource");
     });
   });
 

@@ -148,10 +148,12 @@ describe("a version that is set by hand", () => {
     assert.equal(registry.requests.filter((request) => request === "manifest v1.0.1").length, 1);
   });
 
-  it("that exists with other pins is not refused here, whatever the registry's answer", async () => {
+  it("that exists with other pins is shown with what changed, and carries the refusal of an update", async () => {
     const found = await look(registry, third, { wanted: "v1.0.1" });
     assert.deepEqual([found.version, found.image], ["v1.0.1", undefined]);
     assert.deepEqual(found.lines, [baseLine("2", "3"), "v1.0.1 (exists with other pins)"]);
+    assert.equal(found.taken?.code, "version-taken");
+    assert.match(found.taken.message, /policy-platform:version v1\.0\.2$/);
   });
 
   it("that is too low is refused before anything is written", async () => {

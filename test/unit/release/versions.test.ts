@@ -54,5 +54,7 @@ describe("the next free version", () => {
     assert.equal(nextFreeVersion(["v1.0.0", "v1.0.1", "latest"], "v1.0.1"), "v1.0.2");
     assert.equal(nextFreeVersion(["v1.0.0", "v2.3.4"], "v1.0.0"), "v2.3.5");
     assert.equal(nextFreeVersion([], "v1.0.0"), "v1.0.1");
+    const mixed = ["v1.2.3", "v1.10.0", "latest", "sha-0123", "v1.9.9", "v2.0.0-rc.1", "v01.99.0"];
+    assert.equal(nextFreeVersion(mixed, "v1.2.3"), "v1.10.1");
   });
 });
