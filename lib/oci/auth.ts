@@ -86,7 +86,7 @@ export function createAuthorizer({ credentials, insecure, limits, signal }: Auth
     }
     if (answer.status !== 200) {
       const retryAfter = parseRetryAfter(answer.headers.get("retry-after"));
-      throw refusal(answer, answer.status, await answer.beginning(limits.errorBytes), retryAfter);
+      throw refusal(answer, answer.status, await answer.beginning(limits.errorBytes), { retryAfter });
     }
     const token = readToken((await answer.bytes(limits.tokenBytes)).toString());
     if (token === undefined) throw badAnswer(answer, "a token server's answer holds token or access_token");

@@ -50,8 +50,21 @@ export function errorDocument(text: string): { readonly code: string; readonly m
 /** Distribution reports a full disk as 500 with the operating system's error in it: 28 is ENOSPC, 122 EDQUOT. */
 const fullPattern = /no space left on device|ENOSPC|disk quota exceeded|"Err":(?:28|122)\b/i;
 
+/** What an answer's headers add to its status. */
+export interface RefusalHints {
+  /** Milliseconds. */
+  readonly retryAfter?: number;
+  /** A 401 that is a matter of rights: the credentials are known and valid. */
+  readonly lacksRights?: boolean;
+}
+
 /** The error for an answer whose status nobody expected. `body` is the beginning of the answer's body. */
-export function refusal(exchanged: Exchanged, status: number, body: string, retryAfter?: number): PlatformError {
+export function refusal(
+  exchanged: Exchanged,
+  status: number,
+  body: string,
+  { retryAfter, lacksRights = false }: RefusalHints = {},
+): PlatformError {
   const document = errorDocument(body);
   const detail = document === undefined ? "" : ` (${printable(`${document.code} ${document.message}`)})`;
   const what = `registry answered ${status} to ${describe(exchanged)}${detail}`;
@@ -59,8 +72,8 @@ export function refusal(exchanged: Exchanged, status: number, body: string, retr
   const writing = exchanged.method !== "GET" && exchanged.method !== "HEAD";
   const error = (code: string, rule: string, fix: string) => new PlatformError(code, { what, rule, fix });
 
-  if (status === 401) return unauthorized(what, host);
-  if (status === 403)
+  if (status === 401 && !lacksRights) return unauthorized(what, host);
+  if (status === 403 || lacksRights)
     return error(
       "registry-forbidden",
       "the credentials must allow this",

@@ -1,5 +1,6 @@
 // One conversation with registries: addresses, authentication, redirects and what a refusal means.
 import { type Authorizer, createAuthorizer } from "./auth";
+import { parseChallenges } from "./challenge";
 import { type CredentialStore, noCredentials } from "./credentials";
 import { badAnswer, describe, refusal, unauthorized } from "./failures";
 import { refuseHop, registryOrigin } from "./hosts";
@@ -84,8 +85,14 @@ async function authenticated(exchange: Exchange, means: Means): Promise<Answer> 
     answer = await followed(exchange, await authorizer.renew(registry, scopes, header, credential), means);
   }
   if (exchange.expect.includes(answer.status)) return answer;
+  // A valid token without the right to do this is 401 to some registries (RFC 6750, 3.1), and a matter of rights all the same.
+  const lacksRights =
+    answer.status === 401 &&
+    parseChallenges(answer.headers.get("www-authenticate") ?? "").some(
+      ({ parameters }) => parameters.error === "insufficient_scope",
+    );
   const retryAfter = parseRetryAfter(answer.headers.get("retry-after"));
-  throw refusal(answer, answer.status, await answer.beginning(limits.errorBytes), retryAfter);
+  throw refusal(answer, answer.status, await answer.beginning(limits.errorBytes), { retryAfter, lacksRights });
 }
 
 /** Sends to `exchange.url` and on to where it is redirected. The credential goes to the registry's own origin and nowhere else. */

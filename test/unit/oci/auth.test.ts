@@ -184,6 +184,20 @@ describe("registry authentication", () => {
     await refused("registry-unauthorized", () => client({ identityToken: "x" }).tags(repository));
   });
 
+  it("tells missing rights from missing credentials", async () => {
+    const registry = await start(({ path, headers }): ScriptedAnswer => {
+      if (path.startsWith("/token")) return { body: JSON.stringify({ token: "t" }) };
+      const challenge = bearer(`http://${registry.host}/token`);
+      if (headers.authorization === undefined) return challenge;
+      return {
+        status: 401,
+        headers: { "www-authenticate": `${challenge.headers["www-authenticate"]},error="insufficient_scope"` },
+      };
+    });
+    const error = await refused("registry-forbidden", () => client(user).tags({ registry: registry.host, path: "a" }));
+    assert.match(error.message, /answered 401/);
+  });
+
   it("says so when a 401 asks for nothing we know", async () => {
     for (const headers of [{}, { "www-authenticate": "Negotiate" }, { "www-authenticate": '"' }] as Record<
       string,
