@@ -66,10 +66,10 @@ function listening(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let log = "";
     const read = (chunk: Buffer) => {
-      log += chunk.toString();
+      log = `${log}${chunk}`.slice(-4000);
       const found = /listening on (127\.0\.0\.1:[0-9]+)/.exec(log)?.[1];
       if (found === undefined) return;
-      log = "";
+      for (const stream of [child.stdout, child.stderr]) stream?.off("data", read).resume(); // every request is logged
       resolve(found);
     };
     assert.ok(child.stdout !== null && child.stderr !== null);
