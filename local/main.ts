@@ -46,9 +46,9 @@ async function up(layout: Layout, { registryPort, only }: Flags): Promise<number
   const { pulumi, environment } = await prepare({ layout, steps, registryPort, level: only });
   if (only !== undefined || environment === undefined) return 0;
   const stack = { layout, pulumi, environment, screen: steps.screen };
-  await steps.run("Stack", (step) => prepareStack(stack, step));
-  await steps.settle();
-  await steps.run("pulumi up", (step) => bringUp(stack, step));
+  const ready = steps.run("Stack", (step) => prepareStack(stack, step));
+  void steps.run("pulumi up", (step) => bringUp(stack, step), { after: [ready] });
+  // Not the steps themselves: after an interruption that is what counts, not what it did to the engine.
   await steps.settle();
   console.log(renderSummary((await stackOutputs(stack)) as Outputs, steps.times, performance.now() - begun));
   return 0;

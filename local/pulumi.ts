@@ -14,6 +14,8 @@ export interface PulumiOptions {
 
 export interface PulumiResult {
   readonly code: number;
+  /** Set when a signal ended it. */
+  readonly signal?: NodeJS.Signals;
   readonly stdout: string;
   /** Both streams, as they came. */
   readonly output: string;
@@ -50,7 +52,7 @@ export function runPulumi(args: readonly string[], options: PulumiOptions): Prom
     child.on("error", reject);
     child.on("close", (code, signal) => {
       running.delete(child);
-      resolve({ code: code ?? (signal === "SIGINT" ? 130 : 1), stdout, output });
+      resolve({ code: code ?? 1, signal: signal ?? undefined, stdout, output });
     });
   });
 }

@@ -7,7 +7,7 @@ import { writeByRename } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
 import { repair } from "../lib/repair";
 import { type Layout, stackName } from "./layout";
-import { type PulumiOptions, runPulumi } from "./pulumi";
+import { type PulumiOptions, type PulumiResult, runPulumi } from "./pulumi";
 import type { Step, StepScreen } from "./steps";
 
 const projectName = "policy-platform";
@@ -27,7 +27,7 @@ export async function prepareStack(options: StackOptions, step: Step): Promise<v
   if (!existsSync(checkpoint(layout))) {
     await dropForeignSalt(layout);
     const result = await runPulumi(["stack", "init", stackName], pulumiOptions(options));
-    if (result.code !== 0) throw stackFailed("stack-init", "pulumi stack init", result.output);
+    if (result.code !== 0) throw stackFailed("stack-init", "pulumi stack init", result);
     step.outcome("made");
     return;
   }
@@ -56,7 +56,7 @@ export async function bringUp(options: StackOptions, step: Step): Promise<void> 
   const gone = first.code === 0 ? undefined : rebuildUrn(first.output);
   if (gone !== undefined) screen.write("  … the candidate image is gone from the registry: it is built again");
   const last = gone === undefined ? first : await runPulumi([...up, "--replace", gone], shown);
-  if (last.code !== 0) throw stackFailed("up-failed", "pulumi up", last.output);
+  if (last.code !== 0) throw stackFailed("up-failed", "pulumi up", last);
   step.outcome(/^\s+(\+|~|\+-|-\+|-)\s?\d+ /m.test(last.output) ? "changed" : "nothing to change");
 }
 
@@ -124,13 +124,13 @@ async function dropForeignSalt({ stackFile }: Layout): Promise<void> {
   await writeByRename(stackFile, (file) => writeFile(file, text.replace(/^encryptionsalt:.*\n?/m, "")));
 }
 
-function stackFailed(code: string, command: string, output: string): PlatformError {
+function stackFailed(code: string, command: string, { output, signal }: PulumiResult): PlatformError {
   const reasons = output
     .split("\n")
     .map((line) => /^\s*error: (.+)$/.exec(line)?.[1])
     .filter((line) => line !== undefined && !/^(update|preview) failed$/.test(line));
   return new PlatformError(code, {
-    what: `${command} failed: ${reasons[0] ?? output.trim().split("\n").at(-1) ?? "it said nothing"}`,
+    what: `${command} failed: ${reasons[0] ?? (signal ? `${signal} ended it` : output.trim().split("\n").at(-1))}`,
     rule: "no tag is written by a run that fails",
     fix: "mend what is said above and run `npm run local` again",
   });
