@@ -2,4 +2,3 @@ export function acquireLock(
   file: string,
   options: { owner: string; waiting?: (owner: string) => void; interval?: number },
 ): Promise<number>;
-export function tryLock(descriptor: number): boolean;

@@ -38,7 +38,7 @@ export async function acquireLock(file, { owner, waiting = () => {}, interval = 
 }
 
 /** True when the descriptor holds the lock from now on. */
-export function tryLock(descriptor) {
+function tryLock(descriptor) {
   // The descriptor is the child's number 3; the lock belongs to what both have open, and outlives the child.
   const { status, error } = spawnSync("flock", ["--nonblock", "3"], {
     stdio: ["ignore", "ignore", "ignore", descriptor],

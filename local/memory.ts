@@ -4,12 +4,12 @@ import { dirname } from "node:path";
 import type { ProcessIdentity } from "./process";
 
 /** A program that was started here and is still meant to run. */
-export interface Service extends ProcessIdentity {
+interface Service extends ProcessIdentity {
   readonly program: string;
 }
 
 /** A layer image that was pushed here. */
-export interface PushedLayer {
+interface PushedLayer {
   /** What it was made of: file, size and time of change, so that 200 MB need not be hashed again. */
   readonly source: string;
   readonly digest: string;

@@ -22,7 +22,7 @@ export function installedPlugin(layout: Layout, name: string): PluginKind | unde
 }
 
 /** The folder and program of a plugin, for the very version of its SDK in node_modules. */
-export function pluginFile(layout: Layout, name: string): string {
+function pluginFile(layout: Layout, name: string): string {
   return join(layout.pulumiHome, "plugins", `resource-${name}-v${sdkVersion(layout, name)}`, `pulumi-resource-${name}`);
 }
 

@@ -92,7 +92,7 @@ export function rebuildUrn(output: string): string | undefined {
 }
 
 /** The file of the file backend that holds the stack. */
-export function checkpoint(layout: Layout): string {
+function checkpoint(layout: Layout): string {
   return join(layout.state, ".pulumi", "stacks", projectName, `${stackName}.json`);
 }
 

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { PlatformError } from "../../../lib/errors";
+import { type Layout, layoutOf } from "../../../local/layout";
+import { installedPlugin, installPlugin } from "../../../local/providers";
+import type { Step } from "../../../local/steps";
+import { fetchOfficial } from "../../../local/toolchain/engine";
+
+/** A checkout with a cache of its own. */
+function checkout(): { dir: string; layout: Layout } {
+  const dir = mkdtempSync(join(tmpdir(), "checkout-"));
+  const layout = layoutOf(dir);
+  const cache = {
+    programs: join(dir, "c/p"),
+    goBuild: join(dir, "c/g"),
+    debian: join(dir, "c/d"),
+    bases: join(dir, "c/b"),
+  };
+  return { dir, layout: { ...layout, cache } };
+}
+
+function step(): Step & { readonly said: string[] } {
+  const said: string[] = [];
+  return { said, progress: () => undefined, outcome: (text) => said.push(text), signal: new AbortController().signal };
+}
+
+function write(file: string, text: string): string {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  return file;
+}
+
+describe("the official engine", () => {
+  let server: Server;
+  let made: ReturnType<typeof checkout>;
+  let archive: Buffer;
+  let asked = 0;
+
+  beforeEach(async () => {
+    made = checkout();
+    asked = 0;
+    write(join(made.dir, "src/pulumi/pulumi"), "engine");
+    write(join(made.dir, "src/pulumi/pulumi-language-nodejs"), "host");
+    archive = spawnSync("tar", ["-czf", "-", "-C", join(made.dir, "src"), "pulumi"]).stdout;
+    server = createServer((_request, answer) => {
+      asked++;
+      answer.end(archive);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  });
+  afterEach(() => {
+    server.close();
+    rmSync(made.dir, { recursive: true });
+  });
+  const release = (sha256 = createHash("sha256").update(archive).digest("hex")) => ({
+    version: "1.2.3",
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/pulumi.tar.gz`,
+    sha256,
+  });
+
+  it("is downloaded once, with its language host beside it", async () => {
+    const first = step();
+    const folder = await fetchOfficial(made.layout, first, release());
+    assert.deepEqual(readdirSync(folder).sort(), ["pulumi", "pulumi-language-nodejs"]);
+    const second = step();
+    assert.equal(await fetchOfficial(made.layout, second, release()), folder);
+    assert.deepEqual([first.said, second.said, asked], [["official release"], ["there already"], 1]);
+    assert.deepEqual(readdirSync(join(made.layout.cache.programs, "downloads")), []);
+  });
+
+  it("is refused when its bytes are not those that are pinned, and nothing of it stays", async () => {
+    await assert.rejects(
+      fetchOfficial(made.layout, step(), release("0".repeat(64))),
+      (error: PlatformError) => error.code === "checksum-mismatch",
+    );
+    assert.deepEqual(
+      readdirSync(made.layout.cache.programs, { recursive: true }).filter((name) => `${name}`.includes("pulumi")),
+      [],
+    );
+  });
+
+  it("is refused when there is no engine in it", async () => {
+    archive = spawnSync("tar", ["-czf", "-", "-C", join(made.dir, "src"), "pulumi/pulumi-language-nodejs"]).stdout;
+    await assert.rejects(
+      fetchOfficial(made.layout, step(), release()),
+      (error: PlatformError) => error.code === "release-malformed",
+    );
+    assert.deepEqual(
+      readdirSync(made.layout.cache.programs).filter((name) => name !== "downloads"),
+      [],
+    );
+  });
+});
+
+describe("the plugin of a provider", () => {
+  let made: ReturnType<typeof checkout>;
+  let installed: string;
+  beforeEach(() => {
+    made = checkout();
+    write(join(made.dir, "node_modules/@pulumi/docker/package.json"), '{"version": "5.2.0"}');
+    write(join(made.layout.plugins, "docker/pulumi-resource-docker"), "#!/usr/bin/env node\n// 1\n");
+    installed = join(made.layout.pulumiHome, "plugins/resource-docker-v5.2.0/pulumi-resource-docker");
+  });
+  afterEach(() => rmSync(made.dir, { recursive: true }));
+  const install = (pulumi?: string) => installPlugin("docker", { layout: made.layout, step: step(), pulumi });
+
+  /** An engine whose `plugin install` writes what an official plugin begins with, or fails. */
+  function engine(works: boolean): string {
+    const body = works
+      ? `test "$*" = "plugin install resource docker 5.2.0" && mkdir -p "$(dirname ${installed})" && printf '\\177ELF' > ${installed}`
+      : "echo 'error: no route' >&2; exit 255";
+    const file = write(join(made.dir, "pulumi"), `#!/bin/sh\n${body}\n`);
+    chmodSync(file, 0o755);
+    return file;
+  }
+
+  it("is the official one where it can be had, and stays that", async () => {
+    assert.equal(await install(engine(true)), "official");
+    assert.equal(await install(), "official");
+    assert.equal(installedPlugin(made.layout, "docker"), "official");
+  });
+
+  it("is the closed-network one where the official one cannot be had", async () => {
+    assert.equal(await install(engine(false)), "closed-network");
+    assert.equal(installedPlugin(made.layout, "docker"), "closed-network");
+    assert.deepEqual(readdirSync(dirname(installed)), ["pulumi-resource-docker"]);
+  });
+
+  it("is brought up to date with the checkout when it is the closed-network one", async () => {
+    assert.equal(existsSync(installed), false);
+    await install();
+    write(join(made.layout.plugins, "docker/pulumi-resource-docker"), "#!/usr/bin/env node\n// 2\n");
+    await install();
+    assert.match(readFileSync(installed, "utf8"), /2/);
+  });
+});
