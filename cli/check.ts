@@ -31,8 +31,8 @@ function count(problems: number): string {
 }
 
 /** An environment may supply what the file does not have. */
-function configurationProblems({ raw, written, environments }: StackFile, { stack, projectDir }: Place) {
-  const problems = problemsOf(raw, { stack, projectDir, written });
+function configurationProblems({ raw, environments }: StackFile, { stack, projectDir }: Place) {
+  const problems = problemsOf(raw, { stack, projectDir });
   return environments.length > 0 ? problems.filter(({ code }) => code !== "key-missing") : problems;
 }
 

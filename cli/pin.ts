@@ -22,7 +22,7 @@ export async function pin(place: Place, args: PinArguments, output: Output): Pro
   const text = readFileSync(stackFile, "utf8");
   const path = entryOf(args.name, read.raw, stack);
   narrate("doing", `looking up ${path.join(".")}`);
-  const found = await lookUp({ ...args, ...read, path, stack, client: clientOf(read.raw) });
+  const found = await lookUp({ ...args, raw: read.raw, path, stack, stackFile, client: clientOf(read.raw) });
   const changes = found
     .map((edit) => ({ ...edit, from: valueAt(read.raw, edit.path) }))
     .filter(({ from, value }) => from !== value);

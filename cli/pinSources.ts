@@ -3,8 +3,9 @@
 import { catalogued, defaultToolPath, memberIn } from "../config/catalogued";
 import { toolVersion } from "../config/grammar";
 import { valueAt } from "../config/issues";
-import type { StackFile } from "../config/load";
+import { writtenIn } from "../config/load";
 import { quoted, setLine } from "../config/problems";
+import type { RawConfiguration } from "../config/settings";
 import type { Edit } from "../config/stackFile";
 import { cacheFolder } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
@@ -16,7 +17,9 @@ import { formatReference, parseReference, type Repository } from "../lib/oci/ref
 import { firstDownload } from "./firstDownload";
 
 /** What there is to look something up with. */
-export interface Lookup extends Pick<StackFile, "raw" | "written"> {
+export interface Lookup {
+  readonly raw: RawConfiguration;
+  readonly stackFile: string;
   /** `["base"]`, `["tools", "yq"]`, `["policies", "x"]`. */
   readonly path: readonly string[];
   /** The version that was asked for. */
@@ -159,7 +162,11 @@ function urlFor(lookup: Lookup, version: string, old: string | undefined): strin
 }
 
 /** A text of the file; of a number, how it is written there. */
-function textOf({ raw, written }: Lookup, path: readonly string[]): string | undefined {
+function textOf({ raw, stackFile }: Lookup, path: readonly string[]): string | undefined {
   const value = valueAt(raw, path);
-  return typeof value === "number" ? (written(path) ?? String(value)) : typeof value === "string" ? value : undefined;
+  return typeof value === "number"
+    ? (writtenIn(stackFile, path) ?? String(value))
+    : typeof value === "string"
+      ? value
+      : undefined;
 }

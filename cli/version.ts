@@ -16,8 +16,8 @@ import { answer, exitCodes, narrate, type Output } from "./screen";
 
 export async function version(place: Place, output: Output): Promise<number> {
   const { stack, projectDir, stackFile } = place;
-  const { raw, written } = fromStackFile(stackFile, stack);
-  const settings = parseSettings(raw, { stack, projectDir, written });
+  const { raw } = fromStackFile(stackFile, stack);
+  const settings = parseSettings(raw, { stack, projectDir });
   const { registry, image, base, tools, mirrors } = settings;
   const { inputs, folders, unknown } = await compose({
     base: base.image,

@@ -22,7 +22,7 @@ export interface Scene extends Place {
   /** The configuration as it was written. */
   readonly raw: unknown;
   /** How a number stands in the stack file: YAML's 1.10 is the number 1.1. Undefined where that cannot be seen. */
-  readonly written?: (path: Path) => string | undefined;
+  readonly written: (path: Path) => string | undefined;
 }
 
 /** The problems of one issue of the schema library, which may name several keys. */
@@ -126,7 +126,7 @@ function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal
 }
 
 function unquotedNumber(path: Path, value: number, shape: KeyShape, scene: Scene): ConfigurationProblem {
-  const written = scene.written?.(path);
+  const written = scene.written(path);
   const lossy = written !== undefined && written !== String(value) ? `, as YAML reads ${quoted(written)}` : "";
   const code = path.at(-1) === "version" ? "version-unquoted" : "value-wrong";
   const wrong = `is the number ${value}${lossy}, not text`;

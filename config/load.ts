@@ -1,9 +1,9 @@
 // Where a configuration is read: from the engine, in the program, or from a stack's file, offline.
 import { readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type Document, isScalar } from "yaml";
+import type { Document } from "yaml";
 import { PlatformError } from "../lib/errors";
-import { parseYaml } from "../lib/policies/yaml";
+import type * as Yaml from "../lib/policies/yaml";
 import { ConfigurationError, namespace, type Path, Secret } from "./problems";
 import type { RawConfiguration } from "./settings";
 import { shapeAt } from "./shape";
@@ -13,8 +13,6 @@ export interface StackFile {
   readonly raw: RawConfiguration;
   /** Names under `environment:`; what they supply cannot be seen offline. */
   readonly environments: readonly string[];
-  /** The text behind a number: `1.10`, which YAML reads as 1.1. */
-  readonly written: (path: Path) => string | undefined;
 }
 
 /** The part of Pulumi's runtime that is used; `isConfigSecret` is there, but not in its types. */
@@ -63,26 +61,21 @@ export function fromStackFile(path: string, stack: string): StackFile {
   return {
     raw: { ...projectDefaults(join(dirname(path), "Pulumi.yaml"), stack), ...ownKeys(config ?? {}) },
     environments: Array.isArray(environment) ? environment.map(String) : [],
-    written: (key) => writtenAt(document, key),
   };
 }
 
-/** The text of a scalar of a stack file that may not be there, or not be in order. */
-export function writtenInFile(path: string): (key: Path) => string | undefined {
-  return (key) => {
-    try {
-      return writtenAt(readYaml(path, ""), key);
-    } catch {
-      return undefined;
-    }
-  };
-}
-
-function writtenAt(document: Document.Parsed, [first, ...rest]: Path): string | undefined {
-  const node = [`${namespace}:${first}`, String(first)]
+/** How a number stands in a stack's file: `1.10`, which YAML reads as 1.1. Undefined where the file does not tell. */
+export function writtenIn(path: string, [first, ...rest]: Path): string | undefined {
+  let document: Document.Parsed;
+  try {
+    document = readYaml(path, "");
+  } catch {
+    return undefined;
+  }
+  const node: unknown = [`${namespace}:${first}`, String(first)]
     .map((key) => document.getIn(["config", key, ...rest], true))
     .find((found) => found !== undefined);
-  return isScalar(node) ? node.source : undefined;
+  return (node as { source?: string } | undefined)?.source;
 }
 
 /** Values and defaults that Pulumi.yaml gives to keys of ours. */
@@ -116,6 +109,8 @@ function withSecrets(value: unknown, depth: number): unknown {
 }
 
 function readYaml(path: string, stack: string): Document.Parsed {
+  // Loaded here alone: the program reads no stack file unless it has an error to explain.
+  const { parseYaml } = require("../lib/policies/yaml") as typeof Yaml;
   const { documents, problem } = parseYaml(readBounded(path, stack));
   if (problem) throw broken(path, stack, problem.line, problem.reason);
   if (documents.length > 1) throw broken(path, stack, 1, "holds several documents");

@@ -2,8 +2,9 @@
 // was written, so they hold beside any other error.
 import { readdirSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { hostName } from "./addresses";
 import { catalogued, defaultToolPath } from "./catalogued";
-import { entryName, hostName, imagePath } from "./grammar";
+import { entryName, imagePath } from "./grammar";
 import { pinName, problem, type Scene, valueAt } from "./issues";
 import {
   type ConfigurationProblem,

@@ -1,17 +1,18 @@
 // The one place that says which keys there are, what they mean and what they default to.
 // docs/configuration.md is generated from it.
 import { z } from "zod";
+import * as addresses from "./addresses";
 import * as grammar from "./grammar";
 
 /** A text of one grammar. */
-function text(form: grammar.Grammar, description: string) {
+function text(form: grammar.Grammar, description: string, example = form.example) {
   return z
     .string()
     .superRefine((value, context) => {
       const refusal = form.refuse(value);
       if (refusal) context.addIssue({ code: "custom", params: { ...refusal } });
     })
-    .meta({ description, rule: form.rule, examples: [form.example] });
+    .meta({ description, rule: form.rule, examples: [example] });
 }
 
 /** A map by name. */
@@ -21,13 +22,13 @@ function named<T extends z.ZodType>(entry: T, description: string) {
 
 const toolImage = z
   .strictObject({
-    reference: text(grammar.pinnedImage, "The image, by digest"),
+    reference: text(addresses.pinnedImage, "The image, by digest"),
     member: text(
       grammar.memberPath,
       "The tool's file in a foreign image, which is repacked; absent for a layer image",
     ).optional(),
     digest: text(
-      grammar.digest,
+      addresses.digest,
       "Digest of the layer image that a foreign image is repacked to; `pin` fills it in",
     ).optional(),
   })
@@ -38,10 +39,10 @@ const toolImage = z
 
 const toolRelease = z
   .strictObject({
-    url: text(grammar.downloadUrl, "Where the release is downloaded; `pin` knows it for the tools of the catalogue"),
-    sha256: text(grammar.checksum, "Checksum of the download; `pin` fills it in"),
+    url: text(addresses.downloadUrl, "Where the release is downloaded; `pin` knows it for the tools of the catalogue"),
+    sha256: text(addresses.checksum, "Checksum of the download; `pin` fills it in"),
     digest: text(
-      grammar.digest,
+      addresses.digest,
       "Digest of the layer image that the release becomes; without it a preview cannot know the image. `pin` fills it in",
     ).optional(),
     member: text(grammar.memberPath, "The tool's file in the archive; the catalogue knows it for its tools").optional(),
@@ -88,7 +89,7 @@ const policyRepository = z
       grammar.folderPath,
       "A folder, relative to the project; `.git`, `tests/` and what `.policyignore` names stay out of the image",
     ).optional(),
-    image: text(grammar.pinnedImage, "A layer image of a policy repository, by digest").optional(),
+    image: text(addresses.pinnedImage, "A layer image of a policy repository, by digest").optional(),
   })
   .meta({
     description:
@@ -112,7 +113,7 @@ export const schema = z.strictObject({
           rule: "a registry's kind is existing",
           examples: ["existing"],
         }),
-      address: text(grammar.registryAddress, "The registry's host, with a path where it asks for one"),
+      address: text(addresses.registryAddress, "The registry's host, with a path where it asks for one"),
       separator: z
         .enum(["/", "-"])
         .default("/")
@@ -133,7 +134,9 @@ export const schema = z.strictObject({
     .meta({ description: "The registry that everything is pushed to", rule: "a registry is a map with an address" }),
   image: z
     .strictObject({
-      name: text(grammar.entryName, "Last level of the image's repository").default("policy-platform"),
+      name: text(grammar.entryName, "Last level of the image's repository", "policy-platform").default(
+        "policy-platform",
+      ),
       user: text(
         grammar.imageUser,
         'User and group that commands in the image run as. "0:0" for CI hosts that run steps as root',
@@ -144,7 +147,7 @@ export const schema = z.strictObject({
   base: z
     .strictObject({
       image: text(
-        grammar.pinnedImage,
+        addresses.pinnedImage,
         "The image that everything is laid upon, by digest: it brings the shell and the CA certificates",
       ),
     })
@@ -168,9 +171,9 @@ export const schema = z.strictObject({
     .meta({ description: "The checks between build and release", rule: "a gate is a map of checks" }),
   source: text(grammar.commit, "The commit that is released, where the project is no git checkout").optional(),
   mirrors: z
-    .record(z.string(), text(grammar.mirrorUrl, "The URL that downloads from this host take instead"))
+    .record(z.string(), text(addresses.mirrorUrl, "The URL that downloads from this host take instead"))
     .default({})
-    .meta({ description: "Mirrors of download hosts, by host", rule: grammar.hostName.rule }),
+    .meta({ description: "Mirrors of download hosts, by host", rule: addresses.hostName.rule }),
 });
 
 /** What the schema lets through, defaults filled in. */

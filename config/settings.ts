@@ -1,13 +1,16 @@
 // Configuration of one stack: validated once, with every error at once, and then trusted everywhere.
+import { join } from "node:path";
 import { completeTool } from "./catalogued";
 import { problemsOfIssue } from "./issues";
-import { ConfigurationError, type ConfigurationProblem, type Path } from "./problems";
+import { writtenIn } from "./load";
+import { ConfigurationError, type ConfigurationProblem, type Path, stackFileName } from "./problems";
 import { problemsOfRules } from "./rules";
 import { type ParsedConfiguration, schema } from "./schema";
+import { topLevelKeys } from "./shape";
 import { parseDuration, parseSize } from "./units";
 
 /** How the gate asks a tool for its version. */
-export interface SmokeSettings {
+interface SmokeSettings {
   /** argv, started without a shell. */
   readonly command: readonly string[];
   /** Source of a regular expression whose group 1 is the version. */
@@ -32,7 +35,7 @@ export interface ToolSettings {
 }
 
 /** One policy repository; exactly one of `folder` (as written, relative to the project) and `image` (a layer image by digest). */
-export interface PolicySettings {
+interface PolicySettings {
   readonly folder?: string;
   readonly image?: string;
 }
@@ -67,8 +70,6 @@ export interface ParseContext {
   readonly stack: string;
   /** Folders are relative to it. */
   readonly projectDir: string;
-  /** The text behind a number, where a stack file can be read. */
-  readonly written?: (path: Path) => string | undefined;
 }
 
 /** Settings of a configuration that is in order; else throws one ConfigurationError (`configuration-invalid`) with all problems. */
@@ -87,7 +88,8 @@ function validate(
   raw: RawConfiguration,
   context: ParseContext,
 ): { problems: ConfigurationProblem[]; parsed?: ParsedConfiguration } {
-  const scene = { ...context, raw };
+  const stackFile = join(context.projectDir, stackFileName(context.stack));
+  const scene = { ...context, raw, written: (path: Path) => writtenIn(stackFile, path) };
   const result = schema.safeParse(withShortForms(raw));
   const issues = result.success ? [] : result.error.issues.flatMap((issue) => problemsOfIssue(issue, scene));
   const problems = sorted([...issues, ...problemsOfRules(scene)]);
@@ -107,10 +109,9 @@ function withShortForms(raw: RawConfiguration): RawConfiguration {
 
 /** In the order of the schema, then by key, so that the list is the same whatever order the file has. */
 function sorted(problems: readonly ConfigurationProblem[]): ConfigurationProblem[] {
-  const order = Object.keys(schema.shape);
   const rank = ({ key }: ConfigurationProblem) => {
-    const index = order.indexOf(/^[^:]*:([A-Za-z0-9_-]*)/.exec(key)?.[1] ?? "");
-    return index < 0 ? order.length : index;
+    const index = topLevelKeys.indexOf(/^[^:]*:([A-Za-z0-9_-]*)/.exec(key)?.[1] ?? "");
+    return index < 0 ? topLevelKeys.length : index;
   };
   const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
   return [...problems].sort((a, b) => rank(a) - rank(b) || compare(a.key, b.key) || compare(a.code, b.code));

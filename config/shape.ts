@@ -28,6 +28,9 @@ export interface KeyShape {
   readonly keys: readonly string[];
 }
 
+/** Keys below the namespace, in the order of the reference. */
+export const topLevelKeys: readonly string[] = Object.keys(schema.shape);
+
 /** The shape at a path, or undefined where the schema knows none. */
 export function shapeAt(path: Path): KeyShape | undefined {
   let current: z.ZodType | undefined = schema;

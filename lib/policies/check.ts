@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { writeByRename } from "../cache";
 import { PlatformError } from "../errors";
-import { parseYaml, type YamlProblem } from "./yaml";
+import type { YamlProblem } from "./yaml";
 
 export interface CheckOptions {
   /** The repository's folder. */
@@ -35,6 +35,8 @@ export async function brokenFiles({ folder, files, memory }: CheckOptions): Prom
   const yaml = Object.keys(files).filter((file) => /\.ya?ml$/i.test(file) && !isTemplate(file, files));
   const fresh = yaml.filter((file) => !known.has(files[file]!));
   const broken: BrokenFile[] = [];
+  if (fresh.length === 0) return [];
+  const { parseYaml } = await import("./yaml"); // loaded here alone: mostly nothing is fresh
   for (const file of fresh.sort()) {
     const { problem } = parseYaml(await readFile(join(folder, file)));
     if (problem) broken.push({ file, ...problem });

@@ -15,7 +15,7 @@ export interface ParsedYaml {
 }
 
 /** Bytes above which a text is refused unread; the largest custom resource definitions have about 2 MiB. */
-export const maxYamlBytes = 8 * 1024 * 1024;
+const maxYamlBytes = 8 * 1024 * 1024;
 
 /** Parses all documents. Duplicate keys, unknown anchors and bytes that are no UTF-8 are errors, as for Kubernetes' readers. */
 export function parseYaml(bytes: Uint8Array): ParsedYaml {

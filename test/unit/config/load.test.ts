@@ -3,9 +3,8 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { fromPulumi, fromStackFile } from "../../../config/load";
+import { fromPulumi, fromStackFile, writtenIn } from "../../../config/load";
 import { type ConfigurationError, Secret } from "../../../config/problems";
-import { problemsOf } from "../../../config/settings";
 
 function stackFile(text: string, project?: string): string {
   const folder = mkdtempSync(join(tmpdir(), "config-load-"));
@@ -64,16 +63,11 @@ config:
     assert.ok((raw.base as { image: unknown }).image instanceof Secret);
   });
 
-  it("knows how a number was written", () => {
-    const path = stackFile("config:\n  policy-platform:tools:\n    yq: {version: 1.10, image: h.io/yq}\n");
-    const { raw, written } = fromStackFile(path, "dev");
-    const [found] = problemsOf(raw, { stack: "dev", projectDir: "/", written }).filter(
-      ({ code }) => code === "version-unquoted",
-    );
-    assert.equal(
-      found!.fix,
-      "pulumi config set --path 'policy-platform:tools.yq.version' '1.10' --type string --stack dev",
-    );
+  it("knows how a number was written, and nothing where there is no file", () => {
+    const text = "config:\n  policy-platform:tools:\n    yq: {version: 1.10, image: h.io/yq}\n";
+    assert.equal(writtenIn(stackFile(text), ["tools", "yq", "version"]), "1.10");
+    assert.equal(writtenIn(stackFile(text), ["tools", "yq", "path"]), undefined);
+    assert.equal(writtenIn("/nowhere", ["tools"]), undefined);
   });
 
   it("names the line of what is broken", () => {

@@ -96,7 +96,7 @@ describe("YAML of a policy repository", () => {
     const { mtimeMs } = statSync(memory);
     const started = performance.now();
     assert.deepEqual(await brokenFiles({ folder, files, memory }), []);
-    assert.ok(performance.now() - started < 200);
+    assert.ok(performance.now() - started < 1000);
     assert.equal(statSync(memory).mtimeMs, mtimeMs);
   }).timeout(20_000);
 

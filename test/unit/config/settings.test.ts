@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigurationError } from "../../../config/problems";
 import { parseSettings, problemsOf } from "../../../config/settings";
-import { hex, pinned, problemsAfter, projectDir, spoiled, valid } from "./valid";
+import { hex, makeProject, pinned, problemsAfter, projectDir, spoiled, valid } from "./valid";
 
 const context = { stack: "dev", projectDir };
 
@@ -423,8 +423,10 @@ describe("a configuration with one error", () => {
   });
 
   it("the number behind a version is shown as it was written, where the file can be read", () => {
+    const folder = makeProject();
+    writeFileSync(join(folder, "Pulumi.dev.yaml"), "config: {policy-platform:tools: {yq: {version: 1.10}}}\n");
     const raw = spoiled(["tools", "yq", "version"], 1.1);
-    const [found] = problemsOf(raw, { ...context, written: () => "1.10" });
+    const [found] = problemsOf(raw, { ...context, projectDir: folder });
     assert.equal(found!.what, 'policy-platform:tools.yq.version is the number 1.1, as YAML reads "1.10", not text');
     assert.equal(found!.fix, set("tools.yq.version", "1.10", string));
   });
