@@ -19,6 +19,8 @@ export interface Memory {
   readonly registryPort?: number;
   readonly registry?: Service;
   readonly engine?: Service;
+  /** Programs and versions for which a run made everything ready: what is missing then is not needed here. */
+  readonly prepared?: string;
   readonly layers: Readonly<Record<string, PushedLayer>>;
   /** Values of Pulumi.local.yaml that this command wrote, by path (`tools.yq.image`): the only ones it may change. */
   readonly pins: Readonly<Record<string, string>>;

@@ -6,13 +6,14 @@ import { type Engine, findEngine, requireRoot, runningOwnEngine, startEngine } f
 import { processEnvironment } from "./environment";
 import { pushBase, pushProbe, pushTool, type ToolName, toolNames } from "./layers/push";
 import type { Layout } from "./layout";
-import { readMemory } from "./memory";
+import { readMemory, remember } from "./memory";
 import { isAlive } from "./process";
 import { installedPlugin, installPlugin } from "./providers";
 import { choosePort, ensureRegistry } from "./registry";
 import { ownPins, writeEnvironmentFile, writeStackFile } from "./stackFile";
 import type { Step, Steps } from "./steps";
 import { PrivateApt } from "./toolchain/debian";
+import { programVersions } from "./toolchain/programs";
 import { Toolchain } from "./toolchain/toolchain";
 
 /** How far to go; each level includes those before it. */
@@ -84,6 +85,7 @@ async function begin(options: PrepareOptions, toolchain: Toolchain, apt: Private
   const paths = { layout, engineHost: engine.host, path: [layout.bin] };
   await writeEnvironmentFile(paths);
   await layers;
+  if (layers) remember(layout.memoryFile, { prepared: programVersions() });
   return { pulumi: join(layout.bin, "pulumi"), registry: address, engine, environment: processEnvironment(paths) };
 }
 

@@ -16,8 +16,10 @@ const node = {
   integrity: "sha512-qHnz5tFsHoj/WM+uRENVjWONi5hVvmwrgq8A4V76KpuVNAc4+jwK8x4gwbobE9BtHNg/AKR2583eYorLF/c7ng==",
 };
 const oldestNode = 20;
-/** Bytes: node_modules, Node, images and engine data; and what building from Go modules takes on top while it lasts. */
-const disk = { packages: 0.4e9, node: 0.3e9, data: 2.5e9, build: 13e9 };
+/** Bytes: node_modules, Node, images and engine data; and what Go's module and build cache grow by in a second of building. */
+const disk = { packages: 0.4e9, node: 0.3e9, data: 2.5e9, buildSecond: 0.022e9 };
+/** Needed only where no Docker engine can be used. */
+const enginePrograms = ["dockerd", "containerd", "runc"];
 
 const project = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(
@@ -52,25 +54,39 @@ function checkPlatform() {
 function missingParts() {
   const programs = JSON.parse(readFileSync(join(project, "local/toolchain/programs.json"), "utf8"));
   const present = existsSync(join(cache, "programs")) ? readdirSync(join(cache, "programs")) : [];
+  const prepared = present.length > 0 && preparedVersions() === versionsOf(programs);
   const parts = [];
   if (packagesStale()) parts.push(["npm packages of this project", "node_modules/", 60, disk.packages]);
   if (nodeTooOld() && !existsSync(fetchedNode()))
     parts.push([`Node ${node.version} (this machine has ${process.versions.node})`, cache, 20, disk.node]);
   for (const [name, { version, what, seconds, optional }] of Object.entries(programs)) {
     const there = present.some((folder) => folder.startsWith(`${name}-${version}-`) && !folder.endsWith(".tmp"));
-    if (!there && !optional) parts.push([`${name} ${version} (${what})`, cache, seconds, 0]);
+    const needed = !optional && !prepared && !(enginePrograms.includes(name) && engineSeen());
+    if (!there && needed) parts.push([`${name} ${version} (${what})`, cache, seconds, seconds * disk.buildSecond]);
   }
-  const building = parts.some(([, where, , bytes]) => where === cache && bytes === 0);
-  if (building)
-    parts.push([
-      "while they are built: Go's build and module cache",
-      "the build cache is removed afterwards",
-      0,
-      disk.build,
-    ]);
   if (!existsSync(join(project, ".local", "registry", "data")))
     parts.push(["registry, engine and their images", ".local/", 60, disk.data]);
   return parts;
+}
+
+/** What the last run that ended well made ready: it may have needed less than the whole list. */
+function preparedVersions() {
+  try {
+    return JSON.parse(readFileSync(join(project, ".local", "memory.json"), "utf8")).prepared;
+  } catch {
+    return undefined;
+  }
+}
+
+function versionsOf(programs) {
+  return Object.entries(programs)
+    .map(([name, { version }]) => `${name} ${version}`)
+    .join(", ");
+}
+
+/** A guess for the first screen only: whether that engine can be used is found out later. */
+function engineSeen() {
+  return process.env.DOCKER_HOST !== undefined || existsSync("/var/run/docker.sock");
 }
 
 function firstScreen() {
@@ -81,8 +97,11 @@ function firstScreen() {
   say("The local stack of policy-platform. Still to be had on this machine:");
   for (const [what, where, time] of parts)
     say(`  ${what.padEnd(52)} ${String(where).padEnd(28)} ${time ? `about ${time} s` : ""}`);
+  say(`About ${Math.ceil(seconds / 60)} min on two cores; less where official releases can be downloaded.`);
   say(
-    `About ${Math.ceil(seconds / 60)} min on two cores; less where official releases can be downloaded or a Docker engine (23 or later) runs already.`,
+    engineSeen()
+      ? "The Docker engine that is there is used, if it is 23 or later and reaches this machine's loopback; else one is built (about 3 min more)."
+      : "No Docker engine is there: one is built and started beside everything else, and touches neither firewall nor network.",
   );
   say(
     `Root is needed only to start an engine where none can be used (and for its compiler: gcc, libseccomp-dev); you are ${root ? "root" : "not root"}.`,

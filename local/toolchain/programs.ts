@@ -39,6 +39,13 @@ export function programOf(name: ProgramName): Program {
   return programs[name];
 }
 
+/** `pulumi 3.257.0, yq 4.54.1`: every program with its version, as start.mjs writes it too. */
+export function programVersions(): string {
+  return Object.entries(programs)
+    .map(([name, { version }]) => `${name} ${version}`)
+    .join(", ");
+}
+
 /** The environment that decides what a build puts out, beside the module, the Go version and the flags. */
 export const buildTarget = { GOOS: "linux", GOARCH: "amd64", GOAMD64: "v1", GOEXPERIMENT: "" } as const;
 
