@@ -1,7 +1,7 @@
 // The grammar of what is found somewhere: images, digests, downloads, hosts.
 import { PlatformError } from "../lib/errors";
 import { isDigest } from "../lib/oci/digest";
-import { parsePinned, parseReference } from "../lib/oci/reference";
+import { parsePinned, parseReference, type Reference } from "../lib/oci/reference";
 import type { Grammar, Refusal } from "./grammar";
 
 /** Registry host, with a path where the registry asks for one. */
@@ -36,20 +36,21 @@ export const pinnedImage: Grammar = {
       return undefined;
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      if (error.code === "reference-unpinned") return { code: error.code, wrong: "has no digest", pin: true };
-      const brokenDigest = text.includes("@") && isReference(text.slice(0, text.indexOf("@")));
-      if (brokenDigest) return { code: "digest-malformed", wrong: "has a malformed digest", pin: true };
-      return { code: error.code, wrong: "is not an image reference" };
+      const unpinned = parsed(text.includes("@") ? text.slice(0, text.indexOf("@")) : text);
+      if (!unpinned) return { code: error.code, wrong: "is not an image reference" };
+      const pin = unpinned.tag === undefined ? "to-version" : "as-is";
+      return error.code === "reference-unpinned"
+        ? { code: error.code, wrong: "has no digest", pin }
+        : { code: "digest-malformed", wrong: "has a malformed digest", pin };
     }
   },
 };
 
-function isReference(text: string): boolean {
+function parsed(text: string): Reference | undefined {
   try {
-    parseReference(text);
-    return true;
+    return parseReference(text);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -63,7 +64,7 @@ export const digest: Grammar = {
     return {
       code: "digest-malformed",
       wrong: lengthOf(text, "digest"),
-      ...(isDigest(meant) ? { meant } : { pin: true }),
+      ...(isDigest(meant) ? { meant } : { pin: "as-is" }),
     };
   },
 };
@@ -79,7 +80,7 @@ export const checksum: Grammar = {
     return {
       code: "checksum-malformed",
       wrong: lengthOf(text, "checksum"),
-      ...(hex(meant) ? { meant } : { pin: true }),
+      ...(hex(meant) ? { meant } : { pin: "as-is" }),
     };
   },
 };
@@ -100,7 +101,7 @@ export const downloadUrl: Grammar = {
     if (url?.username !== "" || url.password !== "" || url.hash !== "") return badUrl(text, url);
     if (url.protocol !== "https:" && !isLoopback(url.hostname)) return { code: "url-malformed", wrong: "is not https" };
     if (/\/(latest|nightly|main|master|HEAD)(\/|$)/.test(url.pathname)) {
-      return { code: "url-moving", wrong: "is a moving URL", pin: true };
+      return { code: "url-moving", wrong: "is a moving URL", pin: "as-is" };
     }
     return undefined;
   },

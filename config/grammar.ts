@@ -1,6 +1,6 @@
 // The grammar of every text in the configuration: what it may be, and how a wrong one is mended.
-// All of them admit printable ASCII without quotes, `$`, back-slashes or white space, so nothing that passes can inject
-// a Dockerfile instruction, a shell word or a path.
+// All but folders and smoke checks, which reach no Dockerfile and no shell, admit printable ASCII without quotes, `$`,
+// back-slashes and white space alone: nothing that passes can inject an instruction, a word or a step of a path.
 import { quoted } from "./problems";
 import { parseDuration, parseSize } from "./units";
 
@@ -11,8 +11,8 @@ export interface Refusal {
   readonly wrong: string;
   /** The value that is most probably meant. */
   readonly meant?: string;
-  /** True when `policy-platform pin` finds the value that is missing. */
-  readonly pin?: boolean;
+  /** `policy-platform pin` finds the value: from what stands there, or when it is told a version or tag. */
+  readonly pin?: "as-is" | "to-version";
 }
 
 /** One kind of text. */
@@ -46,7 +46,7 @@ export const toolVersion: Grammar = {
   example: "1.13.2",
   refuse(text) {
     if (/^\d{1,9}(\.\d{1,9}){1,3}([-+][0-9A-Za-z.+-]{1,40})?$/.test(text)) return undefined;
-    if (moving.test(text)) return { code: "version-moving", wrong: "is a moving version", pin: true };
+    if (moving.test(text)) return { code: "version-moving", wrong: "is a moving version", pin: "to-version" };
     const bare = /^[v=]+(\d.*)$/.exec(text)?.[1];
     const meant = bare !== undefined && toolVersion.refuse(bare) === undefined ? bare : undefined;
     return { code: "version-malformed", wrong: "is not a version", ...(meant && { meant }) };

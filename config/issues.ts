@@ -117,7 +117,7 @@ function missingKey(path: Path, shape: KeyShape, scene: Scene): ConfigurationPro
 
 function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal, scene: Scene): ConfigurationProblem {
   const hidden = refusal.code === "url-credentials";
-  const version = refusal.code === "version-moving" ? "VERSION" : undefined;
+  const version = refusal.pin === "to-version" ? "VERSION" : undefined;
   const pinnable = refusal.pin && (refusal.code !== "url-moving" || catalogued(path[1]));
   const fix = pinnable
     ? pinLine(pinName(path, scene.raw), scene, version)
@@ -130,13 +130,16 @@ function unquotedNumber(path: Path, value: number, shape: KeyShape, scene: Scene
   const lossy = written !== undefined && written !== String(value) ? `, as YAML reads ${quoted(written)}` : "";
   const code = path.at(-1) === "version" ? "version-unquoted" : "value-wrong";
   const wrong = `is the number ${value}${lossy}, not text`;
-  return problem(code, path, wrong, shape.rule, setLine(path, written ?? String(value), scene));
+  const text = written ?? String(value);
+  const refusal = shape.refuse?.(text);
+  const meant = refusal ? (refusal.meant ?? String(shape.examples[0])) : text;
+  return problem(code, path, wrong, shape.rule, setLine(path, meant, scene));
 }
 
-/** Sets an example where something of the wrong kind stands; Pulumi sets nothing below a text. */
+/** Sets an example where something of the wrong kind stands; Pulumi sets nothing below a text, and keeps a text's quotes. */
 function replaceLine(path: Path, shape: KeyShape, scene: Scene): string {
   const line = exampleLine(path, shape, scene);
-  return ["map", "entries", "list"].includes(shape.kind) ? `${removeLine(path, scene)} && ${line}` : line;
+  return shape.kind !== "text" ? `${removeLine(path, scene)} && ${line}` : line;
 }
 
 const exampleNames: Readonly<Record<string, string>> = { policies: "security-policy", mirrors: "github.com" };
@@ -146,7 +149,7 @@ function exampleLine(path: Path, shape: KeyShape, scene: Scene): string {
   const next = nextStep(path, shape);
   const below = next === undefined ? undefined : [...path, next];
   return below === undefined
-    ? setLine(path, String(shape.examples[0] ?? "true"), scene)
+    ? setLine(path, String(shape.examples[0]), scene)
     : exampleLine(below, shapeAt(below)!, scene);
 }
 

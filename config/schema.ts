@@ -12,7 +12,7 @@ function text(form: grammar.Grammar, description: string, example = form.example
       const refusal = form.refuse(value);
       if (refusal) context.addIssue({ code: "custom", params: { ...refusal } });
     })
-    .meta({ description, rule: form.rule, examples: [example] });
+    .meta({ description, rule: form.rule, examples: [example], refuse: form.refuse });
 }
 
 /** A map by name. */

@@ -1,5 +1,6 @@
 // Looks at the schema from outside: which schema rules a path, what it says of itself, which keys a map has.
 import type { z } from "zod";
+import type { Grammar } from "./grammar";
 import type { Path } from "./problems";
 import { schema } from "./schema";
 
@@ -24,6 +25,8 @@ export interface KeyShape {
   /** A value to show; the choices, for a key that has some. */
   readonly examples: readonly unknown[];
   readonly choices: readonly string[];
+  /** Why a text is refused here; only texts of a grammar have it. */
+  readonly refuse?: Grammar["refuse"];
   /** Keys of a map. */
   readonly keys: readonly string[];
 }
@@ -48,7 +51,9 @@ function step(node: z.ZodType, part: string | number): z.ZodType | undefined {
 function describe(outer: z.ZodType): KeyShape {
   const inner = unwrapped(outer);
   const { type, shape, entries } = definition(inner);
-  const meta = { ...inner.meta(), ...outer.meta() } as { description?: string; rule?: string; examples?: unknown[] };
+  const meta = { ...inner.meta(), ...outer.meta() } as Partial<
+    Pick<KeyShape, "description" | "rule" | "examples" | "refuse">
+  >;
   const wrapper = definition(outer);
   const kinds: Readonly<Record<string, KeyShape["kind"]>> = {
     object: "map",
@@ -63,6 +68,7 @@ function describe(outer: z.ZodType): KeyShape {
     description: meta.description ?? "",
     rule: meta.rule ?? "",
     examples: meta.examples ?? [],
+    ...(meta.refuse && { refuse: meta.refuse }),
     choices: Object.values(entries ?? {}),
     keys: Object.keys(shape ?? {}),
   };

@@ -97,6 +97,14 @@ const cases: readonly Case[] = [
     pin("yq"),
   ],
   [
+    "an image by name alone",
+    ["base", "image"],
+    "debian.example.com/base",
+    "reference-unpinned",
+    "has no digest",
+    pin("base VERSION"),
+  ],
+  [
     "a base by tag alone",
     ["base", "image"],
     "debian.example.com/base:12",
@@ -206,7 +214,7 @@ const cases: readonly Case[] = [
     "yes",
     "value-wrong",
     'is text, not true or false: "yes"',
-    set("registry.insecure", "true"),
+    `pulumi config rm --path 'policy-platform:registry.insecure' --stack dev && ${set("registry.insecure", "true")}`,
   ],
   ["a user by name", ["image", "user"], "root", "user-malformed", '"root"', set("image.user", "0:0")],
   [
@@ -223,7 +231,7 @@ const cases: readonly Case[] = [
     60,
     "value-wrong",
     "is the number 60, not text",
-    set("gate.smoke.timeout", "60", string),
+    set("gate.smoke.timeout", "60s"),
   ],
   [
     "a size in the wrong unit",
