@@ -130,9 +130,13 @@ export class RegistryClient {
 
   /**
    * A blob as a stream that fails, before its last chunk, when the bytes do not match the digest. A connection that breaks is
-   * taken up again where it broke. Errors beside the usual: `blob-missing`.
+   * taken up again where it broke. `expectedSize`: where a manifest states it. Errors beside the usual: `blob-missing`.
    */
-  blobStream(repository: Repository, digest: Digest): Promise<{ readonly size: number; readonly stream: Readable }> {
+  blobStream(
+    repository: Repository,
+    digest: Digest,
+    expectedSize?: number,
+  ): Promise<{ readonly size: number; readonly stream: Readable }> {
     const ask = async (start: number) => {
       const answer = await this.#askBlob("GET", repository, digest, "pull", start);
       if (answer.status === 404) throw await blobMissing(answer, repository, digest);
@@ -141,9 +145,12 @@ export class RegistryClient {
     return this.#session.attempt(async () => {
       const answer = await ask(0);
       const size = Number(answer.headers.get("content-length") ?? Number.NaN);
-      if (!Number.isSafeInteger(size)) {
+      if (!Number.isSafeInteger(size) || (expectedSize ?? size) !== size) {
         await answer.discard();
-        throw badAnswer(answer, "a blob without its size");
+        throw badAnswer(
+          answer,
+          Number.isNaN(size) ? "a blob without its size" : `${size} bytes instead of ${expectedSize}`,
+        );
       }
       return { size, stream: blobReader(this.#session, answer, { digest, size }, ask) };
     });

@@ -42,7 +42,7 @@ export async function copyGraph(client: RegistryClient, { from, to, digest, log 
     const result = await client.pushBlob(
       to,
       blob,
-      { stream: () => client.blobStream(from, blob.digest) },
+      { stream: () => client.blobStream(from, blob.digest, blob.size) },
       { mountFrom, force },
     );
     total[result === "uploaded" ? "copied" : result]++;

@@ -38,7 +38,7 @@ export async function readImageFiles(
   const files = new Map<string, ImageFile>();
   for (const layer of layers) {
     const gzip = isGzip(layer.mediaType, shown);
-    const { stream } = await client.blobStream(repository, layer.digest);
+    const { stream } = await client.blobStream(repository, layer.digest, layer.size);
     const wrong = (why: string) =>
       problem(
         "layer-malformed",

@@ -1,5 +1,7 @@
 // Reading from registries that lie, cut, throttle and fall over. What a real registry does is in test/registry.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { RegistryClient } from "../../../lib/oci/client";
 import { refused } from "../../support/refused";
 import { digestOf, emptyManifest, manifestAnswer, notFound, quickLimits } from "../../support/scriptedRegistry";
@@ -256,6 +258,12 @@ describe("registry client", () => {
       }
     });
 
+    it("refuses a stream of another size than its manifest states", async () => {
+      answers({ body: blob });
+      await refused("registry-answer", () => client().blobStream(repository(), digest, blob.length + 1));
+      assert.deepEqual(await readAll((await client().blobStream(repository(), digest, blob.length)).stream), blob);
+    });
+
     it("refuses another part of a blob than the one asked for", async () => {
       server.answer(({ headers }) =>
         headers.range === undefined
@@ -267,9 +275,15 @@ describe("registry client", () => {
     });
 
     it("refuses a stream without a size", async () => {
-      answers({ body: "", headers: { "content-length": "0", "transfer-encoding": "chunked" } });
-      server.answer(() => ({ headers: { "transfer-encoding": "chunked" }, body: blob }));
-      await assert.rejects(client().blobStream(repository(), digest));
+      const bare = createServer((_request, answer) => {
+        answer.writeHead(200, { "transfer-encoding": "chunked" });
+        answer.end(blob);
+      });
+      await new Promise<void>((resolve) => bare.listen(0, "127.0.0.1", resolve));
+      const { port } = bare.address() as AddressInfo;
+      await refused("registry-answer", () => client().blobStream({ registry: `127.0.0.1:${port}`, path: "a" }, digest));
+      bare.closeAllConnections();
+      bare.close();
     });
 
     it("ends at once when aborted, with the reason given", async () => {
