@@ -1,7 +1,5 @@
 // The plugin `policychain`. Handlers are loaded at their first use: the engine waits for the port at every command.
-import { type ResourceHandler, serve } from "./host";
-
-const load = (module: { readonly [name: string]: unknown }, name: string) => module[name] as ResourceHandler;
+import { serve } from "./host";
 
 const { version } = require("../package.json") as { version: string };
 
@@ -10,9 +8,9 @@ void serve({
   version,
   schema: () => JSON.stringify({ ...require("./schema.json"), version }),
   resources: {
-    "policychain:index:Manifest": () => load(require("./manifest"), "manifest"),
-    "policychain:index:Copy": () => load(require("./copy"), "copy"),
-    "policychain:index:Tag": () => load(require("./tag"), "tag"),
-    "policychain:index:GateRun": () => load(require("./gateRun"), "gateRun"),
+    "policychain:index:Manifest": () => (require("./manifest") as typeof import("./manifest")).manifest,
+    "policychain:index:Copy": () => (require("./copy") as typeof import("./copy")).copy,
+    "policychain:index:Tag": () => (require("./tag") as typeof import("./tag")).tag,
+    "policychain:index:GateRun": () => (require("./gateRun") as typeof import("./gateRun")).gateRun,
   },
 });

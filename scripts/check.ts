@@ -2,8 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { importProblems } from "./importDirection";
 
+const colours = process.stdout.isTTY ? [] : ["--colors=off"];
+
 const checks: readonly { name: string; run: () => boolean }[] = [
-  { name: "format and lint", run: () => command("biome", "ci", "--error-on-warnings", ".") },
+  { name: "format and lint", run: () => command("biome", "ci", "--error-on-warnings", ...colours) },
   { name: "types", run: () => command("tsc", "--noCheck", "false", "--noEmit") },
   { name: "import direction", run: () => report(importProblems(".")) },
   { name: "dead code", run: () => command("knip", "--no-progress") },

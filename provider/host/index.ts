@@ -1,11 +1,8 @@
 // The shared frame of every provider in this repository: the policychain plugin and the closed-network plugins.
-export { type Change, type DiffOptions, type DiffResult, diffInputs } from "./diff";
+export { type Change, type DiffResult, diffInputs } from "./diff";
 export type {
   CheckResult,
-  CreateResult,
   Failure,
-  ProviderDefinition,
-  ReadResult,
   ResourceContext,
   ResourceHandler,
 } from "./handler";
@@ -16,7 +13,6 @@ export {
   isSecret,
   isUnknown,
   isValues,
-  type Secret,
   secret,
   toWire,
   UNKNOWN,

@@ -42,10 +42,16 @@ export interface Project {
   with(env: Readonly<Record<string, string>>): Pick<Project, "pulumi">;
 }
 
-/** Pins that `npm run local` made on this machine: base and tools of the prepared local stack. */
+/** Base and tools that `npm run local` made on this machine, and the sample policies; nothing else of its stack file. */
 export function preparedPins(): Record<string, any> {
   const file = process.env.POLICY_PLATFORM_STACK_FILE ?? join(root, "Pulumi.local.yaml");
-  return (parse(readFileSync(file, "utf8")) as { config: Record<string, any> }).config;
+  const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, any> };
+  const { kyverno, yq } = config["policy-platform:tools"];
+  return {
+    "policy-platform:base": config["policy-platform:base"],
+    "policy-platform:tools": { kyverno, yq },
+    "policy-platform:policies": { "security-policy": { folder: "policies/security-policy" } },
+  };
 }
 
 /**
