@@ -6,6 +6,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { repair } from "../../../lib/repair";
+import { run } from "./run";
 
 const engine = `#!/usr/bin/env node
 const { appendFileSync, existsSync, readFileSync, rmSync } = require("node:fs");
@@ -103,6 +104,31 @@ describe("repairing a stack", () => {
     const env = { ...process.env, BACKEND: "https://api.example.com" };
     await assert.rejects(repair({ ...options, env, pulumi: join(projectDir, "pulumi") }), { code: "stack-locked" });
     await assert.rejects(repair({ ...options, pulumi: join(projectDir, "nothing") }), { code: "pulumi-missing" });
+  });
+});
+
+describe("policy-platform repair", () => {
+  it("tells programs what it did, and people what comes next", async () => {
+    const { projectDir, write } = project();
+    write("exported", JSON.stringify({ deployment: { pending_operations: [{}] } }));
+    lockOf(projectDir, { pid: await gonePid() });
+    const before = { ...process.env };
+    Object.assign(process.env, { PATH: `${projectDir}:${process.env.PATH}`, BACKEND: `file://${projectDir}/state` });
+    try {
+      const { code, data, stderr } = await run("repair", "-s", "dev", "-C", projectDir, "-o", "json");
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(data, { stack: "dev", lock: "released", ended: [], cleared: 1, next: "pulumi up --stack dev" });
+      assert.match(
+        stderr,
+        /^► repairing stack dev\n► released the lock of pid \d+, which is gone\n► cleared 1 pending operation\n✔ repaired\n$/,
+      );
+      write("exported", "{}");
+      const again = await run("repair", "-s", "dev", "-C", projectDir);
+      assert.equal(again.stdout, "pulumi up --stack dev\n");
+      assert.match(again.stderr, /✔ nothing was wrong\n$/);
+    } finally {
+      process.env = before;
+    }
   });
 });
 
