@@ -1,4 +1,5 @@
 // The program: settings → plan → components → outputs. It composes; every rule is in config/, every decision in lib/.
+import "./lib/lightSdk";
 import * as pulumi from "@pulumi/pulumi";
 import { BaseImage } from "./components/baseImage";
 import { PlatformImage } from "./components/platformImage";
@@ -12,9 +13,9 @@ import { fromPulumi } from "./config/load";
 import { parseSettings } from "./config/settings";
 import { planRelease } from "./lib/plan";
 import { mapRecord } from "./lib/record";
-import { dropPulumiFrames } from "./lib/stackTraces";
+import { mapOwnFramesOnly } from "./lib/stackTraces";
 
-dropPulumiFrames();
+mapOwnFramesOnly();
 
 export = () => asRunError(program);
 

@@ -1,15 +1,22 @@
-// Keeps errors fast. Pulumi's handlers colour error.stack, and frames with source-mapped paths of its own files make
-// Node's colouring burn half a minute; nobody reads those frames.
+// Keeps stack traces cheap. Every resource records one, and each frame is mapped back to TypeScript through source maps, those
+// of Pulumi's own files too: a tenth of a second a run. In an error such frames make Node's colouring burn half a minute.
 
-/** Drops the frames inside `@pulumi/` before Pulumi's own handlers look at an error. Call it before anything else runs. */
-export function dropPulumiFrames(): void {
-  const trim = (error: unknown) => {
-    if (error instanceof Error && error.stack)
-      error.stack = error.stack
-        .split("\n")
-        .filter((line) => !line.includes("@pulumi/"))
-        .join("\n");
+/** From now on frames in node_modules are shown as they are, all others as before. Call it before the first resource. */
+export function mapOwnFramesOnly(): void {
+  const mapped = Error.prepareStackTrace;
+  if (!mapped) return;
+  Error.prepareStackTrace = (error, frames) => {
+    const lines = frames.map((frame) =>
+      isForeign(frame.getFileName() ?? "node:") ? `\n    at ${frame}` : lastFrame(mapped(error, [frame])),
+    );
+    return mapped(error, []) + lines.join("");
   };
-  process.prependListener("unhandledRejection", trim);
-  process.prependListener("uncaughtException", trim);
+}
+
+function isForeign(file: string): boolean {
+  return file.startsWith("node:") || file.includes("/node_modules/");
+}
+
+function lastFrame(stack: string): string {
+  return stack.slice(stack.lastIndexOf("\n    at "));
 }
