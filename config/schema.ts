@@ -158,7 +158,7 @@ export const schema = z.strictObject({
     .strictObject({
       smoke: z
         .strictObject({
-          timeout: text(grammar.timeout, "Time for all commands together").default("60s"),
+          timeout: text(grammar.timeout, "Time for each command").default("60s"),
           memory: text(grammar.memory, "Memory of the container that they run in").default("512Mi"),
         })
         .prefault({})
