@@ -4,6 +4,7 @@ import { extract } from "tar-stream";
 import type { DockerEngine } from "../docker/engine";
 import { type ContainerExecResult, demultiplex } from "../docker/exec";
 import { EngineAnswerError } from "../docker/transport";
+import { isGone, thisProcess } from "./owner";
 import type { SmokeLimits } from "./smoke";
 
 /**
@@ -11,6 +12,8 @@ import type { SmokeLimits } from "./smoke";
  * The shell ends with our connection and the engine then removes the container, so this is for the few that never started.
  */
 const label = "dev.policychain.gate";
+/** The process that made it, see {@link thisProcess}. */
+const ownerLabel = "dev.policychain.gate-owner";
 /** Seconds on top of what the programs may take: start, listing, removal. */
 const slackSeconds = 120;
 /** Milliseconds in which a command that cannot stay up ends. */
@@ -23,7 +26,7 @@ const maxListingBytes = 2 * 1024 * 1024 * 1024;
 /** Removes what an earlier run that was killed left behind; containers that may still be in use stay. */
 export async function removeLeftovers(engine: DockerEngine, signal?: AbortSignal): Promise<void> {
   for (const { id, labels, ageSeconds } of await engine.list(label, signal)) {
-    if (ageSeconds > Number(labels[label])) await engine.remove(id);
+    if (isGone(labels[ownerLabel] ?? "") || ageSeconds > Number(labels[label])) await engine.remove(id);
   }
 }
 
@@ -46,7 +49,7 @@ export class GateContainer {
     const id = await engine.createContainer(
       {
         image: this.image,
-        labels: { [label]: String(lifetime) },
+        labels: { [label]: String(lifetime), [ownerLabel]: thisProcess() },
         memoryBytes: limits.memoryBytes,
         tmpfs: { "/tmp": Math.min(tmpBytes, Math.floor(limits.memoryBytes / 2)) },
         openStdin: true,
