@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { PlatformError } from "./errors";
 import { type ExecResult, exec } from "./exec";
 import { endOrphans, isEngine } from "./orphans";
+import { dropBrokenAttributes } from "./stateFiles";
 
 export interface RepairOptions {
   /** As Pulumi takes it: `local` or `organization/project/local`. */
@@ -52,18 +53,27 @@ interface Lock {
 async function releaseLock(options: RepairOptions): Promise<Repaired["lock"]> {
   const { url } = JSON.parse((await succeed(options, ["whoami", "--json"])).stdout) as { url: string };
   if (!url.startsWith("file://")) return "unknown";
-  const locks = locksIn(url.slice("file://".length).replace(/\?.*$/, ""), options);
-  if (locks.length === 0) return "none";
+  const state = backendFolder(url);
+  const locks = locksIn(state, options);
   const live = locks.find((lock) => lock.hostname !== hostname() || isEngine(lock.pid));
   if (live) throw locked(live, options.stack);
+  const broken = dropBrokenAttributes(state);
+  if (broken.length > 0) options.log?.(`removed what was only begun to be written: ${broken.join(", ")}`);
+  if (locks.length === 0) return "none";
   await succeed(options, ["cancel", "--yes", "--stack", options.stack]);
   options.log?.(`released the lock of pid ${locks.map(({ pid }) => pid).join(", ")}, which is gone`);
   return "released";
 }
 
+/** The folder of a file backend; its address may carry options. */
+function backendFolder(url: string): string {
+  const path = url.slice("file://".length).replace(/\?.*$/, "");
+  return path.startsWith("~") ? homedir() + path.slice(1) : path;
+}
+
 /** Locks stand in `.pulumi/locks/organization/<project>/<stack>/<uuid>.json`; without the levels above in old backends. */
 function locksIn(state: string, { stack, projectDir }: RepairOptions): Lock[] {
-  const root = join(state.startsWith("~") ? homedir() + state.slice(1) : state, ".pulumi", "locks");
+  const root = join(state, ".pulumi", "locks");
   const name = stack.slice(stack.lastIndexOf("/") + 1);
   const project = /^name:\s*["']?([\w.-]+)/m.exec(readFileSync(join(projectDir, "Pulumi.yaml"), "utf8"))?.[1] ?? "";
   return [join(root, "organization", project, name), join(root, name)].flatMap((folder) => {
