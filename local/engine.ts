@@ -1,12 +1,13 @@
 // The Docker engine: one that answers, is new enough and reaches the local registry is used as it is; else one of our own
 // is started beside it, with a firewall and a network that it does not touch.
+import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { addressFromEnvironment, parseAddress } from "../lib/docker/address";
 import { EngineAnswerError, EngineTransport } from "../lib/docker/transport";
 import { messageOf, PlatformError } from "../lib/errors";
-import { childEnvironment } from "../lib/exec";
+import { childEnvironment, exec } from "../lib/exec";
 import { type Layout, ownEngineHost } from "./layout";
 import { readMemory, remember } from "./memory";
 import { findByArgument, isAlive, startDetached, stop } from "./process";
@@ -102,10 +103,22 @@ export async function stopEngine(layout: Layout): Promise<boolean> {
   for (const process of running) await stop(process);
   // A killed engine leaves shims and their containers; their sockets are in our folder.
   for (const left of findByArgument((argument) => argument.startsWith(`${layout.engineRun}/`))) await stop(left, 5_000);
+  // After a kill the next engine finds its own bind mounts and, taking them for somebody else's, never removes them.
+  for (const mount of mountsBelow([layout.engineData, layout.engineRun]).reverse()) await exec("umount", ["--", mount]);
   // A pidfile that is left makes dockerd refuse to start once the number is somebody else's.
   for (const name of ["docker.pid", "docker.sock"]) await rm(join(layout.engineRun, name), { force: true });
   remember(layout.memoryFile, { engine: undefined });
   return running.length > 0;
+}
+
+/** Mount points that are one of these folders or below one, in the order in which they were mounted. */
+export function mountsBelow(folders: readonly string[], mounts = readFileSync("/proc/self/mounts", "utf8")): string[] {
+  return mounts
+    .split("\n")
+    .map((line) =>
+      (line.split(" ")[1] ?? "").replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))),
+    )
+    .filter((target) => folders.some((folder) => target === folder || target.startsWith(`${folder}/`)));
 }
 
 /** Throws `engine-needs-root` for an ordinary user. */

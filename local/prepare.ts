@@ -10,7 +10,7 @@ import { readMemory, remember } from "./memory";
 import { isAlive } from "./process";
 import { installedPlugin, installPlugin } from "./providers";
 import { choosePort, ensureRegistry } from "./registry";
-import { ownPins, writeEnvironmentFile, writeStackFile } from "./stackFile";
+import { ownPins, portInStackFile, writeEnvironmentFile, writeStackFile } from "./stackFile";
 import type { Step, Steps } from "./steps";
 import { PrivateApt } from "./toolchain/debian";
 import { programVersions } from "./toolchain/programs";
@@ -58,7 +58,10 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
 
 async function begin(options: PrepareOptions, toolchain: Toolchain, apt: PrivateApt, depth: number): Promise<Prepared> {
   const { layout, steps } = options;
-  const port = choosePort(options.registryPort, readMemory(layout.memoryFile).registryPort);
+  const port = choosePort(
+    options.registryPort,
+    readMemory(layout.memoryFile).registryPort ?? (await portInStackFile(layout)),
+  );
   const address = `127.0.0.1:${port}`;
 
   const engineFolder = toolchain.engine();

@@ -1,9 +1,9 @@
 // `local:down` and `local:clean`: ends what was started here, and removes what was made here.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { cacheFolder } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
-import { stopEngine } from "./engine";
+import { mountsBelow, stopEngine } from "./engine";
 import type { Layout } from "./layout";
 import { stopRegistry } from "./registry";
 
@@ -40,11 +40,7 @@ export async function cleanUp(layout: Layout, { cache }: { cache: boolean }): Pr
 
 /** Deleting through a mount would delete what is mounted. */
 function refuseMounts(layout: Layout): void {
-  const below = [layout.root, layout.engineRun].map((folder) => `${folder}/`);
-  const mounted = readFileSync("/proc/self/mounts", "utf8")
-    .split("\n")
-    .map((line) => line.split(" ")[1] ?? "")
-    .find((target) => below.some((folder) => target.startsWith(folder)));
+  const [mounted] = mountsBelow([layout.root, layout.engineRun]);
   if (mounted === undefined) return;
   throw new PlatformError("still-mounted", {
     what: `${mounted} is still mounted`,

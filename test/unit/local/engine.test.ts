@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findEngine, runningOwnEngine } from "../../../local/engine";
+import { findEngine, mountsBelow, runningOwnEngine } from "../../../local/engine";
 import { layoutOf, ownEngineHost } from "../../../local/layout";
 
 const probe = { reference: "127.0.0.1:5000/layers/probe@sha256:aa" };
@@ -71,5 +71,18 @@ describe("the Docker engine of the environment", () => {
     const found = await findEngine(layout, probe, { DOCKER_HOST: ownEngineHost(layout), HOME: folder });
     assert.ok("engine" in found || !found.reason.includes(layout.engineRun));
     assert.equal(await runningOwnEngine(layout), undefined);
+  });
+});
+
+describe("the mounts of an engine that was killed", () => {
+  it("are found by their folder, in order, also where its name is written with escapes", () => {
+    const mounts = [
+      "/dev/a / ext4 rw 0 0",
+      "/dev/a /a\\040b/.local/docker ext4 rw 0 0",
+      "overlay /a\\040b/.local/docker/x overlay rw 0 0",
+      "/dev/a /a\\040b/.local/docker-other ext4 rw 0 0",
+      "",
+    ].join("\n");
+    assert.deepEqual(mountsBelow(["/a b/.local/docker"], mounts), ["/a b/.local/docker", "/a b/.local/docker/x"]);
   });
 });
