@@ -1,6 +1,8 @@
-// Runs the tests and ends with the one line that counts them. `fast` needs nothing but npm ci and the registry's binary;
+// Runs the tests and ends with the one line that counts them. `fast` needs nothing but npm ci and Debian's registry;
 // `all` first makes the local toolchain and services ready; `soak` runs the full counts of the fault tests.
 import { spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
 
 const layers = {
   unit: ["test/unit/**/*.test.ts"],
@@ -21,7 +23,8 @@ if (!Object.hasOwn(suites, suite)) {
   console.error(`unknown suite ${suite}; the suites are ${Object.keys(suites).join(", ")}; npm test`);
   process.exit(2);
 }
-const environment = suite === "fast" ? process.env : { ...process.env, ...localEnvironment() };
+installPackages();
+const environment = suite === "fast" ? process.env : { ...process.env, ...(await localEnvironment()) };
 const total = { passed: 0, failed: 0 };
 for (const layer of suites[suite]) {
   const start = Date.now();
@@ -33,14 +36,52 @@ for (const layer of suites[suite]) {
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 
+/** Debian's registry, which the tests start, and the readers of images that are not ours. */
+function installPackages() {
+  const missing = ["docker-registry", "skopeo", "umoci"].filter(
+    (program) => spawnSync("which", [program]).status !== 0,
+  );
+  if (missing.length === 0) return;
+  const hint = `the tests need ${missing.join(", ")}; apt-get install ${missing.join(" ")}`;
+  if (process.getuid?.() !== 0) throw new Error(hint);
+  console.log(`installing ${missing.join(", ")}`);
+  const options = {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  };
+  spawnSync("apt-get", ["update", "-q"], options);
+  if (spawnSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing], options).status !== 0)
+    throw new Error(hint);
+}
+
 /** Engine, Docker, registry and tools as `npm run local` has them; builds and starts what is missing. */
-function localEnvironment() {
-  const { status, stdout } = spawnSync(process.execPath, ["local/start.mjs", "env", "--json"], {
+async function localEnvironment() {
+  const port =
+    existsSync(".local/registry") || (await isFree(5000)) ? [] : ["--registry-port", String(await freePort())];
+  const { status, stdout } = spawnSync(process.execPath, ["local/start.mjs", "env", "--json", ...port], {
     stdio: ["ignore", "pipe", "inherit"],
     encoding: "utf8",
   });
   if (status !== 0) process.exit(1);
   return JSON.parse(stdout);
+}
+
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 /** Counts from mocha's own summary; a run that ends without one counts as a failure. */
