@@ -31,6 +31,7 @@ for (const preview of [false, true])
       const recorded = await record(preview, answers);
       const image = new PlatformImage("image", args);
       const inputDigest = (await unwrap(image.inputDigest))!;
+      await unwrap(image.buildUrn); // the inputs are known before the build is declared
       const { inputs } = only(recorded, dockerType, "image-build");
       const build = inputs.build as Record<string, unknown>;
       assert.equal(inputs.imageName, `${args.candidates}:${inputDigest.slice(7, 19)}`);
