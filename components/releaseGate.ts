@@ -1,5 +1,7 @@
 // ReleaseGate: the checks that a candidate passes, on its very digest, before anything a user can name points at it.
 import * as pulumi from "@pulumi/pulumi";
+import { parsePinned } from "../lib/oci/reference";
+import { mapRecord } from "../lib/record";
 import { GateRun } from "../provider/resources/gateRun";
 
 /** How a tool tells its version. */
@@ -82,12 +84,10 @@ export class ReleaseGate extends pulumi.ComponentResource {
   }
 }
 
-/** `host/path@digest` → where the layer image is, and its digest. */
+/** `host/path[:tag]@digest` → where the layer image is, and its digest. */
 function layersOf(references: Record<string, string>): Record<string, { digest: string; layers: string }> {
-  return Object.fromEntries(
-    Object.entries(references).map(([name, reference]) => {
-      const [layers = "", digest = ""] = reference.split("@");
-      return [name, { digest, layers }];
-    }),
-  );
+  return mapRecord(references, (reference) => {
+    const { registry, path, digest } = parsePinned(reference);
+    return { digest, layers: `${registry}/${path}` };
+  });
 }
