@@ -6,6 +6,7 @@ import { keyPath, quoted } from "../config/problems";
 import { type Edit, writeEdits } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
+import { dockerCredentials } from "../lib/oci/credentials";
 import { type Lookup, pinImage, pinTool } from "./pinSources";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
@@ -75,5 +76,8 @@ function entryOf(name: string, raw: Readonly<Record<string, unknown>>, stack: st
 function clientOf(raw: Readonly<Record<string, unknown>>): RegistryClient {
   const { address, insecure } = (raw.registry ?? {}) as { address?: unknown; insecure?: unknown };
   const host = typeof address === "string" ? address.split("/")[0]! : "";
-  return new RegistryClient({ insecure: insecure === true && host ? [host] : [] });
+  return new RegistryClient({
+    credentials: dockerCredentials(),
+    insecure: insecure === true && host ? [host] : [],
+  });
 }

@@ -1,5 +1,6 @@
 // What a pin is looked up from: a release, which is downloaded, or an image, whose tag is resolved.
-
+import { basename } from "node:path";
+import { downloadUrl } from "../config/addresses";
 import { catalogued, defaultToolPath, memberIn } from "../config/catalogued";
 import { toolVersion } from "../config/grammar";
 import { valueAt } from "../config/issues";
@@ -7,14 +8,10 @@ import { writtenIn } from "../config/load";
 import { quoted, setLine } from "../config/problems";
 import type { RawConfiguration } from "../config/settings";
 import type { Edit } from "../config/stackFile";
-import { cacheFolder } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
-import { download, memberFromArchive } from "../lib/oci/archive";
 import type { RegistryClient } from "../lib/oci/client";
-import type { Digest } from "../lib/oci/digest";
-import { layerImage, readLayerFiles } from "../lib/oci/layer";
-import { formatReference, parseReference, type Repository } from "../lib/oci/reference";
-import { firstDownload } from "./firstDownload";
+import { formatReference, parseReference } from "../lib/oci/reference";
+import { downloadRelease, foreignLayer, releaseLayer } from "../lib/toolLayer";
 
 /** What there is to look something up with. */
 export interface Lookup {
@@ -46,7 +43,7 @@ export async function pinTool(lookup: Lookup): Promise<Edit[]> {
     );
     const member = nested ? textOf(lookup, [...path, "image", "member"]) : undefined;
     if (member === undefined) return [...edits, ...images];
-    const digest = await foreignLayer(lookup.client, images[0]!.value, member, target);
+    const { digest } = await foreignLayer(lookup.client, { reference: images[0]!.value, member }, target);
     return [...edits, ...images, { path: [...path, "image", "digest"], value: digest }];
   }
   const url = urlFor(lookup, version, old);
@@ -57,11 +54,10 @@ export async function pinTool(lookup: Lookup): Promise<Edit[]> {
   // A checksum that stands there is believed for this very address; for another one it is found out.
   const isPinned =
     sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256) && url === textOf(lookup, [...path, "release", "url"]);
-  const checksum = isPinned ? sha256 : await firstDownload(url, mirrors);
-  const file = await download(url, { sha256: checksum, to: cacheFolder("downloads"), mirrors });
+  const file = await downloadRelease({ url, sha256: isPinned ? sha256 : undefined }, { mirrors });
   const member = textOf(lookup, [...path, "release", "member"]) ?? memberIn(name, url);
-  const { digest } = await layerImage([{ ...(await memberFromArchive(file, member)), path: target, executable: true }]);
-  const release = { url, sha256: checksum, digest };
+  const { digest } = await releaseLayer(file, member, target);
+  const release = { url, sha256: basename(file), digest };
   return [...edits, ...Object.entries(release).map(([key, value]) => ({ path: [...path, "release", key], value }))];
 }
 
@@ -109,28 +105,6 @@ export async function pinImage(
   ];
 }
 
-/** The layer image that a tool in a foreign image is repacked to. */
-async function foreignLayer(
-  client: RegistryClient,
-  reference: string,
-  member: string,
-  target: string,
-): Promise<Digest> {
-  const { registry, path, digest } = parseReference(reference);
-  const repository: Repository = { registry, path };
-  const file = member.replace(/^\/+/, "");
-  const options = { maxBytes: 512 * 1024 * 1024, only: (found: string) => found === file };
-  const bytes = (await readLayerFiles(client, repository, digest!, options)).get(file);
-  if (!bytes) {
-    throw new PlatformError("image-file-missing", {
-      what: `image ${reference} has no file ${quoted(member)}`,
-      rule: "a file that is taken out of an image is named by its absolute path there",
-      fix: "correct the member",
-    });
-  }
-  return (await layerImage([{ path: target, executable: true, size: bytes.length, open: () => bytes }])).digest;
-}
-
 function versionFor({ version, path, stack }: Lookup, old: string | undefined): string {
   const wanted = (version ?? old ?? "").replace(/^v(?=\d)/, "");
   const refusal = toolVersion.refuse(wanted);
@@ -147,7 +121,7 @@ function urlFor(lookup: Lookup, version: string, old: string | undefined): strin
   const { path, stack } = lookup;
   const url = textOf(lookup, [...path, "release", "url"]);
   const known = catalogued(path[1]);
-  const isFixed = url !== undefined && !/\/(latest|nightly|main|master|HEAD)(\/|$)/.test(url);
+  const isFixed = url !== undefined && downloadUrl.refuse(url)?.code !== "url-moving";
   if (known && (!isFixed || (old !== undefined && url === known.url(old)))) return known.url(version);
   if (isFixed && (version === old || url.includes(version))) return url;
   if (isFixed && old !== undefined && url.includes(old)) return url.replaceAll(old, version);

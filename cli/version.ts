@@ -3,13 +3,9 @@ import { resolve } from "node:path";
 import { fromStackFile } from "../config/load";
 import { parseSettings } from "../config/settings";
 import { compose } from "../lib/composition";
-import { PlatformError } from "../lib/errors";
 import { exec } from "../lib/exec";
-import { RegistryClient } from "../lib/oci/client";
-import { parseRepository } from "../lib/oci/reference";
+import { digestUnpinned, preflightRelease } from "../lib/plan";
 import { mapRecord } from "../lib/record";
-import { type KnownRelease, knownRelease } from "../lib/release/known";
-import { preflight } from "../lib/release/preflight";
 import { repositoryNames } from "../lib/repositoryNames";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
@@ -17,31 +13,15 @@ import { answer, exitCodes, narrate, type Output } from "./screen";
 export async function version(place: Place, output: Output): Promise<number> {
   const { stack, projectDir, stackFile } = place;
   const { raw } = fromStackFile(stackFile, stack);
-  const settings = parseSettings(raw, { stack, projectDir });
-  const { registry, image, base, tools, mirrors } = settings;
-  const { inputs, folders, unknown } = await compose({
-    base: base.image,
-    user: image.user,
-    tools,
-    mirrors,
-    policies: mapRecord(settings.policies, (one) => (one.folder ? { folder: resolve(projectDir, one.folder) } : one)),
-    mayDownload: false,
-  });
-  if (!inputs) throw unpinned(unknown, stack);
+  const { policies, ...rest } = parseSettings(raw, { stack, projectDir });
+  const inProject = (folder: string | undefined) =>
+    folder === undefined ? {} : { folder: resolve(projectDir, folder) };
+  const settings = { ...rest, policies: mapRecord(policies, (one) => ({ ...one, ...inProject(one.folder) })) };
+  const { inputs, folders, unknown } = await compose(settings, { mayDownload: false });
+  if (!inputs) throw digestUnpinned(unknown, stack);
 
-  const names = repositoryNames(registry);
-  const releases = parseRepository(names.releases(image.name));
-  narrate("doing", `reading ${names.releases(image.name)}`);
-  const client = new RegistryClient({ insecure: registry.insecure ? [releases.registry] : [] });
-  const found = await preflight(client, {
-    releases,
-    layers: (name) => parseRepository(names.policies(name)),
-    wanted: settings.version,
-    inputs,
-    folders,
-    stack,
-    known: lastOfState(place, names.releases(image.name)),
-  });
+  narrate("doing", `reading ${repositoryNames(settings.registry).releases(settings.image.name)}`);
+  const found = await preflightRelease(settings, { inputs, folders }, { stack, state: () => resourcesOf(place) });
 
   const { last, reason, changes } = found;
   const data = {
@@ -62,8 +42,8 @@ export async function version(place: Place, output: Output): Promise<number> {
   return exitCodes.ok;
 }
 
-/** The stack's own state tells a version tag that was moved by hand from a release; without it the registry is believed. */
-async function lastOfState({ stack, projectDir }: Place, releases: string): Promise<KnownRelease | undefined> {
+/** The resources in the stack's own state, by URN; undefined without an engine, and then the registry is believed. */
+async function resourcesOf({ stack, projectDir }: Place): Promise<unknown> {
   // The very command that its user would type: it sees what it would see in their shell.
   const env = Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -73,7 +53,10 @@ async function lastOfState({ stack, projectDir }: Place, releases: string): Prom
     "pulumi",
     ["stack", "export", "--stack", stack, "--non-interactive"],
     options,
-  ).catch(() => ({ code: 1, stdout: "", stderr: "no command pulumi" }));
+  ).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    return { code: 1, stdout: "", stderr: "no command pulumi" };
+  });
   if (code !== 0) {
     narrate(
       "doing",
@@ -82,13 +65,5 @@ async function lastOfState({ stack, projectDir }: Place, releases: string): Prom
     return undefined;
   }
   const { deployment } = JSON.parse(stdout) as { deployment?: { resources?: { urn: string }[] } };
-  return knownRelease(Object.fromEntries((deployment?.resources ?? []).map((one) => [one.urn, one])), releases);
-}
-
-function unpinned(tools: readonly string[], stack: string): PlatformError {
-  return new PlatformError("digest-unpinned", {
-    what: `the layer image digest of ${tools.join(", ")} is not pinned`,
-    rule: "without every digest the next version cannot be known",
-    fix: tools.map((tool) => `policy-platform pin ${tool} --stack ${stack}`).join(" && "),
-  });
+  return Object.fromEntries((deployment?.resources ?? []).map((one) => [one.urn, one]));
 }

@@ -1,12 +1,11 @@
 // What an image is to be composed of, resolved to digests before the first resource is declared.
 // Nothing is pushed here, and nothing is downloaded unless the caller allows it.
-import { cacheFolder } from "./cache";
-import { download, memberFromArchive } from "./oci/archive";
 import type { Digest } from "./oci/digest";
-import { folderLayerImage, type LayerImage, layerImage } from "./oci/layer";
+import { folderLayerImage, type LayerImage } from "./oci/layer";
 import { parsePinned } from "./oci/reference";
 import type { Inputs } from "./pins/model";
 import { filterRecord, mapRecord, mapRecordAsync } from "./record";
+import { downloadRelease, releaseLayer } from "./toolLayer";
 
 /** Where one tool comes from; exactly one of `image` and `release`. */
 export interface ToolSource {
@@ -39,33 +38,37 @@ export interface Composition {
   readonly downloaded: Readonly<Record<string, Digest>>;
 }
 
-export interface ComposeOptions {
-  readonly base: string;
-  readonly user: string;
+/** What an image is made of, as a stack's settings have it. */
+export interface CompositionSettings {
+  readonly base: { readonly image: string };
+  readonly image: { readonly user: string };
   readonly tools: Readonly<Record<string, ToolSource>>;
   readonly policies: Readonly<Record<string, RepositorySource>>;
-  readonly mirrors?: Readonly<Record<string, string>>;
-  /** Compute missing digests of releases by downloading them: true in an update, false in a preview. */
-  readonly mayDownload: boolean;
+  readonly mirrors: Readonly<Record<string, string>>;
 }
 
-/** Reads the folders, takes the other digests from their pins. */
-export async function compose(options: ComposeOptions): Promise<Composition> {
-  const { tools, policies, mirrors } = options;
+/**
+ * Reads the folders, takes the other digests from their pins. `mayDownload`: compute missing digests of releases by
+ * downloading them, as an update does and a preview does not.
+ */
+export async function compose(
+  { base, image: { user }, tools, policies, mirrors }: CompositionSettings,
+  { mayDownload }: { readonly mayDownload: boolean },
+): Promise<Composition> {
   const folders = await mapRecordAsync(
     filterRecord(policies, ({ folder }) => folder !== undefined),
     ({ folder }, name) => folderLayerImage(folder!, { at: `/repos/${name}` }),
   );
   const unpinned = filterRecord(tools, (tool) => digestInPin(tool) === undefined);
-  const downloaded = options.mayDownload
+  const downloaded = mayDownload
     ? await mapRecordAsync(filterRecord(unpinned, isRelease), (tool) => releaseDigest(tool, mirrors))
     : {};
   const digestOf = (tool: ToolSource, name: string) => digestInPin(tool) ?? downloaded[name];
   const unknown = Object.keys(filterRecord(tools, (tool, name) => digestOf(tool, name) === undefined));
   const inputs = (): Inputs => ({
     format: 1,
-    base: parsePinned(options.base).digest,
-    image: { user: options.user },
+    base: parsePinned(base.image).digest,
+    image: { user },
     repositories: mapRecord(policies, ({ image }, name) => ({
       digest: image ? parsePinned(image).digest : folders[name]!.digest,
     })),
@@ -86,10 +89,7 @@ function digestInPin({ image, release }: ToolSource): Digest | undefined {
 
 async function releaseDigest(
   { release, path }: ToolSource,
-  mirrors?: Readonly<Record<string, string>>,
+  mirrors: Readonly<Record<string, string>>,
 ): Promise<Digest> {
-  const { url, sha256, member } = release!;
-  const file = await download(url, { sha256, to: cacheFolder("downloads"), mirrors });
-  const entry = await memberFromArchive(file, member);
-  return (await layerImage([{ ...entry, path, executable: true }])).digest;
+  return (await releaseLayer(await downloadRelease(release!, { mirrors }), release!.member, path)).digest;
 }

@@ -1,11 +1,12 @@
 // What one run of the program is going to do, decided before its first resource: inputs, version, commit tag.
 // It looks at the registry once and writes nothing.
-import { type Composition, compose, type RepositorySource, type ToolSource } from "./composition";
+import { type Composition, type CompositionSettings, compose } from "./composition";
 import { PlatformError } from "./errors";
 import { RegistryClient } from "./oci/client";
+import { dockerCredentials } from "./oci/credentials";
 import type { Digest } from "./oci/digest";
-import { parseRepository } from "./oci/reference";
-import { inputDigest } from "./pins/model";
+import { parsePinned, parseRepository, type Repository } from "./oci/reference";
+import { type Inputs, inputDigest } from "./pins/model";
 import { checkPolicyFolders, memoryFile } from "./policies/check";
 import { knownRelease } from "./release/known";
 import { type Preflight, preflight } from "./release/preflight";
@@ -13,26 +14,26 @@ import { commitTag } from "./release/source";
 import { type RegistryAddress, repositoryNames } from "./repositoryNames";
 
 /** The part of a stack's settings that decides what is released. */
-export interface ReleaseSettings {
+export interface ReleaseSettings extends CompositionSettings {
   /** `vX.Y.Z` or `auto`. */
   readonly version: string;
   readonly registry: RegistryAddress & { readonly insecure: boolean };
   readonly image: { readonly name: string; readonly user: string };
-  readonly base: { readonly image: string };
-  readonly tools: Readonly<Record<string, ToolSource>>;
-  readonly policies: Readonly<Record<string, RepositorySource>>;
-  readonly mirrors: Readonly<Record<string, string>>;
   /** Commit to name where there is no git. */
   readonly source?: string;
 }
 
-export interface PlanOptions {
+/** Whose release it is. */
+export interface ReleaseStack {
   readonly stack: string;
+  /** The resources in the stack's own state, by URN: they tell a version tag that was moved by hand from a release. */
+  readonly state: () => Promise<unknown>;
+}
+
+export interface PlanOptions extends ReleaseStack {
   readonly projectDir: string;
   /** True in a preview: then nothing is downloaded, and what only a download can tell stays unknown. */
   readonly preview: boolean;
-  /** The resources in the stack's own state, by URN: they tell a version tag that was moved by hand from a release. */
-  readonly state: () => Promise<unknown>;
 }
 
 /** What is `undefined` is honestly unknown in this preview. */
@@ -50,15 +51,7 @@ export interface Plan {
 }
 
 export async function planRelease(settings: ReleaseSettings, options: PlanOptions): Promise<Plan> {
-  const composition = await compose({
-    base: settings.base.image,
-    user: settings.image.user,
-    tools: settings.tools,
-    policies: settings.policies,
-    mirrors: settings.mirrors,
-    mayDownload: !options.preview,
-  });
-  const { inputs, folders, downloaded, unknown } = composition;
+  const { inputs, folders, downloaded, unknown } = await compose(settings, { mayDownload: !options.preview });
   await checkPolicyFolders(
     Object.entries(folders).map(([name, { files }]) => ({
       folder: settings.policies[name]!.folder!,
@@ -67,29 +60,13 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     })),
   );
   if (!inputs) {
-    const pinLines = unknown.map((tool) => `policy-platform pin ${tool} --stack ${options.stack}`);
-    const what = `the layer image digest of ${unknown.join(", ")} is not pinned`;
-    if (options.preview)
-      return { folders, downloaded, lines: [`${what}: version and digest are unknown here; ${pinLines.join(" && ")}`] };
-    throw new PlatformError("digest-unpinned", {
-      what,
-      rule: "an image that is repacked is pinned by the digest of what it becomes",
-      fix: pinLines.join(" && "),
-    });
+    const error = digestUnpinned(unknown, options.stack);
+    if (!options.preview) throw error;
+    const { what, fix } = error.problem;
+    return { folders, downloaded, lines: [`${what}: version and digest are unknown here; ${fix}`] };
   }
-  const host = parseRepository(`${settings.registry.address}/layers`).registry;
-  const client = new RegistryClient({ insecure: settings.registry.insecure ? [host] : [] });
-  const names = repositoryNames(settings.registry);
   const [found, tag] = await Promise.all([
-    preflight(client, {
-      releases: parseRepository(names.releases(settings.image.name)),
-      layers: (name) => parseRepository(names.policies(name)),
-      wanted: settings.version,
-      inputs,
-      folders,
-      stack: options.stack,
-      known: options.state().then((resources) => knownRelease(resources, names.releases(settings.image.name))),
-    }),
+    preflightRelease(settings, { inputs, folders }, options),
     commitTag({
       projectDir: options.projectDir,
       stackFile: `Pulumi.${options.stack}.yaml`,
@@ -109,4 +86,43 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     changes: found.changes,
     lines: found.lines,
   };
+}
+
+/** Looks at the registry of `settings`, with the credentials of the docker config. See {@link preflight}. */
+export function preflightRelease(
+  { version, registry, image, policies }: ReleaseSettings,
+  { inputs, folders }: { readonly inputs: Inputs; readonly folders: Composition["folders"] },
+  { stack, state }: ReleaseStack,
+): Promise<Preflight> {
+  const names = repositoryNames(registry);
+  const releases = parseRepository(names.releases(image.name));
+  const client = new RegistryClient({
+    credentials: dockerCredentials(),
+    insecure: registry.insecure ? [releases.registry] : [],
+  });
+  return preflight(client, {
+    releases,
+    // A repository that is given as an image may live anywhere, and its earlier images are beside it.
+    layers: (name) => homeOf(policies[name]?.image) ?? parseRepository(names.policies(name)),
+    wanted: version,
+    inputs,
+    folders,
+    stack,
+    known: state().then((resources) => knownRelease(resources, names.releases(image.name))),
+  });
+}
+
+function homeOf(image: string | undefined): Repository | undefined {
+  if (image === undefined) return undefined;
+  const { registry, path } = parsePinned(image);
+  return { registry, path };
+}
+
+/** `digest-unpinned`: the layer image of these tools is not known without making it. */
+export function digestUnpinned(tools: readonly string[], stack: string): PlatformError {
+  return new PlatformError("digest-unpinned", {
+    what: `the layer image digest of ${tools.join(", ")} is not pinned`,
+    rule: "a tool that is repacked is pinned by the digest of what it becomes",
+    fix: tools.map((tool) => `policy-platform pin ${tool} --stack ${stack}`).join(" && "),
+  });
 }

@@ -51,10 +51,9 @@ export const gateRun: ResourceHandler = {
 async function run(context: ResourceContext, inputs: Values): Promise<Values> {
   if (context.preview) return { ...inputs, passed: UNKNOWN, checks: UNKNOWN };
   const gate = unwrapSecrets(inputs) as unknown as GateInputs;
-  const layers = Object.values(gate.repositories).map((repository) => parseRepository(repository.layers));
   const candidate = parseRepository(gate.candidate);
   const release = parseRepository(gate.release);
-  const client = registryClient(context, gate.insecure, [candidate, release, ...layers]);
+  const client = registryClient(context, gate.insecure, [candidate, release]);
   if (gate.built && gate.built !== gate.digest) {
     context.warn(
       `a build of the released inputs gave ${gate.built} instead of ${gate.digest}: the released image stays, the build is not used`,

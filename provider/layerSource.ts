@@ -1,9 +1,7 @@
 // The four sources of a layer image, and how each becomes one.
-import { cacheFolder } from "../lib/cache";
-import { PlatformError } from "../lib/errors";
 import type { Digest } from "../lib/oci/digest";
-import { folderLayerImage, type LayerImage, layerImage, readLayerFiles } from "../lib/oci/layer";
-import { parsePinned } from "../lib/oci/reference";
+import { folderLayerImage, type LayerImage, layerImage } from "../lib/oci/layer";
+import { parseRepository } from "../lib/oci/reference";
 import type { ResourceContext } from "./host";
 import { registryClient } from "./registry";
 
@@ -21,9 +19,6 @@ export interface ManifestInputs {
   readonly content?: { readonly at: string; readonly text: string; readonly executable?: boolean };
   readonly insecure?: boolean;
 }
-
-/** The largest file that is taken out of a foreign image. */
-const maxImageFile = 1024 * 1024 * 1024;
 
 /** The property that holds the source; check has seen that there is exactly one. */
 export function sourceOf(inputs: ManifestInputs): (typeof sources)[number] {
@@ -44,36 +39,14 @@ export async function layerImageOf(context: ResourceContext, inputs: ManifestInp
       { path: content.at, executable: content.executable ?? false, size: bytes.length, open: () => bytes },
     ]);
   }
+  const { downloadRelease, foreignLayer, releaseLayer } = await import("../lib/toolLayer");
   if (release) {
-    const { download, memberFromArchive } = await import("../lib/oci/archive");
-    const file = await download(release.url, {
-      sha256: release.sha256,
-      to: cacheFolder("downloads"),
-      mirrors: inputs.mirrors,
-      signal: context.signal,
-      log: context.progress,
-    });
-    return layerImage([{ ...(await memberFromArchive(file, release.member)), path: release.at, executable: true }]);
+    const { mirrors } = inputs;
+    const file = await downloadRelease(release, { mirrors, signal: context.signal, log: context.progress });
+    return releaseLayer(file, release.member, release.at);
   }
-  return foreignFile(context, inputs, image!);
-}
-
-async function foreignFile(
-  context: ResourceContext,
-  { insecure }: ManifestInputs,
-  image: NonNullable<ManifestInputs["image"]>,
-): Promise<LayerImage> {
-  const reference = parsePinned(image.reference);
-  const client = registryClient(context, insecure, [reference]);
-  const path = image.path.replace(/^\/+/, "");
-  const only = (found: string) => found === path;
-  const bytes = (await readLayerFiles(client, reference, reference.digest, { maxBytes: maxImageFile, only })).get(path);
-  if (!bytes) {
-    throw new PlatformError("image-file-missing", {
-      what: `image ${image.reference} has no file ${image.path}`,
-      rule: "a file that is taken out of an image is named by its absolute path there",
-      fix: "correct the path",
-    });
-  }
-  return layerImage([{ path: image.at, executable: true, size: bytes.length, open: () => bytes }]);
+  const { reference, path, at } = image!;
+  // `insecure` is about the repository that is pushed to: a foreign image's registry gets its credentials over TLS.
+  const client = registryClient(context, inputs.insecure, [parseRepository(inputs.repository)]);
+  return foreignLayer(client, { reference, member: path }, at);
 }

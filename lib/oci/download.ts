@@ -1,9 +1,9 @@
-// Downloads that are named by their checksum: verified before anything reads them, kept in a cache under that name.
+// Downloads that are kept in a cache under their checksum: verified before anything reads them where a pin names it.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { writeByRename } from "../cache";
+import { writeNamed } from "../cache";
 import { PlatformError } from "../errors";
 import { describe, printable, transient, transientHint } from "./failures";
 import { isLoopback, refuseHop } from "./hosts";
@@ -12,8 +12,8 @@ import { parseRetryAfter, retrying } from "./retry";
 import { type Answer, send } from "./transport";
 
 export interface DownloadOptions {
-  /** Of the whole file, 64 hexadecimal characters in lower case. */
-  readonly sha256: string;
+  /** Of the whole file, 64 hexadecimal characters in lower case. Absent: the download finds it out, as a first pin needs it. */
+  readonly sha256?: string;
   /** Folder in which the file is kept under its checksum. */
   readonly to: string;
   /** Host of the address → address that takes its place, path included; the checksum keeps any mirror safe. */
@@ -26,19 +26,21 @@ export interface DownloadOptions {
 }
 
 /**
- * The path of a file with the given checksum: from the cache (checked again: a disk may lie), else downloaded, checked and
- * renamed into place. No credential is ever sent. Errors: `download-refused` (address, redirect), `download-missing` (404, 410),
+ * The path of a file with the given checksum, which is also its name there: from the cache (checked again: a disk may lie),
+ * else downloaded, checked and renamed into place. No credential is ever sent. Errors: `download-refused` (address, redirect), `download-missing` (404, 410),
  * `download-failed`, `download-not-a-file` (a web page), `download-too-large`, `checksum-mismatch`, `cache-full`.
  */
 export async function download(url: string, options: DownloadOptions): Promise<string> {
   const { sha256, to, log } = options;
-  if (!/^[a-f0-9]{64}$/.test(sha256)) throw new TypeError(`${JSON.stringify(sha256)} is no sha256 checksum`);
-  const path = join(to, sha256);
-  const size = await stat(path).then(
-    (found) => (found.isFile() ? found.size : undefined),
-    () => undefined,
-  );
-  if (size !== undefined && (await fileHash(path)) === sha256) return path;
+  if (sha256 !== undefined) {
+    if (!/^[a-f0-9]{64}$/.test(sha256)) throw new TypeError(`${JSON.stringify(sha256)} is no sha256 checksum`);
+    const path = join(to, sha256);
+    const isFile = await stat(path).then(
+      (found) => found.isFile(),
+      () => false,
+    );
+    if (isFile && (await fileHash(path)) === sha256) return path;
+  }
 
   const target = mirrored(url, options.mirrors ?? {});
   log?.(`downloading ${target.host}${target.pathname}`);
@@ -50,17 +52,16 @@ export async function download(url: string, options: DownloadOptions): Promise<s
     maxBytes: options.maxBytes ?? contentLimits.downloadBytes,
     signal: options.signal,
   };
-  await retrying(() => writeByRename(path, (temporary) => fetchTo(job, temporary)), {
+  return retrying(() => writeNamed(to, (temporary) => fetchTo(job, temporary)), {
     limits,
     signal: options.signal,
     log,
   });
-  return path;
 }
 
 interface Job {
   readonly target: URL;
-  readonly sha256: string;
+  readonly sha256?: string;
   readonly limits: Limits;
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
@@ -82,7 +83,8 @@ function mirrored(url: string, mirrors: Readonly<Record<string, string>>): URL {
   return target;
 }
 
-async function fetchTo(job: Job, temporary: string): Promise<void> {
+/** Returns the checksum of what was written. */
+async function fetchTo(job: Job, temporary: string): Promise<string> {
   const { sha256, maxBytes } = job;
   const answer = await follow(job);
   const type = answer.headers.get("content-type") ?? "";
@@ -123,7 +125,7 @@ async function fetchTo(job: Job, temporary: string): Promise<void> {
     await file.close();
   }
   const found = hash.digest("hex");
-  if (found !== sha256) {
+  if (sha256 !== undefined && found !== sha256) {
     throw error(
       "checksum-mismatch",
       `${describe(answer)} has the sha256 ${found}, not ${sha256}`,
@@ -131,6 +133,7 @@ async function fetchTo(job: Job, temporary: string): Promise<void> {
       "check who changed it; if the change is wanted, pin it again with policy-platform pin",
     );
   }
+  return found;
 }
 
 /** The answer with the file; a redirect to another host must be https, unless this machine is where we came from. */

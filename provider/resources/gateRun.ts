@@ -45,7 +45,7 @@ export interface GateRunArgs {
   rebuild?: pulumi.Input<string>;
   /** The digest that this run's build gave; a warning says when it is not `digest`. Ignored by diff. */
   built?: pulumi.Input<string>;
-  /** Allows plain http to these hosts; loopback always may. Ignored by diff. Default false. */
+  /** Allows plain http to the hosts of `candidate` and `release`; loopback always may. Ignored by diff. Default false. */
   insecure?: pulumi.Input<boolean>;
 }
 

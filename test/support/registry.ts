@@ -1,6 +1,7 @@
 // The real registry (Debian's docker-registry, or any `registry` of the same project) on a free port, for tests.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +27,14 @@ export interface TestRegistry {
 
 /** bcrypt of `secret`. */
 const testerLine = "tester:$2b$04$HC5CPllhyLg3j302pH0CV.bZ22xWWDAwndoc.9GozR5elXYhiTRki";
+
+/** A folder for DOCKER_CONFIG with the name and password that a registry started with `basic` asks for. */
+export function dockerConfig(host: string): string {
+  const dir = mkdtempSync(join(tmpdir(), "docker-config-"));
+  const auth = Buffer.from("tester:secret").toString("base64");
+  writeFileSync(join(dir, "config.json"), JSON.stringify({ auths: { [host]: { auth } } }));
+  return dir;
+}
 
 /** Starts a registry and resolves when it answers. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {

@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { parse } from "yaml";
 import { RegistryClient } from "../../../lib/oci/client";
+import { dockerCredentials } from "../../../lib/oci/credentials";
 import { sha256 } from "../../../lib/oci/digest";
 import { layerImage, pushLayerImage } from "../../../lib/oci/layer";
 import { parseRepository } from "../../../lib/oci/reference";
-import { startRegistry, type TestRegistry } from "../../support/registry";
+import { dockerConfig, startRegistry, type TestRegistry } from "../../support/registry";
 import { type ScriptedServer, startScriptedServer } from "../../support/scriptedServer";
 import { tarball } from "../../support/tarball";
 import { makeProject } from "../config/valid";
@@ -209,8 +210,8 @@ config:
       [["yq"], "pin-unknown", 2],
       [["tools.yq"], "pin-argument", 2],
       [["tools.yq", "latest"], "pin-argument", 2],
-      [["gone"], "download-failed", 1],
-      [["web"], "download-failed", 1],
+      [["gone"], "download-missing", 1],
+      [["web"], "download-not-a-file", 1],
       [["fixed", "2.0.0"], "pin-argument", 2],
       [["latest"], "pin-argument", 2],
       [["Nobody!"], "pin-unknown", 2],
@@ -239,12 +240,35 @@ config:
     assert.deepEqual(readdirSync(folder).sort(), ["Pulumi.dev.yaml", "Pulumi.yaml", "policies"]);
   });
 
+  it("looks a tag up with the credentials of the docker config", async () => {
+    const closed = await startRegistry({ basic: true });
+    const { DOCKER_CONFIG } = process.env;
+    try {
+      process.env.DOCKER_CONFIG = dockerConfig(closed.host);
+      const repository = parseRepository(`${closed.host}/layers/base`);
+      const image = await layerImage([fileEntry("/bin/sh", binary)]);
+      const client = new RegistryClient({ credentials: dockerCredentials() });
+      await pushLayerImage(client, repository, image);
+      await client.putManifest(repository, "12", image.manifest, "application/vnd.oci.image.manifest.v1+json");
+      const { pin, text } = project(`config:\n  policy-platform:base: {image: "${closed.host}/layers/base:12"}\n`);
+      const { code, stderr } = await pin("base");
+      assert.equal(code, 0, stderr);
+      assert.ok(text().includes(`${closed.host}/layers/base:12@${image.digest}`));
+    } finally {
+      if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
+      else process.env.DOCKER_CONFIG = DOCKER_CONFIG;
+      await closed.stop();
+    }
+  });
+
   it("leaves nothing half in the cache when a download is cut", async () => {
     const { pin } = project(`config:
   policy-platform:tools: {tool: {version: "2.0.0", release: {url: "http://${server.host}/v2/cut"}}}
 `);
-    server.answer(() => ({ body: "x".repeat(1000), cutAfter: 10 }));
+    const answers = [{ body: "x".repeat(1000), cutAfter: 10 }];
+    server.answer(() => answers.shift() ?? { status: 404 });
     assert.equal((await pin("tool")).code, 1);
+    assert.deepEqual(answers, []);
     const left = readdirSync(join(process.env.XDG_CACHE_HOME!, "policy-platform/downloads"));
     assert.deepEqual(
       left.filter((file) => !/^[0-9a-f]{64}$/.test(file)),

@@ -1,21 +1,22 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startRegistry, type TestRegistry } from "../../support/registry";
+import { dockerConfig, startRegistry, type TestRegistry } from "../../support/registry";
 import { makeProject, pinned } from "../config/valid";
 import { run } from "./run";
 
 describe("policy-platform version", () => {
   let registry: TestRegistry;
+  let closed: TestRegistry;
   let path: string | undefined;
   before(async () => {
-    registry = await startRegistry();
+    [registry, closed] = await Promise.all([startRegistry(), startRegistry({ basic: true })]);
     path = process.env.PATH;
     process.env.PATH = "/nowhere"; // no engine: the registry alone is believed
   });
   after(async () => {
     process.env.PATH = path;
-    await registry.stop();
+    await Promise.all([registry.stop(), closed.stop()]);
   });
 
   function project(host: string, more = "") {
@@ -51,6 +52,21 @@ ${more}`,
     assert.equal(code, 1);
     assert.equal((data.error as { code: string }).code, "registry-unavailable");
   }).timeout(90_000);
+
+  it("reads a closed registry with the credentials of the docker config", async () => {
+    const { DOCKER_CONFIG } = process.env;
+    try {
+      process.env.DOCKER_CONFIG = "/nowhere";
+      const refused = await project(closed.host)("-o", "json");
+      assert.equal((refused.data.error as { code: string }).code, "registry-unauthorized");
+      process.env.DOCKER_CONFIG = dockerConfig(closed.host);
+      const { code, stderr } = await project(closed.host)();
+      assert.equal(code, 0, stderr);
+    } finally {
+      if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
+      else process.env.DOCKER_CONFIG = DOCKER_CONFIG;
+    }
+  });
 
   it("needs a valid configuration and every digest", async () => {
     const invalid = await project(registry.host, "  policy-platform:versoin: auto\n")("-o", "json");

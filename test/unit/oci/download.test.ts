@@ -43,6 +43,11 @@ describe("downloads", () => {
     assert.equal(server.requests[0]!.headers.authorization, undefined);
   });
 
+  it("without a checksum are kept under the one that they have", async () => {
+    assert.equal(await get({ sha256: undefined }), join(dir, "cache", sha256));
+    assert.deepEqual(cached(), [sha256]);
+  });
+
   it("are fetched again when the cache holds other bytes", async () => {
     const path = await get();
     writeFileSync(path, "rotten");
