@@ -8,8 +8,8 @@ import { connect, createServer, type NetConnectOpts, type Socket } from "node:ne
 export interface HeldRequest {
   /** `PUT /v2/x/manifests/latest`. */
   readonly line: string;
-  /** Lets it go on: it arrives, whatever became of its sender. */
-  pass(): void;
+  /** Lets it go on, whatever became of its sender; resolves when it has been answered, or the answer has been passed on. */
+  pass(): Promise<void>;
   /** Loses it: neither side hears of the other again. */
   cut(): void;
 }
@@ -47,53 +47,56 @@ export async function startFaultProxy(target: string | NetConnectOpts): Promise<
 
   const server = createServer((client) => {
     const upstream = connect(address);
+    const toServer = stoppable(client, upstream);
+    const toClient = stoppable(upstream, client);
     /** The trap whose answer is awaited on this connection. */
     let awaited: { readonly trap: Trap; readonly line: string } | undefined;
+    /** Set from the stop of a request until its answer: meanwhile the server is not to hear that the client is gone. */
+    let answered: (() => void) | undefined;
     const cut = () => {
       client.destroy();
       upstream.destroy();
+      answered?.();
     };
     for (const socket of [client, upstream]) {
       sockets.add(socket);
-      socket.on("error", cut);
+      socket.on("error", () => socket.destroy());
       socket.on("close", () => {
         sockets.delete(socket);
-        cut();
+        if (socket === upstream || !answered) cut();
       });
     }
-    /** Writes a chunk on; its source waits while the other side is slow. */
-    const forward = (from: Socket, to: Socket, chunk: Buffer) => {
-      if (to.destroyed || to.write(chunk)) return;
-      from.pause();
-      to.once("drain", () => from.resume());
-    };
-    const stop = (trap: Trap, line: string, from: Socket, to: Socket, chunk: Buffer) => {
-      from.pause();
-      trap.spring({
-        line,
-        cut,
-        pass: () => {
-          forward(from, to, chunk);
-          from.resume();
-        },
-      });
-    };
     client.on("data", (chunk: Buffer) => {
-      const request = requestIn(chunk);
+      const request = toServer.stopped ? undefined : requestIn(chunk);
       if (request) lines.push(request.line);
       const index = request ? traps.findIndex(({ pattern }) => pattern.test(`${request.line} ${request.agent}`)) : -1;
       const [trap] = index < 0 ? [] : traps.splice(index, 1);
-      if (trap?.side === "request") return stop(trap, request!.line, client, upstream, chunk);
-      if (trap) awaited = { trap, line: request!.line };
-      forward(client, upstream, chunk);
+      if (trap?.side === "request") {
+        toServer.stop();
+        const arrival = new Promise<void>((resolve) => {
+          answered = resolve;
+        });
+        const pass = () => {
+          toServer.go();
+          return arrival;
+        };
+        trap.spring({ line: request!.line, cut, pass });
+      } else if (trap) awaited = { trap, line: request!.line };
+      toServer.write(chunk);
     });
     upstream.on("data", (chunk: Buffer) => {
-      if (!awaited) return forward(upstream, client, chunk);
-      const { trap, line } = awaited;
-      awaited = undefined;
-      stop(trap, line, upstream, client, chunk);
+      if (awaited) {
+        const { trap, line } = awaited;
+        awaited = undefined;
+        toClient.stop();
+        trap.spring({ line, cut, pass: async () => toClient.go() });
+      }
+      toClient.write(chunk);
+      answered?.();
+      answered = undefined;
+      if (client.destroyed) cut();
     });
-    client.on("end", () => upstream.end());
+    client.on("end", () => answered ?? upstream.end());
     upstream.on("end", () => client.end());
   });
   server.on("error", () => undefined);
@@ -114,6 +117,32 @@ export async function startFaultProxy(target: string | NetConnectOpts): Promise<
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
       }),
+  };
+}
+
+/** One direction of a connection. What comes while it is stopped is kept, also when its sender has gone since. */
+function stoppable(from: Socket, to: Socket) {
+  let kept: Buffer[] | undefined;
+  const write = (chunk: Buffer) => {
+    if (kept) kept.push(chunk);
+    else if (!to.destroyed && !to.write(chunk)) {
+      from.pause();
+      to.once("drain", () => from.resume());
+    }
+  };
+  return {
+    get stopped() {
+      return kept !== undefined;
+    },
+    write,
+    stop: () => {
+      kept = [];
+    },
+    go: () => {
+      const chunks = kept ?? [];
+      kept = undefined;
+      for (const chunk of chunks) write(chunk);
+    },
   };
 }
 

@@ -214,7 +214,7 @@ async function startDownloads() {
     response.write(file.bytes.subarray(0, half));
     stop({
       line: `GET ${request.url}`,
-      pass: () => response.end(file.bytes.subarray(half)),
+      pass: async () => void response.end(file.bytes.subarray(half)),
       cut: () => response.destroy(),
     });
   });
