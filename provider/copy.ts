@@ -14,7 +14,7 @@ import {
 } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
 import { withMissing, withoutMissing } from "./missing";
-import { candidateGone, pinned, registryClient } from "./registry";
+import { candidateGone, idOf, pinned, registryClient } from "./registry";
 
 const token = "policychain:index:Copy";
 
@@ -35,7 +35,7 @@ export const copy: ResourceHandler = {
   },
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
     diffInputs(oldInputs, news, { ignore: ["from", "rebuild", "insecure"] }),
-  create: async (context, inputs) => ({ id: String(unwrapSecrets(inputs.to)), outputs: await makeSo(context, inputs) }),
+  create: async (context, inputs) => ({ id: idOf(inputs.to), outputs: await makeSo(context, inputs) }),
   update: (context, _id, _oldInputs, _oldOutputs, news) => makeSo(context, news),
   async read(context, id, inputs, outputs) {
     const { to, digest, insecure } = unwrapSecrets(outputs) as unknown as CopyInputs;

@@ -18,7 +18,7 @@ import {
 import { parseFailures, requireChecksum, requireDigest, schemaFailures } from "./inputs";
 import { isLocal, layerImageOf, type ManifestInputs, sourceOf, sources } from "./layerSource";
 import { withMissing, withoutMissing } from "./missing";
-import { pinned, registryClient } from "./registry";
+import { idOf, pinned, registryClient } from "./registry";
 
 const token = "policychain:index:Manifest";
 
@@ -46,7 +46,7 @@ export const manifest: ResourceHandler = {
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
     diffInputs(oldInputs, news, { ignore: ["folder.path", "mirrors", "insecure"] }),
   create: async (context, inputs) => ({
-    id: isUnknown(inputs.repository) ? "" : (unwrapSecrets(inputs.repository) as string),
+    id: idOf(inputs.repository),
     outputs: await makeSo(context, inputs),
   }),
   update: (context, _id, _oldInputs, _oldOutputs, news) => makeSo(context, news),

@@ -4,7 +4,7 @@ import { RegistryClient } from "../lib/oci/client";
 import { dockerCredentials } from "../lib/oci/credentials";
 import type { Digest } from "../lib/oci/digest";
 import { formatReference, parseRepository, type Repository } from "../lib/oci/reference";
-import type { ResourceContext } from "./host";
+import { isUnknown, type ResourceContext, unwrapSecrets, type Value } from "./host";
 
 /** Plain http goes to the hosts of `repositories` only, and only when `insecure` asks for it; loopback needs no asking. */
 export function registryClient(
@@ -18,6 +18,13 @@ export function registryClient(
     insecure: insecure ? repositories.map(({ registry }) => registry) : [],
     log: context.progress,
   });
+}
+
+/** The id of a resource: its repository and, where one repository has several, its role. None while the repository is unknown. */
+export function idOf(repository: Value, role?: Value): string {
+  if (isUnknown(repository)) return "";
+  const named = String(unwrapSecrets(repository));
+  return role === undefined ? named : `${named}#${String(unwrapSecrets(role))}`;
 }
 
 /** `host/path@digest`. */

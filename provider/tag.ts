@@ -19,7 +19,7 @@ import {
   type Values,
 } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
-import { registryClient } from "./registry";
+import { idOf, registryClient } from "./registry";
 import { decideTag, type TagDecision, type TagRole } from "./tagRule";
 
 const token = "policychain:index:Tag";
@@ -48,7 +48,10 @@ export const tag: ResourceHandler = {
   },
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
     diffInputs(oldInputs, news, { ignore: ["released", "insecure"] }),
-  create: async (context, inputs) => ({ id: idOf(inputs), outputs: await makeSo(context, undefined, inputs) }),
+  create: async (context, inputs) => ({
+    id: idOf(inputs.repository, inputs.role),
+    outputs: await makeSo(context, undefined, inputs),
+  }),
   update: (context, _id, oldInputs, _oldOutputs, news) => makeSo(context, oldInputs, news),
   async read(context, id, inputs, outputs) {
     const {
@@ -75,11 +78,6 @@ function keptName(olds: Values | undefined, news: Values): Value {
   const [was, now] = [unwrapSecrets(olds ?? {}), unwrapSecrets(news)];
   const same = !isUnknown(now.digest) && was.released === now.digest && was.repository === now.repository;
   return now.role === "commit" && same && was.tag !== undefined ? was.tag : news.tag;
-}
-
-function idOf(inputs: Values): string {
-  const { repository, role } = unwrapSecrets(inputs);
-  return isUnknown(repository) ? "" : `${repository as string}#${role as string}`;
 }
 
 async function makeSo(context: ResourceContext, oldInputs: Values | undefined, inputs: Values): Promise<Values> {

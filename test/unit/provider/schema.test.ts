@@ -184,6 +184,12 @@ describe("the handlers", () => {
       const unknown = Object.fromEntries(Object.keys(samples[name]!).map((key): [string, Value] => [key, UNKNOWN]));
       assert.deepEqual((await check!(context, undefined, unknown)).failures ?? [], []);
     });
+
+    it(`name ${name} by nothing while its repository is unknown`, async () => {
+      const { create } = await handler();
+      const unknown = Object.fromEntries(Object.keys(samples[name]!).map((key): [string, Value] => [key, UNKNOWN]));
+      assert.equal((await create({ ...context, preview: true }, unknown)).id, "");
+    });
   }
 
   it("name the place of a wrong value inside", () => {
