@@ -6,12 +6,12 @@ import type { RegistryClient } from "../lib/oci/client";
 import { missingFrom } from "../lib/oci/copy";
 import { type Digest, shortDigest } from "../lib/oci/digest";
 import { imageLabels } from "../lib/oci/imageConfig";
-import { readLayerFiles } from "../lib/oci/layer";
+import { readLayerPaths } from "../lib/oci/layer";
 import { parseRepository, type Repository } from "../lib/oci/reference";
 import { inputDigestLabel } from "../lib/pins/model";
 import { diffInputs, type ResourceContext, type ResourceHandler, UNKNOWN, unwrapSecrets, type Values } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
-import { candidateGone, pinned, registryClient } from "./registry";
+import { candidateGone, idOf, pinned, registryClient } from "./registry";
 
 const token = "policychain:index:GateRun";
 
@@ -42,7 +42,7 @@ export const gateRun: ResourceHandler = {
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
     diffInputs(oldInputs, news, { ignore: ["rebuild", "built", "insecure"] }),
   create: async (context, inputs) => ({
-    id: `${String(unwrapSecrets(inputs.release))}#gate`,
+    id: idOf(inputs.release, "gate"),
     outputs: await run(context, inputs),
   }),
   update: (context, _id, _oldInputs, _oldOutputs, news) => run(context, news),
@@ -120,8 +120,8 @@ async function requireInputs(client: RegistryClient, home: Repository, gate: Gat
 /** Per repository the absolute paths that its layer image holds. */
 async function expectedFiles(client: RegistryClient, gate: GateInputs): Promise<Record<string, string[]>> {
   const names = Object.entries(gate.repositories).map(async ([name, { digest, layers }]) => {
-    const files = await readLayerFiles(client, parseRepository(layers), digest);
-    return [name, [...files.keys()].map((path) => `/${path}`).sort()] as const;
+    const paths = await readLayerPaths(client, parseRepository(layers), digest);
+    return [name, paths.map((path) => `/${path}`).sort()] as const;
   });
   return Object.fromEntries(await Promise.all(names));
 }

@@ -15,7 +15,7 @@ import { configType, manifestType, tarLayerType } from "./mediaTypes";
 import type { Repository } from "./reference";
 import { tarEnd, tarHeader, tarPadding } from "./tar";
 
-export { readImageFiles, readLayerFiles } from "./layerFiles";
+export { readImageFiles, readLayerFiles, readLayerPaths } from "./layerFiles";
 
 /** One file of a layer. */
 export interface LayerEntry {

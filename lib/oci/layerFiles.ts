@@ -26,13 +26,21 @@ export interface ImageFile {
  * deleted by later layers gone, hard links as copies. Symbolic links and devices are left out. Keys are paths without leading
  * slash. Errors: `layer-unsupported` (media type), `layer-malformed`, `layer-too-large`, and those of `imageManifest`.
  */
-export async function readImageFiles(
+export function readImageFiles(
   client: RegistryClient,
   repository: Repository,
   digest: Digest,
   options: ReadOptions = {},
 ): Promise<Map<string, ImageFile>> {
-  const { maxBytes = contentLimits.keptBytes, only = () => true } = options;
+  return merged(client, repository, digest, { ...options, keep: true });
+}
+
+async function merged(
+  client: RegistryClient,
+  repository: Repository,
+  digest: Digest,
+  { maxBytes = contentLimits.keptBytes, only = () => true, keep }: ReadOptions & { readonly keep: boolean },
+): Promise<Map<string, ImageFile>> {
   const shown = formatReference({ ...repository, digest });
   const { layers } = await imageManifest(client, repository, digest);
   const files = new Map<string, ImageFile>();
@@ -50,6 +58,7 @@ export async function readImageFiles(
     const context: Context = {
       files,
       only,
+      keep,
       wrong,
       tooLarge: () => tooLarge(shown, maxBytes),
       room: maxBytes - keptBytes(files),
@@ -71,6 +80,15 @@ export async function readLayerFiles(
   return new Map([...files].map(([path, { bytes }]) => [path, bytes]));
 }
 
+/** The paths that readLayerFiles would have; no content is kept, so the size of the image does not matter. */
+export async function readLayerPaths(
+  client: RegistryClient,
+  repository: Repository,
+  digest: Digest,
+): Promise<string[]> {
+  return [...(await merged(client, repository, digest, { keep: false })).keys()];
+}
+
 /** What one layer does to those below it (image specification, "Representing Changes"). */
 interface Change {
   readonly added: Map<string, ImageFile | undefined>;
@@ -82,6 +100,8 @@ interface Change {
 interface Context {
   readonly files: ReadonlyMap<string, ImageFile>;
   readonly only: (path: string) => boolean;
+  /** Whether content is kept. */
+  readonly keep: boolean;
   readonly wrong: (why: string) => Error;
   readonly tooLarge: () => Error;
   /** Bytes that may still be kept. */
@@ -98,11 +118,8 @@ async function note(change: Change, entry: TarEntry, context: Context): Promise<
   else if (name.startsWith(".wh.")) change.removed.add(posix.join(folder, name.slice(4)));
   else if (!only(path)) change.added.set(path, undefined);
   else if (entry.type === "file" || entry.type === "contiguous-file") {
-    context.room -= entry.size;
-    if (context.room < 0) throw context.tooLarge();
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry.content) chunks.push(chunk);
-    change.added.set(path, { bytes: Buffer.concat(chunks), executable: entry.executable });
+    const bytes = context.keep ? await contentOf(entry, context) : Buffer.alloc(0);
+    change.added.set(path, { bytes, executable: entry.executable });
   } else if (entry.type === "link") {
     const target = innerPath(entry.linkname ?? "", wrong);
     const linked = change.added.get(target) ?? files.get(target);
@@ -110,6 +127,14 @@ async function note(change: Change, entry: TarEntry, context: Context): Promise<
       throw wrong(`${showPath(path)} is a hard link to ${showPath(target)}, which was not read`);
     change.added.set(path, linked);
   } else change.added.set(path, undefined);
+}
+
+async function contentOf(entry: TarEntry, context: Context): Promise<Buffer> {
+  context.room -= entry.size;
+  if (context.room < 0) throw context.tooLarge();
+  const chunks: Buffer[] = [];
+  for await (const chunk of entry.content) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 /** Removals first: they are about lower layers. An entry without content takes the place of a file that is not kept. */

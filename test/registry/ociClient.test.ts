@@ -8,7 +8,14 @@ import { gzipSync } from "node:zlib";
 import { RegistryClient } from "../../lib/oci/client";
 import { sha256 } from "../../lib/oci/digest";
 import { imageLabels, imageManifest } from "../../lib/oci/imageConfig";
-import { folderLayerImage, layerImage, pushLayerImage, readImageFiles, readLayerFiles } from "../../lib/oci/layer";
+import {
+  folderLayerImage,
+  layerImage,
+  pushLayerImage,
+  readImageFiles,
+  readLayerFiles,
+  readLayerPaths,
+} from "../../lib/oci/layer";
 import { configType, indexType, manifestType } from "../../lib/oci/mediaTypes";
 import { formatReference, type Repository } from "../../lib/oci/reference";
 import { refused } from "../support/refused";
@@ -144,6 +151,7 @@ describe("with a real registry", function () {
     );
     await pushLayerImage(client, repository("layers/files"), image);
     const read = await readLayerFiles(client, repository("layers/files"), image.digest);
+    assert.deepEqual(await readLayerPaths(client, repository("layers/files"), image.digest), [...read.keys()]);
     assert.deepEqual(Object.fromEntries([...read].map(([path, bytes]) => [`/${path}`, bytes.toString()])), files);
     assert.equal(
       (await readImageFiles(client, repository("layers/files"), image.digest)).get("usr/local/bin/tool")?.executable,
