@@ -9,7 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { type Document, isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
@@ -38,7 +38,7 @@ export function writeEdits(path: string, text: string, edits: readonly Edit[]): 
   const temporary = `${file}.${process.pid}.part`;
   const descriptor = openSync(temporary, "w", mode & 0o777);
   try {
-    writeSync(descriptor, editedText(text, edits));
+    writeFileSync(descriptor, editedText(text, edits)); // writeSync may stop short of the end
     fsyncSync(descriptor);
     if (readFileSync(file, "utf8") !== text) {
       throw new PlatformError("stack-file-changed", {
