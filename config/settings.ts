@@ -1,5 +1,6 @@
 // Configuration of one stack: validated once, with every error at once, and then trusted everywhere.
 import { join } from "node:path";
+import { mapRecord } from "../lib/record";
 import { completeTool } from "./catalogued";
 import { problemsOfIssue } from "./issues";
 import { writtenIn } from "./load";
@@ -120,7 +121,7 @@ function sorted(problems: readonly ConfigurationProblem[]): ConfigurationProblem
 function toSettings({ tools, gate, ...rest }: ParsedConfiguration): Settings {
   return {
     ...rest,
-    tools: Object.fromEntries(Object.entries(tools).map(([name, tool]) => [name, completeTool(name, tool)])),
+    tools: mapRecord(tools, (tool, name) => completeTool(name, tool)),
     gate: {
       smoke: { timeoutSeconds: parseDuration(gate.smoke.timeout)!, memoryBytes: parseSize(gate.smoke.memory)! },
     },

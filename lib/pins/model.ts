@@ -3,6 +3,7 @@
 import { canonicalJson } from "../canonicalJson";
 import { PlatformError } from "../errors";
 import { type Digest, isDigest, sha256 } from "../oci/digest";
+import { mapRecord } from "../record";
 
 /** Image label that holds `inputsDocument`. */
 export const inputsLabel = "dev.policychain.inputs";
@@ -40,8 +41,8 @@ export function inputsDocument(inputs: Inputs): string {
     base,
     format,
     image: { user: image.user },
-    repositories: mapEntries(repositories, ({ digest }) => ({ digest })),
-    tools: mapEntries(tools, ({ digest, version }) => ({ digest, version })),
+    repositories: mapRecord(repositories, ({ digest }) => ({ digest })),
+    tools: mapRecord(tools, ({ digest, version }) => ({ digest, version })),
   });
 }
 
@@ -79,10 +80,6 @@ export function names(entries: Readonly<Record<string, unknown>>): string[] {
 /** The entry of that very name: a tool may be called `constructor`. */
 export function pick<T>(entries: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(entries, name) ? entries[name] : undefined;
-}
-
-function mapEntries<T, U>(entries: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
-  return Object.fromEntries(Object.entries(entries).map(([name, value]) => [name, map(value)]));
 }
 
 function parseJson(text: string): unknown {
