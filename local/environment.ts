@@ -18,6 +18,8 @@ export function stackEnvironment({ layout, engineHost }: EnvironmentOptions): Re
     // Both cost seconds at every command: a look for newer releases, and a type check that `npm run check` does.
     PULUMI_SKIP_UPDATE_CHECK: "true",
     PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+    // Node loads the SDK and the TypeScript compiler at every command: 0.3 s less when it need not compile them again.
+    NODE_COMPILE_CACHE: layout.compileCache,
     DOCKER_HOST: engineHost,
   };
 }

@@ -23,6 +23,8 @@ export interface Layout {
   readonly state: string;
   readonly passphraseFile: string;
   readonly environmentFile: string;
+  /** Node's compiled form of what it has loaded before. */
+  readonly compileCache: string;
   /** What this command remembers from run to run. */
   readonly memoryFile: string;
   readonly stackFile: string;
@@ -58,6 +60,7 @@ export function layoutOf(projectDir: string): Layout {
     state: join(root, "state"),
     passphraseFile: join(root, "passphrase"),
     environmentFile: join(root, "env"),
+    compileCache: join(root, "node"),
     memoryFile: join(root, "memory.json"),
     stackFile: join(projectDir, `Pulumi.${stackName}.yaml`),
     stackTemplate: join(projectDir, "local", `Pulumi.${stackName}.template.yaml`),

@@ -22,7 +22,13 @@ const linked = [
 ];
 
 /** Variables of the prepared local stack that every engine command needs. */
-const inherited = ["PULUMI_HOME", "DOCKER_HOST", "PULUMI_SKIP_UPDATE_CHECK", "PULUMI_NODEJS_TRANSPILE_ONLY"];
+const inherited = [
+  "PULUMI_HOME",
+  "DOCKER_HOST",
+  "PULUMI_SKIP_UPDATE_CHECK",
+  "PULUMI_NODEJS_TRANSPILE_ONLY",
+  "NODE_COMPILE_CACHE",
+];
 
 export interface Project {
   readonly dir: string;
