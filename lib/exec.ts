@@ -1,5 +1,7 @@
 // Runs another program: argv only, never a shell; an environment built from an allow-list; bounded time and output.
 import { spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
 
 /** Variables a child may see beside those given explicitly; everything else, tokens above all, stays behind. */
 const allowedEnvironment = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"];
@@ -8,14 +10,14 @@ export interface ExecOptions {
   readonly cwd?: string;
   /** Added to the allow-listed variables. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Milliseconds after which the child is killed; default 60,000. */
+  /** Milliseconds after which the child is killed and nobody waits any more for what it started; default 60,000. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
   /** Written to the child's standard input, which is then closed. */
   readonly input?: string | Uint8Array;
   /** Bytes kept of each of stdout and stderr; what is beyond is read and dropped. Default 16 MiB. */
   readonly maxOutput?: number;
-  /** Called with each chunk of both streams as it arrives. */
+  /** Called with the text of both streams as it arrives, in whole characters. */
   readonly onOutput?: (text: string) => void;
 }
 
@@ -30,11 +32,20 @@ export interface ExecResult {
 
 /** The allow-listed part of this process's environment. */
 export function childEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const kept = allowedEnvironment.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  const kept = allowedEnvironment.flatMap((name) =>
+    process.env[name] === undefined ? [] : [[name, process.env[name]]],
+  );
   return { ...Object.fromEntries(kept), ...extra };
 }
 
-/** Runs `program` and resolves whatever its exit code is; rejects only when it cannot be started. */
+/** Milliseconds in which what a killed child has written is still read. */
+const drainTime = 100;
+
+/**
+ * Runs `program` and resolves whatever its exit code is; rejects when it cannot be started and when `signal` aborts it.
+ * The child stays in this process's group, so that Ctrl-C reaches it and all that it starts. These may outlive it and hold its
+ * pipes open: then the pipes are let go at the time-out, as nothing of ours may wait for a stranger.
+ */
 export function exec(program: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   const { timeout = 60_000, maxOutput = 16 * 1024 * 1024 } = options;
   return new Promise((resolve, reject) => {
@@ -45,25 +56,21 @@ export function exec(program: string, args: readonly string[], options: ExecOpti
       killSignal: "SIGKILL",
       stdio: ["pipe", "pipe", "pipe"],
     });
+    const stdout = collect(child.stdout, maxOutput, options.onOutput);
+    const stderr = collect(child.stderr, maxOutput, options.onOutput);
+    const letGo = () => {
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+    };
     let timedOut = false;
     const timer = setTimeout(() => {
-      timedOut = true;
+      timedOut = child.exitCode === null && child.signalCode === null;
+      if (!timedOut) return letGo();
+      child.once("exit", () => setTimeout(letGo, drainTime));
       child.kill("SIGKILL");
     }, timeout);
-    const collect = (stream: NodeJS.ReadableStream) => {
-      const chunks: Buffer[] = [];
-      let kept = 0;
-      stream.on("data", (chunk: Buffer) => {
-        options.onOutput?.(chunk.toString());
-        if (kept < maxOutput) chunks.push(chunk.subarray(0, maxOutput - kept));
-        kept += chunk.length;
-      });
-      return () => Buffer.concat(chunks).toString();
-    };
-    const stdout = collect(child.stdout);
-    const stderr = collect(child.stderr);
     child.on("error", (error) => {
       clearTimeout(timer);
+      letGo();
       reject(error);
     });
     child.on("close", (code) => {
@@ -73,4 +80,26 @@ export function exec(program: string, args: readonly string[], options: ExecOpti
     child.stdin.on("error", () => undefined); // a child that exits without reading its input is its own business
     child.stdin.end(options.input ?? "");
   });
+}
+
+/** Reads a stream to its end; the function returned gives the text of its first `maxOutput` bytes. */
+function collect(stream: Readable, maxOutput: number, onOutput: ExecOptions["onOutput"]): () => string {
+  const chunks: Buffer[] = [];
+  const decoder = new StringDecoder();
+  let size = 0;
+  stream.on("data", (chunk: Buffer) => {
+    const text = onOutput ? decoder.write(chunk) : "";
+    if (text !== "") onOutput?.(text);
+    if (size < maxOutput) chunks.push(chunk.subarray(0, maxOutput - size));
+    size += chunk.length;
+  });
+  stream.on("end", () => {
+    const rest = decoder.end();
+    if (rest !== "") onOutput?.(rest);
+  });
+  return () => {
+    const whole = new StringDecoder();
+    const text = whole.write(Buffer.concat(chunks));
+    return size > maxOutput ? text : text + whole.end(); // a character that the bound cut in two is left out
+  };
 }
