@@ -1,18 +1,10 @@
 // Language hosts and plugins that a killed engine left behind. They work in the project's folder, and the engine that started
 // them is no longer their parent: nothing else looks like that, so nothing else is ever ended.
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
+import { readlinkSync, realpathSync } from "node:fs";
 import { basename } from "node:path";
+import { hasEnded, type ProcessStat, processArguments, processIds, processStat } from "./process";
 
-/** A process as /proc tells it (proc(5)). */
-interface Process {
-  readonly pid: number;
-  readonly parent: number;
-  /** Z: ended, and only waiting for its parent to notice. */
-  readonly state: string;
-  /** Name of the program, 15 characters at most. */
-  readonly name: string;
-  /** Clock ticks from boot to its start: with the pid it names a process for good. */
-  readonly started: string;
+interface Process extends ProcessStat {
   readonly args: readonly string[];
 }
 
@@ -31,7 +23,7 @@ export function endOrphans(projectDir: string): number[] {
 
 function orphansOf(projectDir: string): Process[] {
   const folder = realpathSync(projectDir);
-  const all = pids().flatMap((pid) => read(pid) ?? []);
+  const all = processIds().flatMap((pid) => read(pid) ?? []);
   const byPid = new Map(all.map((one) => [one.pid, one]));
   return all.filter((one) => isOurs(one) && folderOf(one.pid) === folder && !hasEngine(one, byPid));
 }
@@ -48,31 +40,9 @@ function hasEngine({ parent }: Process, byPid: ReadonlyMap<number, Process>): bo
   return above !== undefined && (above.name === "pulumi" || hasEngine(above, byPid));
 }
 
-function pids(): number[] {
-  try {
-    return readdirSync("/proc")
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number);
-  } catch {
-    return [];
-  }
-}
-
 function read(pid: number): Process | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name stands in brackets and may itself hold brackets and spaces.
-    const close = stat.lastIndexOf(")");
-    const fields = stat.slice(close + 2).split(" ");
-    const args = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return {
-      pid,
-      state: fields[0]!,
-      parent: Number(fields[1]),
-      name: stat.slice(stat.indexOf("(") + 1, close),
-      started: fields[19]!,
-      args,
-    };
+    return { ...processStat(pid), args: processArguments(pid) };
   } catch {
     return undefined; // gone meanwhile
   }
@@ -94,5 +64,5 @@ export function isEngine(pid: number): boolean {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   const found = read(pid);
-  return found === undefined || (found.state !== "Z" && found.name.startsWith("pulumi"));
+  return found === undefined || (!hasEnded(found) && found.name.startsWith("pulumi"));
 }

@@ -8,9 +8,10 @@ import { addressFromEnvironment, parseAddress } from "../lib/docker/address";
 import { EngineAnswerError, EngineTransport } from "../lib/docker/transport";
 import { messageOf, PlatformError } from "../lib/errors";
 import { childEnvironment, exec } from "../lib/exec";
+import { isAlive } from "../lib/process";
 import { type Layout, ownEngineHost } from "./layout";
 import { readMemory, remember } from "./memory";
-import { findByArgument, isAlive, startDetached, stop } from "./process";
+import { findByArgument, startDetached, stop } from "./process";
 import { compareVersions } from "./versions";
 
 const neededEngine = "23";

@@ -1,7 +1,7 @@
 // What `npm run local` remembers from run to run, in .local/memory.json: written by rename, read as empty when it is damaged.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { ProcessIdentity } from "./process";
+import type { ProcessIdentity } from "../lib/process";
 
 /** A program that was started here and is still meant to run. */
 interface Service extends ProcessIdentity {

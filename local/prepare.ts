@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { isAlive } from "../lib/process";
 import { type Engine, findEngine, requireRoot, runningOwnEngine, startEngine } from "./engine";
 import { processEnvironment } from "./environment";
 import { pushBase, pushProbe, pushTool, type ToolName, toolNames } from "./layers/push";
 import type { Layout } from "./layout";
 import { readMemory, remember } from "./memory";
-import { isAlive } from "./process";
 import { installedPlugin, installPlugin } from "./providers";
 import { choosePort, ensureRegistry } from "./registry";
 import { ownPins, portInStackFile, writeEnvironmentFile, writeStackFile } from "./stackFile";

@@ -1,52 +1,22 @@
-// Processes that outlive this one: started in a session of their own, known again by pid, start time and boot, so that
+// Processes that outlive this one: started in a session of their own, known again by what names them for good, so that
 // a number which the kernel gave to somebody else in the meantime is never taken for ours.
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Clock ticks between boot and the start of the process: field 22 of /proc/<pid>/stat (proc(5)). */
-  readonly started: string;
-  /** The kernel's boot id. */
-  readonly boot: string;
-}
-
-/** The identity of a living process; `undefined` when there is none, or only a zombie that nobody has reaped. */
-export function identify(pid: number, proc = "/proc"): ProcessIdentity | undefined {
-  try {
-    const stat = readFileSync(`${proc}/${pid}/stat`, "utf8");
-    // The second field is the program's name in brackets and may itself hold spaces and brackets.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const state = fields[0];
-    const started = fields[19];
-    if (started === undefined || state === "Z" || state === "X") return undefined;
-    return { pid, started, boot: readFileSync(`${proc}/sys/kernel/random/boot_id`, "utf8").trim() };
-  } catch {
-    return undefined;
-  }
-}
-
-/** True while the very process lives that was identified. */
-export function isAlive(identity: ProcessIdentity | undefined, proc = "/proc"): identity is ProcessIdentity {
-  if (identity === undefined) return false;
-  const now = identify(identity.pid, proc);
-  return now !== undefined && now.started === identity.started && now.boot === identity.boot;
-}
+import { identify, isAlive, type ProcessIdentity, processArguments, processIds } from "../lib/process";
 
 /** Living processes that have an argument for which `matches` holds. */
 export function findByArgument(matches: (argument: string) => boolean, proc = "/proc"): ProcessIdentity[] {
-  return readdirSync(proc)
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((name) => {
+  return processIds(proc)
+    .filter((pid) => {
       try {
-        return readFileSync(`${proc}/${name}/cmdline`, "utf8").split("\0").some(matches);
+        return pid !== process.pid && processArguments(pid, proc).some(matches);
       } catch {
-        return false;
+        return false; // gone meanwhile
       }
     })
-    .flatMap((name) => identify(Number(name), proc) ?? []);
+    .flatMap((pid) => identify(pid, proc) ?? []);
 }
 
 export interface DetachedOptions {

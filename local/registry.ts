@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "../lib/errors";
 import { childEnvironment } from "../lib/exec";
+import { isAlive, type ProcessIdentity } from "../lib/process";
 import type { Layout } from "./layout";
 import { readMemory, remember } from "./memory";
-import { findByArgument, isAlive, type ProcessIdentity, startDetached, stop } from "./process";
+import { findByArgument, startDetached, stop } from "./process";
 
 export const defaultPort = 5000;
 const identityHeader = "x-policy-platform";

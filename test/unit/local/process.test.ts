@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findByArgument, identify, isAlive, startDetached, stop } from "../../../local/process";
+import { identify, isAlive } from "../../../lib/process";
+import { findByArgument, startDetached, stop } from "../../../local/process";
 
 /** A /proc with one process: its name holds what would break a careless parser. */
 function fakeProc(pid: number, { state = "S", started = "4711", boot = "boot-1" } = {}): string {
