@@ -1,7 +1,7 @@
 // policychain:index:Copy: a whole graph, by digest, from one repository to another.
-import { PlatformError } from "../lib/errors";
 import { copyGraph, missingFrom } from "../lib/oci/copy";
 import type { Digest } from "../lib/oci/digest";
+import { isContentGone } from "../lib/oci/failures";
 import { parseRepository } from "../lib/oci/reference";
 import {
   containsUnknown,
@@ -59,8 +59,7 @@ async function makeSo(context: ResourceContext, inputs: Values): Promise<Values>
   try {
     await copyGraph(client, { from: source, to: target, digest, log: context.progress });
   } catch (error) {
-    const cleaned = error instanceof PlatformError && ["manifest-missing", "blob-missing"].includes(error.code);
-    throw cleaned ? candidateGone(from, digest, rebuild, error) : error;
+    throw isContentGone(error) ? candidateGone(from, digest, rebuild, error) : error;
   }
   return outputs;
 }

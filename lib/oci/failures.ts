@@ -1,6 +1,14 @@
 // What a registry's refusal means to a person: one error code for each kind, and which of them are worth another try.
 import { PlatformError } from "../errors";
 
+/** What the client throws for content that a registry lists and does not have. */
+const goneCodes: readonly string[] = ["manifest-missing", "blob-missing"];
+
+/** True for the error of content that is not in its registry, or not there any more. */
+export function isContentGone(error: unknown): error is PlatformError {
+  return error instanceof PlatformError && goneCodes.includes(error.code);
+}
+
 /** How long the other side asked to be left alone, in milliseconds. */
 export interface Transient {
   readonly retryAfter?: number;

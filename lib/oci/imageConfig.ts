@@ -1,6 +1,6 @@
 // What an image says about itself: its configuration, for linux/amd64 where it has several.
 import { PlatformError } from "../errors";
-import type { RegistryClient } from "./client";
+import type { ManifestAnswer, RegistryClient } from "./client";
 import type { Digest } from "./digest";
 import { type ManifestContent, readManifest } from "./manifest";
 import { isConfigType } from "./mediaTypes";
@@ -26,7 +26,16 @@ export async function imageManifest(
       fix: "check the digest, or push the image again",
     });
   }
-  const content = readManifest(answer.bytes, answer.mediaType);
+  return imageBehind(client, repository, answer);
+}
+
+/** The image of an answer: its own, or for an index its linux/amd64 one. */
+async function imageBehind(
+  client: RegistryClient,
+  repository: Repository,
+  { bytes, mediaType, digest }: ManifestAnswer,
+): Promise<ImageManifest> {
+  const content = readManifest(bytes, mediaType);
   if (content.kind === "manifest") return { ...content, digest };
   const child = content.manifests.find(({ platform }) => platform?.os === "linux" && platform.architecture === "amd64");
   if (child === undefined) {
@@ -39,14 +48,40 @@ export async function imageManifest(
   return imageManifest(client, repository, child.digest);
 }
 
-/** The labels of an image; none for an artifact, which has no image configuration. */
+/**
+ * The labels of an image; none for an artifact, which has no image configuration.
+ * Errors: `manifest-missing`, `blob-missing`, `platform-missing`, `manifest-malformed`.
+ */
 export async function imageLabels(
   client: RegistryClient,
   repository: Repository,
   digest: Digest,
 ): Promise<Record<string, string>> {
-  const { config } = await imageManifest(client, repository, digest);
+  return labelsOfImage(client, repository, await imageManifest(client, repository, digest));
+}
+
+/** {@link imageLabels} of a manifest that was read already: one request less. */
+export async function labelsOfAnswer(
+  client: RegistryClient,
+  repository: Repository,
+  answer: ManifestAnswer,
+): Promise<Record<string, string>> {
+  return labelsOfImage(client, repository, await imageBehind(client, repository, answer));
+}
+
+async function labelsOfImage(
+  client: RegistryClient,
+  repository: Repository,
+  { config, digest }: ImageManifest,
+): Promise<Record<string, string>> {
   if (!isConfigType(config.mediaType)) return {};
+  const malformed = (why: string) =>
+    new PlatformError("manifest-malformed", {
+      what: `the configuration of ${formatReference({ ...repository, digest })} ${why}`,
+      rule: "an image configuration is JSON by the OCI image specification",
+      fix: "push the image again with a current tool",
+    });
+  if (config.size > maxConfigBytes) throw malformed(`is larger than ${maxConfigBytes / 2 ** 20} MiB`);
   const bytes = await client.blob(repository, config.digest, maxConfigBytes);
   let labels: unknown;
   try {
@@ -54,13 +89,7 @@ export async function imageLabels(
   } catch {
     labels = undefined;
   }
-  if (typeof labels !== "object" || labels === null || Array.isArray(labels)) {
-    throw new PlatformError("manifest-malformed", {
-      what: `the configuration of ${formatReference({ ...repository, digest })} cannot be read`,
-      rule: "an image configuration is JSON by the OCI image specification",
-      fix: "push the image again with a current tool",
-    });
-  }
+  if (typeof labels !== "object" || labels === null || Array.isArray(labels)) throw malformed("cannot be read");
   return Object.fromEntries(
     Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );

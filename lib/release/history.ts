@@ -1,8 +1,9 @@
 // What a registry tells about releases: the images behind tags and digests, and the pins their labels name.
 import { PlatformError } from "../errors";
 import type { ManifestAnswer, RegistryClient } from "../oci/client";
-import { type Digest, isDigest } from "../oci/digest";
-import { imageLabels } from "../oci/imageConfig";
+import type { Digest } from "../oci/digest";
+import { isContentGone } from "../oci/failures";
+import { labelsOfAnswer } from "../oci/imageConfig";
 import type { Repository } from "../oci/reference";
 import { type Inputs, inputDigest, inputDigestLabel, inputsLabel, parseInputs } from "../pins/model";
 
@@ -20,13 +21,8 @@ export interface History {
   at(reference: string): Promise<ReleasedImage | undefined>;
 }
 
-/** A config blob holds our labels and the history of a base image; a larger one is not ours. */
-const maxConfigBytes = 4 * 1024 * 1024;
-
-/** What the client throws for content that a registry lists and does not have. */
-export const goneCodes: readonly string[] = ["manifest-missing", "blob-missing"];
-/** And for what is no image of ours: an index without linux/amd64, a document that is no manifest. */
-const unlabelledCodes: readonly string[] = [...goneCodes, "platform-missing", "manifest-malformed"];
+/** What is no image of ours: an index without linux/amd64, a document that is no manifest or no configuration. */
+const unlabelledCodes: readonly string[] = ["platform-missing", "manifest-malformed"];
 
 /** A history over one repository: two requests for each image, whatever the number of tags on it. */
 export function historyOf(client: RegistryClient, repository: Repository): History {
@@ -54,8 +50,7 @@ async function readImage(
   const { digest } = answer;
   const labels = await labelsOf(client, repository, answer);
   const document = labels[inputsLabel];
-  if (typeof document !== "string") return { digest };
-  const inputs = parsed(document);
+  const inputs = document === undefined ? undefined : parsed(document);
   // Both labels are ours or the image is foreign: half a forgery must not pass for a release.
   const named = inputs && inputDigest(inputs);
   return named !== undefined && labels[inputDigestLabel] === named
@@ -67,29 +62,14 @@ async function readImage(
 async function labelsOf(
   client: RegistryClient,
   repository: Repository,
-  { digest, bytes }: ManifestAnswer,
-): Promise<Readonly<Record<string, unknown>>> {
-  const manifest = parse(bytes);
+  answer: ManifestAnswer,
+): Promise<Readonly<Record<string, string>>> {
   try {
-    if (Array.isArray(manifest?.manifests)) return await imageLabels(client, repository, digest);
-    const config = manifest?.config as { digest?: unknown; size?: unknown } | undefined;
-    if (typeof config?.digest !== "string" || !isDigest(config.digest)) return {};
-    if (typeof config.size !== "number" || config.size > maxConfigBytes) return {};
-    const blob = parse(await client.blob(repository, config.digest, maxConfigBytes));
-    const labels = (blob?.config as { Labels?: unknown } | undefined)?.Labels;
-    return typeof labels === "object" && labels !== null ? (labels as Record<string, unknown>) : {};
+    return await labelsOfAnswer(client, repository, answer);
   } catch (error) {
-    if (error instanceof PlatformError && unlabelledCodes.includes(error.code)) return {};
+    const isUnlabelled = error instanceof PlatformError && unlabelledCodes.includes(error.code);
+    if (isUnlabelled || isContentGone(error)) return {};
     throw error;
-  }
-}
-
-function parse(bytes: Buffer): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(bytes.toString());
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
   }
 }
 

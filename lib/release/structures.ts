@@ -1,15 +1,14 @@
 // Compares the structure of policy repositories between two releases: old content from its layer image, new from the program.
 import type { Readable } from "node:stream";
-import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
+import { isContentGone } from "../oci/failures";
 import { readLayerFiles } from "../oci/layer";
 import type { Repository } from "../oci/reference";
 import { readTar } from "../oci/tarReader";
 import { editedRepositories, type StructureChanges } from "../pins/diff";
 import type { Inputs } from "../pins/model";
 import { type Files, structureChange } from "../pins/structure";
-import { goneCodes } from "./history";
 
 /** Where the content of policy repositories is. */
 export interface Contents {
@@ -52,7 +51,7 @@ async function filesOf(
       [...files].map(([path, content]) => [path.startsWith(root) ? path.slice(root.length) : path, content]),
     );
   } catch (error) {
-    if (error instanceof PlatformError && goneCodes.includes(error.code)) return undefined;
+    if (isContentGone(error)) return undefined;
     throw error;
   }
 }

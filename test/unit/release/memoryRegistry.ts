@@ -2,6 +2,7 @@
 import { PlatformError } from "../../../lib/errors";
 import type { RegistryClient } from "../../../lib/oci/client";
 import { type Digest, sha256 } from "../../../lib/oci/digest";
+import { configType, manifestType } from "../../../lib/oci/mediaTypes";
 import type { Repository } from "../../../lib/oci/reference";
 import { type Inputs, inputDigest, inputDigestLabel, inputsDocument, inputsLabel } from "../../../lib/pins/model";
 
@@ -21,7 +22,8 @@ export class MemoryRegistry {
   /** An image with these labels, not tagged; `salt` gives equal labels other bytes. */
   push(labels: Record<string, unknown>, salt = ""): Digest {
     const config = this.#put(JSON.stringify({ config: { Labels: labels }, salt }));
-    return this.put(JSON.stringify({ config: { digest: config.digest, size: config.bytes.length }, layers: [] }));
+    const descriptor = { mediaType: configType, digest: config.digest, size: config.bytes.length };
+    return this.put(JSON.stringify({ schemaVersion: 2, config: descriptor, layers: [] }));
   }
 
   /** Any manifest. */
@@ -63,7 +65,7 @@ export class MemoryRegistry {
         read(`manifest ${reference}`, () => {
           const digest = this.tags.get(reference) ?? (reference as Digest);
           const bytes = this.#content.get(digest);
-          return bytes && { digest, mediaType: "application/vnd.oci.image.manifest.v1+json", bytes };
+          return bytes && { digest, mediaType: manifestType, bytes };
         }),
       blob: (_repository: Repository, digest: Digest) =>
         read(`blob ${digest}`, () => {

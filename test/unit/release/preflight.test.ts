@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import { type Digest, shortDigest } from "../../../lib/oci/digest";
+import { configType } from "../../../lib/oci/mediaTypes";
 import { type Inputs, inputDigest, inputDigestLabel, inputsLabel } from "../../../lib/pins/model";
 import type { KnownRelease } from "../../../lib/release/known";
 import { type Preflight, type PreflightOptions, preflight } from "../../../lib/release/preflight";
@@ -297,7 +298,11 @@ describe("an image that was released by hand", () => {
       "null",
       "not json",
       '{"config":{"digest":"latest","size":1}}',
-      `{"config":{"digest":"${digestOf("x")}","size":9999999}}`,
+      JSON.stringify({
+        schemaVersion: 2,
+        config: { mediaType: configType, digest: digestOf("x"), size: 9_999_999 },
+        layers: [],
+      }),
     ];
     for (const manifest of manifests) {
       const registry = new MemoryRegistry();
