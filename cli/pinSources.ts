@@ -5,7 +5,7 @@ import { catalogued, defaultToolPath, memberIn } from "../config/catalogued";
 import { toolVersion } from "../config/grammar";
 import { valueAt } from "../config/issues";
 import { writtenIn } from "../config/load";
-import { quoted, setLine } from "../config/problems";
+import { quoted, removeLine, setLine } from "../config/problems";
 import type { RawConfiguration } from "../config/settings";
 import type { Edit } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";
@@ -82,10 +82,12 @@ export async function pinImage(
     tag,
     digest,
   } = parseReference(/@/.test(text) && !/@sha256:[0-9a-f]{64}$/.test(text) ? text.slice(0, text.indexOf("@")) : text);
-  const wanted =
-    version === undefined ? tag : old !== undefined && tag?.includes(old) ? tag.replace(old, version) : version;
+  const wanted = tagFor(version, { tag, old });
+  // A digest without a tag says nothing of other versions; it is the pin of the one that stands beside it.
+  if (digest !== undefined && tag === undefined && (version === undefined || version === old)) {
+    return [{ path: [...key], value: text }];
+  }
   if (wanted === undefined) {
-    if (digest !== undefined) return [{ path: [...key], value: text }];
     throw new PlatformError("pin-argument", {
       what: `${quoted(text)} has no tag`,
       rule: "an image's tag is resolved to its digest",
@@ -94,15 +96,33 @@ export async function pinImage(
   }
   const found = await client.resolve({ registry, path: repository }, wanted);
   if (!found) {
+    const byRelease = `${removeLine([...path, "image"], { stack })} && policy-platform pin ${path.join(".")} ${version} --stack ${stack}`;
+    const byDigest = setLine(key, `${registry}/${repository}@sha256:DIGEST`, { stack });
     throw new PlatformError("tag-missing", {
       what: `${registry}/${repository} has no tag ${quoted(wanted)}`,
       rule: "an image's tag is resolved to its digest",
-      fix: "name a tag that is there",
+      fix:
+        path[0] === "tools" && version !== undefined
+          ? `take the tool from its release: ${byRelease}`
+          : `name a tag that is there, or give the digest: ${byDigest}`,
     });
   }
   return [
     { path: [...key], value: formatReference({ registry, path: repository, tag: wanted, digest: found.digest }) },
   ];
+}
+
+/** The tag to look for: a tool's version as the present tag writes it (`v1.2.3-alpine`), else what was asked for. */
+function tagFor(
+  version: string | undefined,
+  { tag, old }: { readonly tag?: string; readonly old?: string },
+): string | undefined {
+  if (version === undefined) return tag;
+  if (tag === undefined || old === undefined) return version;
+  // Whole numbers only: 1.2 does not stand in 11.2.3.
+  const of = (text: string) => new RegExp(`(?<![\\d.])${text.replace(/\W/g, "\\$&")}(?![\\d.])`);
+  if (of(version).test(tag)) return tag;
+  return of(old).test(tag) ? tag.replace(of(old), version) : version;
 }
 
 function versionFor({ version, path, stack }: Lookup, old: string | undefined): string {

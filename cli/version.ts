@@ -23,20 +23,23 @@ export async function version(place: Place, output: Output): Promise<number> {
   narrate("doing", `reading ${repositoryNames(settings.registry).releases(settings.image.name)}`);
   const found = await preflightRelease(settings, { inputs, folders }, { stack, state: () => resourcesOf(place) });
 
-  const { last, reason, changes } = found;
+  if (found.taken) throw found.taken;
+  const { last, required, reason } = found;
+  // Those of `changes` are against the release before the next version: of what was released, while nothing changed since.
+  const entries = required === "none" ? [] : found.changes.entries;
   const data = {
     stack,
     ...(last && { last: { version: last.version, digest: last.digest } }),
     next: found.version,
-    required: changes.required,
+    required,
     reason,
-    changes: changes.entries,
+    changes: entries,
   };
   answer(output, data, [
     `last      ${last ? `${last.version} ${last.digest}` : "no release yet"}`,
-    `required  ${changes.required}`,
+    `required  ${required}`,
     `next      ${found.version}`,
-    ...changes.entries.map(({ text }) => `  ${text}`),
+    ...entries.map(({ text }) => `  ${text}`),
   ]);
   narrate("done", reason);
   return exitCodes.ok;

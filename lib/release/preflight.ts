@@ -36,6 +36,8 @@ export interface Preflight {
   readonly version: string;
   /** One line: `v1.0.0 → v1.0.1 (policy update)`. */
   readonly reason: string;
+  /** The step from the last release that the pins of now require; `none` while they are equal. */
+  readonly required: Step;
   /** For people: one line for each pin that changed since the last release, then what is wrong with its tag, then the reason. */
   readonly lines: readonly string[];
   /** The highest version there is. */
@@ -110,6 +112,7 @@ export async function preflight(client: RegistryClient, options: PreflightOption
   return {
     version,
     reason,
+    required: decision.required,
     lines: [...(changes ?? []).map(({ text }) => text), ...(last ? tagLine(last, tagged) : []), reason],
     ...(last ? { last } : {}),
     ...(image && (await history.at(image.digest)) ? { image: { digest: image.digest } } : {}),

@@ -5,16 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { parse } from "yaml";
-import { RegistryClient } from "../../../lib/oci/client";
-import { dockerCredentials } from "../../../lib/oci/credentials";
-import { sha256 } from "../../../lib/oci/digest";
-import { layerImage, pushLayerImage } from "../../../lib/oci/layer";
-import { parseRepository } from "../../../lib/oci/reference";
-import { dockerConfig, startRegistry, type TestRegistry } from "../../support/registry";
-import { type ScriptedServer, startScriptedServer } from "../../support/scriptedServer";
-import { tarball } from "../../support/tarball";
-import { makeProject } from "../config/valid";
-import { run } from "./run";
+import { RegistryClient } from "../../lib/oci/client";
+import { dockerCredentials } from "../../lib/oci/credentials";
+import { sha256 } from "../../lib/oci/digest";
+import { layerImage, pushLayerImage } from "../../lib/oci/layer";
+import { parseRepository } from "../../lib/oci/reference";
+import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
+import { type ScriptedServer, startScriptedServer } from "../support/scriptedServer";
+import { tarball } from "../support/tarball";
+import { run } from "../unit/cli/run";
+import { makeProject } from "../unit/config/valid";
 
 const binary = "#!/bin/sh\necho tool 2.0.0\n";
 const hexOf = (bytes: string | Buffer) => sha256(bytes).slice("sha256:".length);
@@ -174,6 +174,50 @@ config:
   policy-platform:tools: {yq: {version: "4.60.0", image: "${registry.host}/tools/yq:v4.60.0@${layer}"}}
 `,
     );
+  });
+
+  it("takes a tag that names the version already as it is written", async () => {
+    const { tools, pin } = project(`config:
+  policy-platform:tools: {yq: {version: "4.54.1", image: "${registry.host}/tools/yq:v4.60.0"}}
+`);
+    assert.equal((await pin("yq", "4.60.0")).code, 0);
+    assert.deepEqual(tools().yq, { version: "4.60.0", image: `${registry.host}/tools/yq:v4.60.0@${layer}` });
+  });
+
+  it("leaves a tool that is pinned by its digest alone, and says how another version of it is had", async () => {
+    const { text, tools, pin, file } = project(`config:
+  policy-platform:mirrors: {"github.com": "http://${server.host}/mirror"}
+  policy-platform:tools:
+    yq:
+      version: "4.54.1"
+      image: "${registry.host}/tools/yq@${layer}"
+`);
+    const before = text();
+    for (const argv of [["yq"], ["yq", "4.54.1"]]) {
+      const { code, stderr } = await pin(...argv);
+      assert.deepEqual([code, stderr.split("\n").at(-2)], [0, "✔ tools.yq was pinned already"]);
+    }
+    const { code, data } = await pin("yq", "4.55.0", "-o", "json");
+    assert.equal(code, 1);
+    assert.deepEqual(data.error, {
+      code: "tag-missing",
+      what: `${registry.host}/tools/yq has no tag "4.55.0"`,
+      rule: "an image's tag is resolved to its digest",
+      fix: "take the tool from its release: pulumi config rm --path 'policy-platform:tools.yq.image' --stack dev && policy-platform pin tools.yq 4.55.0 --stack dev",
+    });
+    assert.equal(text(), before);
+
+    writeFileSync(file, before.replace(/ +image: .*\n/, "")); // what the first of the two commands does
+    server.answer(() => ({ body: binary }));
+    assert.equal((await pin("tools.yq", "4.55.0")).code, 0);
+    assert.deepEqual(tools().yq, {
+      version: "4.55.0",
+      release: {
+        url: "https://github.com/mikefarah/yq/releases/download/v4.55.0/yq_linux_amd64",
+        sha256: hexOf(binary),
+        digest: layer,
+      },
+    });
   });
 
   it("computes what a file of a foreign image becomes", async () => {

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { RegistryClient } from "../../lib/oci/client";
+import { type Digest, sha256 } from "../../lib/oci/digest";
+import { folderLayerImage, pushLayerImage } from "../../lib/oci/layer";
+import { parsePinned, parseRepository, type Repository } from "../../lib/oci/reference";
+import type { Inputs } from "../../lib/pins/model";
+import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
+import { run } from "../unit/cli/run";
+import { makeProject, pinned } from "../unit/config/valid";
+import { labelsFor } from "../unit/release/memoryRegistry";
+
+/** An image of these pins under a version, as a release leaves it. */
+async function pushRelease(
+  client: RegistryClient,
+  releases: Repository,
+  { version, inputs }: { version: string; inputs: Inputs },
+): Promise<Digest> {
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const config = Buffer.from(
+    JSON.stringify({ architecture: "amd64", os: "linux", config: { Labels: labelsFor(inputs) } }),
+  );
+  const descriptor = { digest: sha256(config), size: config.length };
+  await client.pushBlob(releases, descriptor, { bytes: config });
+  const described = { mediaType: "application/vnd.oci.image.config.v1+json", ...descriptor };
+  const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config: described, layers: [] }));
+  return client.putManifest(releases, version, manifest, mediaType);
+}
+
+describe("policy-platform version", () => {
+  let registry: TestRegistry;
+  let closed: TestRegistry;
+  let path: string | undefined;
+  before(async () => {
+    [registry, closed] = await Promise.all([startRegistry(), startRegistry({ basic: true })]);
+    path = process.env.PATH;
+    process.env.PATH = "/nowhere"; // no engine: the registry alone is believed
+  });
+  after(async () => {
+    process.env.PATH = path;
+    await Promise.all([registry.stop(), closed.stop()]);
+  });
+
+  function project(host: string, more = "") {
+    const { folder } = projectAt(host, more);
+    return (...argv: string[]) => run("version", "--stack", "dev", "--cwd", folder, ...argv);
+  }
+
+  function projectAt(host: string, more = "") {
+    const folder = makeProject();
+    writeFileSync(join(folder, "Pulumi.yaml"), "name: policy-platform\n");
+    writeFileSync(
+      join(folder, "Pulumi.dev.yaml"),
+      `config:
+  policy-platform:registry: {address: "${host}"}
+  policy-platform:base: {image: "${pinned("layers/base")}"}
+  policy-platform:policies: {security-policy: {folder: policies/security-policy}}
+${more}`,
+    );
+    return { folder };
+  }
+
+  it("says that nothing was released yet, and which version comes first", async () => {
+    const { code, stdout, stderr } = await project(registry.host)();
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, "last      no release yet\nrequired  first\nnext      v1.0.0\n");
+    assert.match(stderr, /the stack's state was not read \(no command pulumi\)/);
+  });
+
+  it("answers programs", async () => {
+    const { data } = await project(registry.host)("-o", "json");
+    const { reason, ...rest } = data;
+    assert.deepEqual(rest, { stack: "dev", next: "v1.0.0", required: "first", changes: [] });
+    assert.equal(typeof reason, "string");
+  });
+
+  describe("of a stack that has released", () => {
+    let folder: string;
+    const released: { digest?: string } = {};
+    const ask = async (...argv: string[]) => run("version", "--stack", "dev", "--cwd", folder, ...argv);
+
+    before(async () => {
+      ({ folder } = projectAt(registry.host));
+      const layer = await folderLayerImage(join(folder, "policies/security-policy"), { at: "/repos/security-policy" });
+      const client = new RegistryClient();
+      await pushLayerImage(client, parseRepository(`${registry.host}/layers/repositories/security-policy`), layer);
+      released.digest = await pushRelease(client, parseRepository(`${registry.host}/releases/policy-platform`), {
+        version: "v1.0.0",
+        inputs: {
+          format: 1,
+          base: parsePinned(pinned("layers/base")).digest,
+          image: { user: "65532:65532" },
+          repositories: { "security-policy": { digest: layer.digest } },
+          tools: {},
+        },
+      });
+    });
+
+    it("asks for no step while nothing changed", async () => {
+      const { code, stdout, stderr } = await ask();
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, `last      v1.0.0 ${released.digest}\nrequired  none\nnext      v1.0.0\n`);
+      assert.match(stderr, /✔ v1\.0\.0 \(unchanged\)\n$/);
+    });
+
+    it("says which step an edit asks for, and why", async () => {
+      const file = join(folder, "policies/security-policy/a.yaml");
+      const before = readFileSync(file);
+      try {
+        writeFileSync(file, "a: 2\n");
+        const { code, stdout, stderr } = await ask();
+        assert.equal(code, 0, stderr);
+        const lines = stdout.trimEnd().split("\n");
+        assert.deepEqual(lines.slice(0, 3), [
+          `last      v1.0.0 ${released.digest}`,
+          "required  patch",
+          "next      v1.0.1",
+        ]);
+        assert.equal(lines.length, 4);
+        assert.match(lines[3]!, /^ {2}policies security-policy: [0-9a-f]{12} → [0-9a-f]{12} \(policy update\)$/);
+        assert.match(stderr, /✔ v1\.0\.0 → v1\.0\.1 \(policy update\)\n$/);
+        const { data } = await ask("-o", "json");
+        assert.deepEqual(
+          [data.required, data.next, data.last],
+          ["patch", "v1.0.1", { version: "v1.0.0", ...released }],
+        );
+      } finally {
+        writeFileSync(file, before);
+      }
+    });
+
+    it("refuses a version that other pins have, and names the next free one", async () => {
+      const other = projectAt(registry.host, "  policy-platform:version: v1.0.0\n").folder;
+      writeFileSync(join(other, "policies/security-policy/a.yaml"), "a: 3\n");
+      const { code, data } = await run("version", "--stack", "dev", "--cwd", other, "-o", "json");
+      assert.equal(code, 1);
+      const { error } = data as { error: { code: string; fix: string } };
+      assert.deepEqual(
+        [error.code, error.fix],
+        ["version-taken", "take the next free one: pulumi config set policy-platform:version v1.0.1"],
+      );
+    });
+  });
+
+  it("fails when the registry cannot be read, and never takes that for no release", async () => {
+    const { code, data } = await project("127.0.0.1:1")("-o", "json");
+    assert.equal(code, 1);
+    assert.equal((data.error as { code: string }).code, "registry-unavailable");
+  }).timeout(90_000);
+
+  it("reads a closed registry with the credentials of the docker config", async () => {
+    const { DOCKER_CONFIG } = process.env;
+    try {
+      process.env.DOCKER_CONFIG = "/nowhere";
+      const refused = await project(closed.host)("-o", "json");
+      assert.equal((refused.data.error as { code: string }).code, "registry-unauthorized");
+      process.env.DOCKER_CONFIG = dockerConfig(closed.host);
+      const { code, stderr } = await project(closed.host)();
+      assert.equal(code, 0, stderr);
+    } finally {
+      if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
+      else process.env.DOCKER_CONFIG = DOCKER_CONFIG;
+    }
+  });
+
+  it("needs a valid configuration and every digest", async () => {
+    const invalid = await project(registry.host, "  policy-platform:versoin: auto\n")("-o", "json");
+    assert.equal(invalid.code, 2);
+    assert.equal((invalid.data.error as { problems: unknown[] }).problems.length, 1);
+    const release = `{version: "4.54.1", release: {url: "https://example.com/yq", sha256: "${"a".repeat(64)}"}}`;
+    const unpinned = await project(registry.host, `  policy-platform:tools: {yq: ${release}}\n`)();
+    assert.equal(unpinned.code, 2);
+    assert.match(unpinned.stderr, /the layer image digest of yq is not pinned; .*; policy-platform pin yq --stack dev/);
+  });
+});
