@@ -1,10 +1,15 @@
 // The user's cache folder, and files that appear in it whole or not at all.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { PlatformError } from "./errors";
+import { diskFull, isDiskFull } from "./diskFull";
+
+/** Milliseconds after which an unfinished file is nobody's any more. */
+const abandonedAfter = 24 * 60 * 60 * 1000;
+const unfinished = /^\.\d+\.[0-9a-f]{16}\.part$/;
 
 /** `$XDG_CACHE_HOME/policy-platform/…`, else `~/.cache/policy-platform/…`; nothing is created. A relative XDG_CACHE_HOME is ignored, as its specification says. */
 export function cacheFolder(...segments: readonly string[]): string {
@@ -14,7 +19,7 @@ export function cacheFolder(...segments: readonly string[]): string {
 
 /**
  * Lets `write` make a file (or folder) under a temporary name beside `path`, then renames it: whoever finds `path` finds it
- * whole, also after a kill or a power cut. A failed write leaves nothing. Error: `cache-full`.
+ * whole, also after a kill or a power cut. A failed write leaves nothing, and what killed ones left goes after a day. Error: `disk-full`.
  */
 export async function writeByRename(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   await writeNamed(dirname(path), async (temporary) => {
@@ -28,6 +33,7 @@ export async function writeNamed(folder: string, write: (temporary: string) => P
   const temporary = join(folder, `.${process.pid}.${randomBytes(8).toString("hex")}.part`);
   try {
     await mkdir(folder, { recursive: true });
+    await dropUnfinished(folder);
     const path = join(folder, await write(temporary));
     const file = await open(temporary, "r");
     await file.sync().finally(() => file.close());
@@ -35,16 +41,29 @@ export async function writeNamed(folder: string, write: (temporary: string) => P
     return path;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
+    throw isDiskFull(error) ? diskFull(folder, error) : error;
+  }
+}
+
+/**
+ * Moves a folder that was made whole to its place; where somebody else was first, theirs stays and ours goes. `mark` is a
+ * file that every whole one has: a folder without it was damaged by hand and is replaced.
+ */
+export async function placeFolder(temporary: string, folder: string, mark: string): Promise<void> {
+  if (existsSync(folder) && !existsSync(join(folder, mark))) await rm(folder, { recursive: true, force: true });
+  try {
+    await rename(temporary, folder);
+  } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
-    throw new PlatformError(
-      "cache-full",
-      {
-        what: `no space left in ${folder}`,
-        rule: "downloads and builds are kept in the cache folder",
-        fix: "free space there, or set XDG_CACHE_HOME to a folder on another disk",
-      },
-      { cause: error },
-    );
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function dropUnfinished(folder: string): Promise<void> {
+  for (const name of (await readdir(folder)).filter((entry) => unfinished.test(entry))) {
+    const path = join(folder, name);
+    const changed = await stat(path).catch(() => undefined);
+    if (changed && Date.now() - changed.mtimeMs > abandonedAfter) await rm(path, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,7 @@
 // The command behind `npm run local`, `local:status`, `local:down` and `local:clean`; started by start.mjs, which has seen to
 // Node, the packages and the lock.
 import { parseArgs } from "node:util";
+import { diskFull, isDiskFull } from "../lib/diskFull";
 import { messageOf, PlatformError } from "../lib/errors";
 import { runningOwnEngine } from "./engine";
 import { type Layout, layoutOf } from "./layout";
@@ -93,13 +94,8 @@ async function status(layout: Layout): Promise<number> {
 
 /** A full disk can show anywhere. */
 function explain(error: unknown): unknown {
-  const { code, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
-  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
-  return new PlatformError("disk-full", {
-    what: `no space is left${path ? ` for ${dest ?? path}` : " on the disk"}`,
-    rule: "the local stack needs room in the checkout's .local and in the cache folder",
-    fix: "free some and run it again: what was written so far is used or made anew",
-  });
+  const { path, dest } = error as NodeJS.ErrnoException & { dest?: string };
+  return isDiskFull(error) ? diskFull(dest ?? path ?? "what this run writes", error) : error;
 }
 
 class Interrupted extends Error {}

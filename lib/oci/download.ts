@@ -28,7 +28,7 @@ export interface DownloadOptions {
 /**
  * The path of a file with the given checksum, which is also its name there: from the cache (checked again: a disk may lie),
  * else downloaded, checked and renamed into place. No credential is ever sent. Errors: `download-refused` (address, redirect), `download-missing` (404, 410),
- * `download-failed`, `download-not-a-file` (a web page), `download-too-large`, `checksum-mismatch`, `cache-full`.
+ * `download-failed`, `download-not-a-file` (a web page), `download-too-large`, `checksum-mismatch`, `disk-full`.
  */
 export async function download(url: string, options: DownloadOptions): Promise<string> {
   const { sha256, to, log } = options;

@@ -1,10 +1,11 @@
 // The base image of the local stack: bash, a shell, core utilities, curl and CA certificates out of Debian packages, as one
 // gzipped layer. Nothing of the packages is executed, so what their scripts would do is done here.
 import { existsSync } from "node:fs";
-import { lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
+import { placeFolder } from "../../lib/cache";
 import { canonicalJson } from "../../lib/canonicalJson";
 import { exec } from "../../lib/exec";
 import { sha256 } from "../../lib/oci/digest";
@@ -32,6 +33,8 @@ const dropped =
   /^(usr\/share\/(doc|man|info|locale|lintian|bash-completion|menu|common-licenses|doc-base|bug)|var\/(cache|log)|usr\/lib\/[^/]+\/gconv)(\/|$)/;
 /** Raise it when the code below makes other bytes of the same facts: both are in the cache's key. */
 const recipe = 1;
+/** Written last. */
+const baseMark = "packages.json";
 
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const files: Readonly<Record<string, string>> = {
@@ -85,12 +88,12 @@ export function baseFolder(layout: Layout, release = debianRelease()): string {
 }
 
 export async function readBase(folder: string): Promise<Base | undefined> {
-  if (!existsSync(folder)) return undefined;
+  if (!existsSync(join(folder, baseMark))) return undefined;
   return {
     layer: join(folder, "layer.tar.gz"),
     config: join(folder, "config.json"),
     manifest: join(folder, "manifest.json"),
-    packages: JSON.parse(await readFile(join(folder, "packages.json"), "utf8")),
+    packages: JSON.parse(await readFile(join(folder, baseMark), "utf8")),
   };
 }
 
@@ -111,10 +114,9 @@ export async function makeBase(layout: Layout, apt: PrivateApt): Promise<Base> {
     await writeFile(join(temporary, "config.json"), image.config);
     await writeFile(join(temporary, "manifest.json"), image.manifest);
     const versions = Object.fromEntries(downloaded.map(({ name, version }) => [name, version]));
-    await writeFile(join(temporary, "packages.json"), `${canonicalJson(versions)}\n`);
+    await writeFile(join(temporary, baseMark), `${canonicalJson(versions)}\n`);
     await rm(root, { recursive: true });
-    await rm(folder, { recursive: true, force: true });
-    await rename(temporary, folder);
+    await placeFolder(temporary, folder, baseMark);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }

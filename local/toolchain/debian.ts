@@ -1,10 +1,12 @@
 // Debian packages without installing them: apt with lists and archives of its own (the machine's sources, keys and proxies
 // apply), so nothing on the machine changes and no root is needed. apt checks every byte against the signed lists.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { placeFolder } from "../../lib/cache";
+import { diskFull, saysDiskFull } from "../../lib/diskFull";
 import { PlatformError } from "../../lib/errors";
-import { exec } from "../../lib/exec";
+import { type ExecOptions, type ExecResult, exec } from "../../lib/exec";
 import type { Layout } from "../layout";
 import { networkEnvironment } from "./network";
 
@@ -23,9 +25,13 @@ export function hasApt(): boolean {
 }
 
 /** Which release the machine's sources are of: `debian-bookworm`. */
-export function debianRelease(osRelease = readFileSync("/etc/os-release", "utf8")): string {
+export function debianRelease(osRelease = readOsRelease()): string {
   const value = (key: string) => new RegExp(`^${key}="?([a-z0-9.]+)"?$`, "m").exec(osRelease)?.[1];
   return `${value("ID") ?? "debian"}-${value("VERSION_CODENAME") ?? "unknown"}`;
+}
+
+function readOsRelease(): string {
+  return existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
 }
 
 /** apt for one run of the command: the lists are fetched at the first use, all is removed by `close`. */
@@ -73,7 +79,7 @@ export class PrivateApt {
     await this.#apt(["update"], this.#folder);
   }
 
-  #apt(args: readonly string[], cwd: string) {
+  #apt(args: readonly string[], cwd: string): Promise<ExecResult> {
     const options = [
       `Dir::State::lists=${this.#folder}/lists/`,
       `Dir::State::status=${this.#folder}/status`,
@@ -87,9 +93,9 @@ export class PrivateApt {
       // Without it apt adds every essential package to what is asked for.
       "pkgCacheGen::ForceEssential=,",
     ].flatMap((option) => ["-o", option]);
-    return exec("apt-get", ["-q", ...options, ...args], {
+    return run("apt-get", ["-q", ...options, ...args], {
       cwd,
-      env: { ...networkEnvironment(), DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
+      env: { ...networkEnvironment(), DEBIAN_FRONTEND: "noninteractive" },
       timeout: aptTimeout,
       signal: this.signal,
     });
@@ -98,7 +104,7 @@ export class PrivateApt {
 
 /** Unpacks one package's files into `folder`. */
 export async function unpack(file: string, folder: string): Promise<void> {
-  const result = await exec("dpkg-deb", ["-x", file, folder]);
+  const result = await run("dpkg-deb", ["-x", file, folder]);
   if (result.code !== 0) throw aptFailed(file, result.stderr);
 }
 
@@ -117,8 +123,7 @@ export async function debianProgram(
   const temporary = `${folder}.${process.pid}.tmp`;
   await rm(temporary, { recursive: true, force: true });
   await unpack(downloaded!.file, temporary);
-  await rm(folder, { recursive: true, force: true });
-  await rename(temporary, folder);
+  await placeFolder(temporary, folder, path);
   return { file: join(folder, path), outcome: `Debian's package ${downloaded!.version}` };
 }
 
@@ -131,9 +136,27 @@ function findCached(layout: Layout, name: string, path: string): string | undefi
 }
 
 async function describePackage(file: string): Promise<DebianPackage> {
-  const { stdout } = await exec("dpkg-deb", ["-f", file, "Package", "Version"]);
+  const { stdout } = await run("dpkg-deb", ["-f", file, "Package", "Version"]);
   const field = (key: string) => new RegExp(`^${key}: (.+)$`, "m").exec(stdout)?.[1] ?? "";
   return { file, name: field("Package"), version: field("Version") };
+}
+
+/** Errors: `apt-missing`, `disk-full`. */
+async function run(program: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+  const env = { ...options.env, LC_ALL: "C" };
+  const result = await exec(program, args, { ...options, env }).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === "ENOENT" ? aptMissing(program) : error;
+  });
+  if (result.code !== 0 && saysDiskFull(result.stderr)) throw diskFull("the Debian packages in the cache folder");
+  return result;
+}
+
+function aptMissing(program: string): PlatformError {
+  return new PlatformError("apt-missing", {
+    what: `${program} cannot be run on this machine`,
+    rule: "the local base is made of Debian packages, unless base.image in Pulumi.local.yaml names another one",
+    fix: "name a base with bash and a shell by digest as policy-platform:base.image in Pulumi.local.yaml (a copy of local/Pulumi.local.template.yaml when it is absent) and run it again",
+  });
 }
 
 function aptFailed(what: string, stderr: string): PlatformError {

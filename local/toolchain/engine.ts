@@ -1,7 +1,9 @@
 // Pulumi's engine and its Node language host: the official release where it can be reached, else built from Go modules.
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { placeFolder } from "../../lib/cache";
+import { diskFull, saysDiskFull } from "../../lib/diskFull";
 import { PlatformError } from "../../lib/errors";
 import { exec } from "../../lib/exec";
 import { download } from "../../lib/oci/archive";
@@ -48,15 +50,16 @@ export async function fetchOfficial(layout: Layout, step: Step, release = offici
   await mkdir(temporary, { recursive: true });
   try {
     const args = ["-xzf", archive, "-C", temporary, "--strip-components=1", "--no-same-owner"];
-    const unpacked = await exec("tar", args, { signal: step.signal });
+    const unpacked = await exec("tar", args, { env: { LC_ALL: "C" }, signal: step.signal });
+    if (saysDiskFull(unpacked.stderr)) throw diskFull(folder);
     if (unpacked.code !== 0 || !existsSync(join(temporary, "pulumi"))) {
       throw new PlatformError("release-malformed", {
         what: `${release.url} cannot be unpacked: ${unpacked.stderr.trim() || "it holds no pulumi"}`,
         rule: "the release is a gzipped tar with the engine in it",
-        fix: "free some disk and run it again",
+        fix: "look into the archive: the pinned checksum says that it is what was released",
       });
     }
-    await rename(temporary, folder);
+    await placeFolder(temporary, folder, "pulumi");
     await rm(archive, { force: true });
   } finally {
     await rm(temporary, { recursive: true, force: true });

@@ -1,8 +1,10 @@
 // Builds programs from Go modules into the cache folder: pinned by go.sum, in a build cache of their own, moved into
 // place by rename.
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { cacheFolder, placeFolder } from "../../lib/cache";
+import { diskFull, saysDiskFull } from "../../lib/diskFull";
 import { PlatformError } from "../../lib/errors";
 import { exec } from "../../lib/exec";
 import type { Layout } from "../layout";
@@ -94,7 +96,7 @@ export async function build(name: ProgramName, { layout, go, step }: BuildOption
       });
       if (result.code !== 0) throw buildFailed(name, result.stderr);
     }
-    await rename(temporary, folder);
+    await placeFolder(temporary, folder, Object.keys(program.binaries).at(-1)!);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
@@ -147,13 +149,7 @@ function temporaryFolder(layout: Layout): string {
 }
 
 function buildFailed(name: ProgramName, stderr: string): PlatformError {
-  if (/no space left on device/.test(stderr)) {
-    return new PlatformError("cache-full", {
-      what: `no space is left to build ${name} ${programOf(name).version}`,
-      rule: "programs are built in the cache folder, which takes up to 13 GB while it lasts",
-      fix: "free space there, or set XDG_CACHE_HOME to a folder on another disk, and run it again",
-    });
-  }
+  if (saysDiskFull(stderr)) return diskFull(`the build of ${name} ${programOf(name).version} in ${cacheFolder()}`);
   const tail = stderr.trim().split("\n").slice(-6).join("\n    ");
   const offline = /dial tcp|no such host|connection refused|i\/o timeout|TLS handshake|proxyconnect/.test(stderr);
   return new PlatformError("build-failed", {

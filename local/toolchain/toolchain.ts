@@ -1,8 +1,10 @@
 // The programs of the local stack, each had once a run and only when something asks for it.
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { link, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { link, mkdir, readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { cacheFolder } from "../../lib/cache";
+import { cacheFolder, placeFolder } from "../../lib/cache";
+import { PlatformError } from "../../lib/errors";
 import { exec } from "../../lib/exec";
 import { requireRoot } from "../engine";
 import type { Layout } from "../layout";
@@ -122,11 +124,13 @@ export class Toolchain {
     if (!missing) return step.outcome("there already");
     requireRoot("building one needs a C compiler and libseccomp");
     const env = { ...networkEnvironment(), DEBIAN_FRONTEND: "noninteractive" };
-    const apt = (args: string[]) => exec("apt-get", args, { env, timeout: 10 * 60_000, signal: step.signal });
+    const apt = (args: string[]) =>
+      exec("apt-get", args, { env, timeout: 10 * 60_000, signal: step.signal }).catch((error) => {
+        throw error.code === "ENOENT" ? compilerMissing("apt-get cannot be run") : error;
+      });
     await apt(["update"]);
     const installed = await apt(["install", "--yes", "--no-install-recommends", ...compilerPackages]);
-    if (installed.code !== 0)
-      throw new Error(`apt-get install ${compilerPackages.join(" ")}: ${installed.stderr.trim()}`);
+    if (installed.code !== 0) throw compilerMissing(installed.stderr.trim().split("\n").slice(-3).join(" "));
     step.outcome(`installed ${compilerPackages.join(", ")}`);
   }
 
@@ -141,17 +145,25 @@ export class Toolchain {
 }
 
 /** One folder of links to the files of several: the engine warns at each command when its language host is not beside it. */
-async function joined(folders: readonly string[]): Promise<string> {
+export async function joined(folders: readonly string[]): Promise<string> {
   const parts = folders.map((folder) => basename(folder).split("-").at(-1));
   const target = join(dirname(folders[0]!), `engine-${parts.join("-")}`);
   if (existsSync(target)) return target;
-  const temporary = `${target}.${process.pid}.tmp`;
+  const temporary = `${target}.${randomBytes(4).toString("hex")}.${process.pid}.tmp`;
   await mkdir(temporary, { recursive: true });
   for (const folder of folders) {
     for (const name of await readdir(folder)) await link(join(folder, name), join(temporary, name));
   }
-  await rename(temporary, target);
+  await placeFolder(temporary, target, "pulumi");
   return target;
+}
+
+function compilerMissing(reason: string): PlatformError {
+  return new PlatformError("compiler-missing", {
+    what: `${compilerPackages.join(", ")} cannot be installed: ${reason}`,
+    rule: "where no Docker engine can be used one is built, which takes a C compiler and libseccomp",
+    fix: "install them, or set DOCKER_HOST to an engine of this machine, and run it again",
+  });
 }
 
 /** Removes what killed runs left half-made: a temporary name whose process is gone is nobody's. */

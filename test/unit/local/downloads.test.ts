@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -14,12 +14,16 @@ import {
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { PlatformError } from "../../../lib/errors";
+import { download } from "../../../lib/oci/archive";
 import { type Layout, layoutOf } from "../../../local/layout";
 import { installedPlugin, installPlugin } from "../../../local/providers";
 import type { Step } from "../../../local/steps";
+import { PrivateApt, unpack } from "../../../local/toolchain/debian";
 import { fetchOfficial } from "../../../local/toolchain/engine";
+import { joined } from "../../../local/toolchain/toolchain";
+import { refused } from "../../support/refused";
 
 /** A checkout with a cache of its own. */
 function checkout(): { dir: string; layout: Layout } {
@@ -104,6 +108,92 @@ describe("the official engine", () => {
       readdirSync(made.layout.cache.programs).filter((name) => name !== "downloads"),
       [],
     );
+  });
+});
+
+describe("a disk that is full", () => {
+  let dir: string;
+  let small: string;
+  let server: Server;
+  let archive: Buffer;
+  beforeEach(async function () {
+    dir = mkdtempSync(join(tmpdir(), "full-"));
+    small = join(dir, "small");
+    mkdirSync(small);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", small], { stdio: "pipe" });
+    } catch {
+      rmSync(dir, { recursive: true });
+      return this.skip(); // mounting needs root
+    }
+    server = createServer((_request, answer) => answer.end(archive));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  });
+  afterEach(() => {
+    server?.close();
+    if (existsSync(small)) execFileSync("umount", [small]);
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const url = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}/pulumi.tar.gz`;
+  const digest = () => createHash("sha256").update(archive).digest("hex");
+  const left = () => readdirSync(small, { recursive: true }).filter((name) => /part|tmp/.test(`${name}`));
+
+  it("ends a download with one sentence and leaves nothing of it", async () => {
+    archive = Buffer.alloc(2_000_000, 1);
+    const error = await refused("disk-full", () => download(url(), { sha256: digest(), to: join(small, "downloads") }));
+    assert.ok(error.message.startsWith(`no space left in ${small}/downloads;`), error.message);
+    assert.deepEqual(left(), []);
+  });
+
+  it("ends the unpacking of a release with the same", async () => {
+    write(join(dir, "src/pulumi/pulumi"), "0".repeat(2_000_000));
+    archive = spawnSync("tar", ["-czf", "-", "-C", join(dir, "src"), "pulumi"]).stdout;
+    const layout = { ...layoutOf(dir), cache: { ...layoutOf(dir).cache, programs: small } };
+    await refused("disk-full", () => fetchOfficial(layout, step(), { version: "1.2.3", url: url(), sha256: digest() }));
+    assert.deepEqual(left(), []);
+  });
+
+  it("ends the unpacking of a Debian package with the same", async () => {
+    write(join(dir, "deb/big"), "0".repeat(2_000_000));
+    write(
+      join(dir, "deb/DEBIAN/control"),
+      "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n",
+    );
+    execFileSync("dpkg-deb", ["--build", join(dir, "deb"), join(dir, "x.deb")], { stdio: "pipe" });
+    await refused("disk-full", () => unpack(join(dir, "x.deb"), join(small, "root")));
+  });
+});
+
+describe("Debian packages", () => {
+  it("are a question of base.image on a machine without apt", async () => {
+    const { dir, layout } = checkout();
+    const { PATH } = process.env;
+    process.env.PATH = dir;
+    try {
+      const apt = new PrivateApt(layout, new AbortController().signal);
+      const error = await refused("apt-missing", () => apt.downloadClosure(["bash"]));
+      assert.match(error.message, /apt-get cannot be run.*policy-platform:base\.image/);
+    } finally {
+      process.env.PATH = PATH;
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
+
+describe("the folder with engine and language host", () => {
+  it("is made once for two checkouts side by side", async () => {
+    const { dir, layout } = checkout();
+    try {
+      const folders = ["pulumi-1-aa", "pulumi-language-nodejs-1-bb"].map((name) => join(layout.cache.programs, name));
+      write(join(folders[0]!, "pulumi"), "engine");
+      write(join(folders[1]!, "pulumi-language-nodejs"), "host");
+      const [one, two] = await Promise.all([joined(folders), joined(folders)]);
+      assert.deepEqual([basename(one), two], ["engine-aa-bb", one]);
+      assert.deepEqual(readdirSync(one).sort(), ["pulumi", "pulumi-language-nodejs"]);
+      assert.equal(readdirSync(layout.cache.programs).length, 3);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   });
 });
 

@@ -1,10 +1,19 @@
 // Files that appear whole or not at all.
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheFolder, writeByRename } from "../../../lib/cache";
+import { cacheFolder, placeFolder, writeByRename } from "../../../lib/cache";
 import { refused } from "../../support/refused";
 
 describe("the cache folder", () => {
@@ -60,9 +69,46 @@ describe("writing by rename", () => {
     assert.deepEqual(readdirSync(dir), ["file"]);
   });
 
+  it("removes what a killed one left a day ago, and neither a younger one nor anybody else's file", async () => {
+    const names = [`.1.${"a".repeat(16)}.part`, `.1.${"b".repeat(16)}.part`, "mine.part"] as const;
+    for (const name of names) writeFileSync(join(dir, name), "");
+    const longAgo = Date.now() / 1000 - 2 * 24 * 3600;
+    for (const name of [names[0], names[2]]) utimesSync(join(dir, name), longAgo, longAgo);
+    await writeByRename(join(dir, "file"), (temporary) => writeFile(temporary, ""));
+    assert.deepEqual(readdirSync(dir).sort(), [names[1], "file", "mine.part"].sort());
+  });
+
   it("names the folder when the disk is full", async () => {
     const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
-    const error = await refused("cache-full", () => writeByRename(join(dir, "file"), () => Promise.reject(full)));
+    const error = await refused("disk-full", () => writeByRename(join(dir, "file"), () => Promise.reject(full)));
     assert.match(error.message, new RegExp(`no space left in ${dir}.*XDG_CACHE_HOME`));
+  });
+});
+
+describe("a folder that was made whole", () => {
+  let dir: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "place-"));
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  function made(name: string, ...files: string[]): string {
+    mkdirSync(join(dir, name));
+    for (const file of files) writeFileSync(join(dir, name, file), name);
+    return join(dir, name);
+  }
+
+  it("takes its place, unless somebody else was first: then theirs stays", async () => {
+    const target = join(dir, "target");
+    await placeFolder(made("first", "mark"), target, "mark");
+    await placeFolder(made("second", "mark"), target, "mark");
+    assert.equal(readFileSync(join(target, "mark"), "utf8"), "first");
+    assert.deepEqual(readdirSync(dir), ["target"]);
+  });
+
+  it("takes the place of one that lost files", async () => {
+    const target = made("target", "other");
+    await placeFolder(made("new", "mark"), target, "mark");
+    assert.deepEqual([existsSync(join(target, "mark")), existsSync(join(target, "other"))], [true, false]);
   });
 });
