@@ -1,7 +1,7 @@
 // Release: copies a tested digest to where releases are, then gives it its names; the version tag is the commit point.
 import * as pulumi from "@pulumi/pulumi";
 import { Copy } from "../provider/resources/copy";
-import { Tag } from "../provider/resources/tag";
+import { Tag, TagRole } from "../provider/resources/tag";
 
 export interface ReleaseArgs {
   /** Repository that has the digest, `host/path`: needed only while `to` lacks it. */
@@ -25,6 +25,8 @@ export interface ReleaseArgs {
 /**
  * One release. Order: the whole graph by digest, `sha-…`, `vX.Y.Z` (the commit point), `latest`.
  * A version exists if and only if its tag does; deleting this component deletes nothing in the registry.
+ *
+ * @example new Release("release", { from: candidates, to: releases, digest: gate.digest, inputDigest: image.inputDigest, version: "v1.0.0", commitTag: "sha-0123456789ab" })
  */
 export class Release extends pulumi.ComponentResource {
   /** `host/path@sha256:…`. */
@@ -41,15 +43,15 @@ export class Release extends pulumi.ComponentResource {
       { from: args.from, to: args.to, digest: args.digest, rebuild: args.buildUrn, insecure },
       { parent: this },
     );
-    const tag = (role: "commit" | "version" | "latest", value: pulumi.Input<string>, after: pulumi.Resource) =>
+    const tag = (role: TagRole, value: pulumi.Input<string>, after: pulumi.Resource) =>
       new Tag(
         `${name}-${role}`,
         { repository: args.to, role, tag: value, digest: copy.digest, inputDigest: args.inputDigest, insecure },
         { parent: this, dependsOn: [after] },
       );
-    const commit = tag("commit", args.commitTag, copy);
-    const version = tag("version", args.version, commit);
-    const latest = tag("latest", "latest", version);
+    const commit = tag(TagRole.commit, args.commitTag, copy);
+    const version = tag(TagRole.version, args.version, commit);
+    const latest = tag(TagRole.latest, "latest", version);
 
     this.reference = copy.reference;
     this.digest = copy.digest;

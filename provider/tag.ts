@@ -20,20 +20,29 @@ import {
 } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
 import { idOf, registryClient } from "./registry";
-import { decideTag, type TagDecision, type TagRole } from "./tagRule";
+import type { TagRole } from "./resources/tag";
+import { decideTag, type TagDecision } from "./tagRule";
 
 const token = "policychain:index:Tag";
 
-/** Inputs whose repository, role and name are known; digests may not be. */
+/** Inputs whose repository, role and tag are known; digests may not be. */
 interface Wanted {
   readonly repository: Repository;
-  readonly name: string;
+  /** `host/path`, for messages. */
+  readonly repositoryName: string;
   readonly role: TagRole;
   readonly tag: string;
   readonly digest?: Digest;
   readonly inputDigest?: string;
-  /** What the state says about this very name. */
+  /** What the state says about this very tag. */
   readonly released?: Digest;
+}
+
+/** What `read` needs of the state. */
+interface TagOutputs {
+  readonly repository: string;
+  readonly tag: string;
+  readonly insecure?: boolean;
 }
 
 let warnedOfDelete = false;
@@ -54,13 +63,9 @@ export const tag: ResourceHandler = {
   }),
   update: (context, _id, oldInputs, _oldOutputs, news) => makeSo(context, oldInputs, news),
   async read(context, id, inputs, outputs) {
-    const {
-      repository,
-      tag: name,
-      insecure,
-    } = unwrapSecrets(outputs) as { repository: string; tag: string; insecure?: boolean };
+    const { repository, tag, insecure } = unwrapSecrets(outputs) as unknown as TagOutputs;
     const parsed = parseRepository(repository);
-    const found = await registryClient(context, insecure, [parsed]).resolve(parsed, name);
+    const found = await registryClient(context, insecure, [parsed]).resolve(parsed, tag);
     if (!found) return undefined;
     return { id, inputs: { ...inputs, digest: found.digest }, outputs: { ...outputs, digest: found.digest } };
   },
@@ -83,7 +88,7 @@ function keptName(olds: Values | undefined, news: Values): Value {
 async function makeSo(context: ResourceContext, oldInputs: Values | undefined, inputs: Values): Promise<Values> {
   const wanted = readWanted(oldInputs, inputs);
   if (!wanted) return { ...inputs, reference: UNKNOWN };
-  const outputs = { ...inputs, reference: `${wanted.name}:${wanted.tag}` };
+  const outputs = { ...inputs, reference: `${wanted.repositoryName}:${wanted.tag}` };
   const client = registryClient(context, unwrapSecrets(inputs.insecure) as boolean | undefined, [wanted.repository]);
   if (context.preview) await foresee(context, client, wanted);
   else await write(context, client, wanted as Required<Wanted>);
@@ -91,27 +96,27 @@ async function makeSo(context: ResourceContext, oldInputs: Values | undefined, i
 }
 
 function readWanted(oldInputs: Values | undefined, inputs: Values): Wanted | undefined {
-  const { repository, role, tag: name, digest, inputDigest } = unwrapSecrets(inputs);
-  if (containsUnknown({ repository, role, name })) return undefined;
+  const { repository, role, tag, digest, inputDigest } = unwrapSecrets(inputs);
+  if (containsUnknown({ repository, role, tag })) return undefined;
   const old = unwrapSecrets(oldInputs ?? {});
-  const sameName = old.repository === repository && old.tag === name;
+  const sameTag = old.repository === repository && old.tag === tag;
   return {
     repository: parseRepository(repository as string),
-    name: repository as string,
+    repositoryName: repository as string,
     role: role as TagRole,
-    tag: name as string,
+    tag: tag as string,
     digest: isUnknown(digest) ? undefined : (digest as Digest),
     inputDigest: isUnknown(inputDigest) ? undefined : (inputDigest as string),
-    released: sameName ? (old.released as Digest | undefined) : undefined,
+    released: sameTag ? (old.released as Digest | undefined) : undefined,
   };
 }
 
 /** What write will find, as far as that can be known now: a taken version is refused before anything has been built. */
 async function foresee(context: ResourceContext, client: RegistryClient, wanted: Wanted): Promise<void> {
-  const decision = await decide(client, wanted);
+  const { decision, found } = await look(client, wanted);
   if (decision === "keep") return;
   if (decision === "taken") {
-    const refusal = await taken(client, wanted);
+    const refusal = await refused(context, client, wanted, found!);
     // No refusal for a commit here: it is looked at before it is made.
     if (wanted.role === "version") throw refusal;
     context.warn(`this update will be refused: ${refusal.message}`);
@@ -121,31 +126,33 @@ async function foresee(context: ResourceContext, client: RegistryClient, wanted:
 }
 
 async function write(context: ResourceContext, client: RegistryClient, wanted: Required<Wanted>): Promise<void> {
-  const { repository, tag: name, digest } = wanted;
-  const before = await decide(client, wanted);
-  if (before === "keep") return;
-  if (before === "taken") throw await taken(client, wanted);
+  const { repository, tag, digest } = wanted;
+  const isThere = async () => {
+    const { decision, found } = await look(client, wanted);
+    if (decision === "taken") throw await refused(context, client, wanted, found!);
+    return decision === "keep";
+  };
+  if (await isThere()) return;
   await requireInputs(client, wanted);
   const manifest = await client.manifest(repository, digest);
   if (!manifest) throw imageMissing(wanted);
-  const now = await decide(client, wanted);
-  if (now === "keep") return;
-  if (now === "taken") throw await taken(client, wanted);
+  if (await isThere()) return;
   context.signal.throwIfAborted();
-  await client.putManifest(repository, name, manifest.bytes, manifest.mediaType);
-  const after = await client.resolve(repository, name);
+  await client.putManifest(repository, tag, manifest.bytes, manifest.mediaType);
+  const after = await client.resolve(repository, tag);
   if (after?.digest !== digest) {
     throw new PlatformError("tag-not-written", {
-      what: `${wanted.name}:${name} names ${after?.digest ?? "nothing"} right after it was written to name ${digest}`,
+      what: `${wanted.repositoryName}:${tag} names ${after?.digest ?? "nothing"} right after it was written to name ${digest}`,
       rule: "a tag is read back before a release counts",
       fix: "find out what else writes to this repository, then run pulumi up --refresh",
     });
   }
 }
 
-async function decide(client: RegistryClient, wanted: Wanted): Promise<TagDecision> {
+/** What is under the name, and what follows from it; `taken` never comes without a digest. */
+async function look(client: RegistryClient, wanted: Wanted): Promise<{ decision: TagDecision; found?: Digest }> {
   const found = (await client.resolve(wanted.repository, wanted.tag))?.digest;
-  return decideTag({ role: wanted.role, found, wanted: wanted.digest, released: wanted.released });
+  return { found, decision: decideTag({ role: wanted.role, found, wanted: wanted.digest, released: wanted.released }) };
 }
 
 /** Without this, `up --target` or `--exclude` would put a new version on the image that the state still knows. */
@@ -155,7 +162,7 @@ async function requireInputs(client: RegistryClient, wanted: Wanted): Promise<vo
   const label = await inputDigestOf(client, wanted.repository, digest);
   if (label === inputDigest) return;
   throw new PlatformError("input-digest-mismatch", {
-    what: `${wanted.name}@${digest} was built from inputs ${label ?? "that it does not name"}, and ${wanted.tag} is to be made from ${inputDigest}`,
+    what: `${wanted.repositoryName}@${digest} was built from inputs ${label ?? "that it does not name"}, and ${wanted.tag} is to be made from ${inputDigest}`,
     rule: "a tag goes only to the image that was built from the inputs of this release",
     fix: "run pulumi up without --target and --exclude",
   });
@@ -169,32 +176,43 @@ async function inputDigestOf(
   return (await imageLabels(client, repository, digest))[inputDigestLabel];
 }
 
-async function taken(client: RegistryClient, wanted: Wanted): Promise<PlatformError> {
-  const { repository, name, tag: taken, role, inputDigest } = wanted;
-  const found = await client.resolve(repository, taken);
+/** The error for a tag that names `found`, which this stack did not release under it. */
+async function refused(
+  context: ResourceContext,
+  client: RegistryClient,
+  { repository, repositoryName, tag, role, inputDigest }: Wanted,
+  found: Digest,
+): Promise<PlatformError> {
+  const stack = stackOf(context.urn);
   if (role === "commit") {
     return new PlatformError("commit-tag-taken", {
-      what: `${name}:${taken} already names another image, ${found?.digest}`,
+      what: `${repositoryName}:${tag} already names another image, ${found}`,
       rule: "a commit's tag never moves",
-      fix: "commit the change first, or name its source: pulumi config set policy-platform:source NAME",
+      fix: `commit the change first, or name its source: pulumi config set policy-platform:source <commit> --stack ${stack}`,
     });
   }
   return versionTaken({
-    repository: name,
-    version: taken,
-    digest: found?.digest ?? "which is gone again",
-    inputDigest: found && (await inputDigestOf(client, repository, found.digest).catch(() => undefined)),
+    repository: repositoryName,
+    version: tag,
+    digest: found,
+    inputDigest: await inputDigestOf(client, repository, found).catch(() => undefined),
     wanted: inputDigest,
     tags: await client.tags(repository),
+    stack,
   });
 }
 
-function imageMissing({ name, tag: wanted, digest }: Wanted): PlatformError {
+function imageMissing({ repositoryName, tag, digest }: Wanted): PlatformError {
   return new PlatformError("manifest-missing", {
-    what: `${name} has no image ${digest} that ${wanted} could name`,
+    what: `${repositoryName} has no image ${digest} that ${tag} could name`,
     rule: "a tag is written after the image has been copied",
     fix: "run pulumi up --refresh without --target and --exclude",
   });
+}
+
+/** `dev` of `urn:pulumi:dev::policy-platform::policychain:index:Tag::release-version`. */
+function stackOf(urn: string): string {
+  return /^urn:pulumi:([^:]+)::/.exec(urn)?.[1] ?? "<stack>";
 }
 
 function requireTag(text: string): void {

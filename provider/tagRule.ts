@@ -1,8 +1,8 @@
 // When a tag is written, kept, repaired or refused: a pure table.
 import type { Digest } from "../lib/oci/digest";
+import type { TagRole } from "./resources/tag";
 
-export type TagRole = "commit" | "version" | "latest";
-
+/** What is known right before a tag is written. */
 export interface TagFacts {
   readonly role: TagRole;
   /** What the registry has under the name; absent when it has none. */
@@ -19,6 +19,10 @@ export interface TagFacts {
  */
 export type TagDecision = "write" | "keep" | "repair" | "taken";
 
+/**
+ * Commit and version tags never move: what is under their name is kept, put back where somebody moved it, or refused. `latest`
+ * follows whatever is wanted. While `wanted` is unknown nothing that is there can be told from another's.
+ */
 export function decideTag({ role, found, wanted, released }: TagFacts): TagDecision {
   if (found === undefined) return "write";
   if (found === wanted) return "keep";

@@ -125,6 +125,7 @@ export async function preflight(client: RegistryClient, options: PreflightOption
             inputDigest: holder.inputDigest,
             wanted: own,
             tags,
+            stack,
           }),
         }
       : {}),

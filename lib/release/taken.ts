@@ -15,15 +15,18 @@ export interface TakenVersion {
   readonly wanted?: string;
   /** All tags of the repository. */
   readonly tags: Iterable<string>;
+  /** The stack whose version is to be set. */
+  readonly stack: string;
 }
 
 /** `version-taken`, with both input digests and the next free version. */
-export function versionTaken({ repository, version, digest, inputDigest, wanted, tags }: TakenVersion): PlatformError {
-  const found = inputDigest ?? "not named";
-  const own = wanted ?? "are not known yet";
+export function versionTaken(taken: TakenVersion): PlatformError {
+  const { repository, version, digest, inputDigest, wanted, tags, stack } = taken;
+  const its = inputDigest === undefined ? "it does not name its inputs" : `its inputs are ${inputDigest}`;
+  const own = wanted === undefined ? "those of this release are not known yet" : `those of this release are ${wanted}`;
   return new PlatformError("version-taken", {
-    what: `${repository}:${version} already names another image, ${digest}: its inputs are ${found}, those of this release ${own}`,
+    what: `${repository}:${version} already names another image, ${digest}: ${its}, and ${own}`,
     rule: "a version never moves",
-    fix: `take the next free one: pulumi config set policy-platform:version ${nextFreeVersion(tags, version)}`,
+    fix: `take the next free one: pulumi config set policy-platform:version ${nextFreeVersion(tags, version)} --stack ${stack}`,
   });
 }

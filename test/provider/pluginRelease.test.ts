@@ -154,7 +154,7 @@ describe("a release through the engine", function () {
       assert.match(
         output,
         new RegExp(
-          `releases/x:v1.0.0 already names another image, ${first}: its inputs are ${inputsOf("1")}, those of this release ${inputsOf("2")}; a version never moves; take the next free one: pulumi config set policy-platform:version v1.0.1\n`,
+          `releases/x:v1.0.0 already names another image, ${first}: its inputs are ${inputsOf("1")}, and those of this release are ${inputsOf("2")}; a version never moves; take the next free one: pulumi config set policy-platform:version v1.0.1 --stack \\S+\n`,
         ),
       );
       assert.doesNotMatch(output, /\n +at /, "no stack");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { sha256 } from "../../../lib/oci/digest";
-import { decideTag, type TagDecision, type TagFacts, type TagRole } from "../../../provider/tagRule";
+import type { TagRole } from "../../../provider/resources/tag";
+import { decideTag, type TagDecision, type TagFacts } from "../../../provider/tagRule";
 
 const [ours, theirs, next] = [sha256("ours"), sha256("theirs"), sha256("next")];
 

@@ -37,6 +37,7 @@ describe("the preflight", () => {
     assert.deepEqual(found, {
       version: "v1.0.0",
       reason: "v1.0.0 (first release)",
+      required: "first",
       lines: ["v1.0.0 (first release)"],
       changes: { bump: "first", required: "first", entries: [] },
     });
@@ -154,7 +155,7 @@ describe("a version that is set by hand", () => {
     assert.deepEqual([found.version, found.image], ["v1.0.1", undefined]);
     assert.deepEqual(found.lines, [baseLine("2", "3"), "v1.0.1 (exists with other pins)"]);
     assert.equal(found.taken?.code, "version-taken");
-    assert.match(found.taken.message, /policy-platform:version v1\.0\.2$/);
+    assert.match(found.taken.message, /policy-platform:version v1\.0\.2 --stack dev$/);
   });
 
   it("that is too low is refused before anything is written", async () => {
