@@ -1,4 +1,4 @@
-// Runs the tests and ends with the one line that counts them. `fast` needs nothing but npm ci and Debian's registry;
+// Runs the tests and ends with the one line that counts them. `fast` needs nothing but npm ci, and readers of images;
 // `all` first makes the local toolchain and services ready; `soak` runs the full counts of the fault tests.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -24,6 +24,7 @@ if (!Object.hasOwn(suites, suite)) {
   process.exit(2);
 }
 installPackages();
+prepareRegistry();
 const environment = suite === "fast" ? process.env : { ...process.env, ...(await localEnvironment()) };
 const total = { passed: 0, failed: 0 };
 for (const layer of suites[suite]) {
@@ -36,11 +37,9 @@ for (const layer of suites[suite]) {
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 
-/** Debian's registry, which the tests start, and the readers of images that are not ours. */
+/** The readers of images that are not ours. */
 function installPackages() {
-  const missing = ["docker-registry", "skopeo", "umoci"].filter(
-    (program) => spawnSync("which", [program]).status !== 0,
-  );
+  const missing = ["skopeo", "umoci"].filter((program) => spawnSync("which", [program]).status !== 0);
   if (missing.length === 0) return;
   const hint = `the tests need ${missing.join(", ")}; apt-get install ${missing.join(" ")}`;
   if (process.getuid?.() !== 0) throw new Error(hint);
@@ -52,6 +51,13 @@ function installPackages() {
   spawnSync("apt-get", ["update", "-q"], options);
   if (spawnSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing], options).status !== 0)
     throw new Error(hint);
+}
+
+/** The registry that the tests start, in the cache folder: installed, its package would start a service on port 5000. */
+function prepareRegistry() {
+  if (spawnSync("which", ["docker-registry"]).status === 0) return;
+  const { status } = spawnSync("node", ["--import", "tsx", "scripts/prepareRegistry.ts"], { stdio: "inherit" });
+  if (status !== 0) process.exit(1);
 }
 
 /** Engine, Docker, registry and tools as `npm run local` has them; builds and starts what is missing. */

@@ -1,10 +1,11 @@
 // The real registry (Debian's docker-registry, or any `registry` of the same project) on a free port, for tests.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
+import { cacheFolder } from "../../lib/cache";
 
 export interface RegistryOptions {
   /** Refuses every write with 405. */
@@ -36,8 +37,30 @@ export function dockerConfig(host: string): string {
   return dir;
 }
 
+/**
+ * The registry's program: installed, unpacked from Debian's package into the cache folder, or built there; undefined when
+ * there is none. Nothing is installed for the tests: the package starts a service on port 5000.
+ */
+export function registryProgram(): string | undefined {
+  const below = (folder: string, name: string, path: string) =>
+    (existsSync(folder) ? readdirSync(folder) : [])
+      .filter((entry) => entry.startsWith(name) && !entry.endsWith(".tmp"))
+      .map((entry) => join(folder, entry, path));
+  return [
+    ...(process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "docker-registry")),
+    "/usr/bin/docker-registry",
+    ...below(cacheFolder("debian"), "docker-registry-", "usr/bin/docker-registry"),
+    ...below(cacheFolder("programs"), "registry-", "registry"),
+  ].find((file) => existsSync(file));
+}
+
+/** Looked for at once: tests give the cache folder other places later. */
+const program = registryProgram();
+
 /** Starts a registry and resolves when it answers. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
+  if (!program)
+    throw new Error("no registry program; the tests start one of their own; npm run test:fast makes it ready");
   const dir = await mkdtemp(join(tmpdir(), "registry-"));
   const storage = options.storage ?? join(dir, "storage");
   const config = {
@@ -53,7 +76,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   };
   await writeFile(join(dir, "htpasswd"), `${testerLine}\n`);
   await writeFile(join(dir, "config.yml"), JSON.stringify(config)); // JSON is YAML
-  const child = spawn("docker-registry", ["serve", join(dir, "config.yml")], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, ["serve", join(dir, "config.yml")], { stdio: ["ignore", "pipe", "pipe"] });
   try {
     const host = await listening(child);
     return {
