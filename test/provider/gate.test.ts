@@ -161,11 +161,33 @@ describe("the smoke check", function () {
     ]);
   });
 
-  it("cannot be reached from the network, nor write anywhere but in /tmp", async () => {
-    const nosy = script(
-      'echo x > /x && echo wrote; (echo x > /dev/tcp/127.0.0.1/1) 2>/dev/null && echo net; echo x > /tmp/x && echo "tool 1.2.3"',
-    );
-    assert.deepEqual(failures(await smoke(whole(nosy))), []);
+  it("runs a tool, even as root, without a network and without a way to write to its image; only /tmp takes files", async () => {
+    const nosy = script(`
+      for place in / /usr/local/bin /repos/p/policies /etc /var; do
+        [[ -d $place ]] && (echo x >$place/x) 2>/dev/null && { echo "wrote to $place"; exit 1; }
+      done
+      echo x >/tmp/x || exit 1
+      interfaces=()
+      { read; read; while IFS=" :" read -r name rest; do interfaces+=("$name"); done; } </proc/net/dev
+      [[ "\${interfaces[*]}" == lo ]] || { echo "has the interfaces \${interfaces[*]}"; exit 1; }
+      echo tool 1.2.3`);
+    const pinned = await image(whole(nosy), { lines: ["USER 0:0", 'CMD ["/bin/bash"]'] });
+    const spec = { image: pinned, tools: { tool: tool() }, repositories: { p: policies }, limits };
+    assert.deepEqual(failures(await runSmoke(engine, spec)), []);
+
+    // The tool does tell: with a root that it may write to, it ends with an error.
+    await engine.pull(pinned);
+    const memoryBytes = limits.memoryBytes;
+    const open = await engine.createContainer({ image: pinned, memoryBytes, readOnly: false, openStdin: true });
+    try {
+      const connection = await engine.attach(open);
+      await engine.start(open);
+      const { code, output } = await engine.exec(open, ["tool", "version"]);
+      connection.destroy();
+      assert.deepEqual({ code, output }, { code: 1, output: "wrote to /\n" });
+    } finally {
+      await engine.remove(open);
+    }
   });
 
   it("fails a repository with files missing and files too many, and names them", async () => {
