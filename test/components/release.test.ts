@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { Release } from "../../components/release";
 import { only, record } from "../support/mocks";
@@ -40,12 +41,32 @@ for (const preview of [false, true]) {
         });
     });
 
-    it("declares the tags in the order of the transaction, so that the version tag follows everything it names", async () => {
-      const recorded = await record(preview);
-      await unwrap(new Release("release", args).tags);
-      const order = recorded.map(({ name }) => name).filter((name) => name !== "release");
-      assert.deepEqual(order, ["release-copy", "release-commit", "release-version", "release-latest"]);
-    });
+    for (const [held, ...reached] of [
+      ["copy"],
+      ["commit", "copy"],
+      ["version", "copy", "commit"],
+      ["latest", "copy", "commit", "version"],
+    ] as const) {
+      it(`writes nothing more while ${held} is not done, so that the version tag follows everything it names`, async () => {
+        let done: () => void = () => undefined;
+        const doing = new Promise<void>((resolve) => (done = resolve));
+        const waiting = async (role: unknown) => (role === held ? doing.then(() => ({})) : {});
+        const recorded = await record(preview, {
+          "policychain:index:Copy": () => waiting("copy"),
+          "policychain:index:Tag": ({ role }) => waiting(role),
+        });
+        const tags = unwrap(new Release("release", args).tags);
+        await sleep(50); // enough for everything that does not wait
+        const order = () => recorded.map(({ name }) => name).filter((name) => name !== "release");
+        assert.deepEqual(
+          order(),
+          [...reached, held].map((name) => `release-${name}`),
+        );
+        done();
+        await tags;
+        assert.deepEqual(order(), ["release-copy", "release-commit", "release-version", "release-latest"]);
+      });
+    }
   });
 }
 

@@ -7,17 +7,19 @@ export interface Recorded {
   readonly inputs: Record<string, unknown>;
 }
 
-/** What the mocked registry and engine answer: outputs by resource type, merged over the inputs. */
-export type Answers = Readonly<Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>>>;
+type Outputs = Record<string, unknown>;
+
+/** What the mocked registry and engine answer: outputs by resource type, merged over the inputs; a promise holds the answer. */
+export type Answers = Readonly<Record<string, (inputs: Outputs) => Outputs | Promise<Outputs>>>;
 
 /** Installs the mocks; `preview` true runs with unknown outputs of resources that are yet to be created. */
 export async function record(preview: boolean, answers: Answers = {}): Promise<Recorded[]> {
   const recorded: Recorded[] = [];
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ type, name, inputs }) => {
+      newResource: async ({ type, name, inputs }) => {
         recorded.push({ type, name, inputs });
-        return { id: `${name}-id`, state: { ...inputs, ...answers[type]?.(inputs) } };
+        return { id: `${name}-id`, state: { ...inputs, ...(await answers[type]?.(inputs)) } };
       },
       call: () => ({}),
     },
