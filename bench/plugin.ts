@@ -17,36 +17,47 @@ const plugins = {
 };
 
 export async function measure(): Promise<Figure[]> {
-  const figures = Object.entries(plugins).map(async ([name, program]) => {
+  const figures: Figure[] = [];
+  for (const [name, program] of Object.entries(plugins)) {
     const starts: number[] = [];
     const ends: number[] = [];
     for (let round = 0; round <= rounds; round++) {
-      const child = spawn(program, ["127.0.0.1:1"], { stdio: ["pipe", "pipe", "inherit"] });
-      let port = "";
-      starts.push(await timed(async () => (port = String(await once(child.stdout, "data")).trim())));
-      const client = new ResourceProviderClient(`127.0.0.1:${port}`, credentials.createInsecure());
-      const gone = once(child, "close");
-      await new Promise((resolve) => client.waitForReady(Date.now() + 5000, resolve));
-      const end = () => {
-        client.cancel(new Empty(), () => client.close());
-        return gone;
-      };
-      ends.push(await timed(end));
+      const { start, end } = await startAndCancel(program);
+      if (round === 0) continue; // warms the file cache
+      starts.push(start);
+      ends.push(end);
     }
-    return [
+    figures.push(
       {
         what: `plugin ${name}: start until its port`,
         goal: `≤ ${allowedStart} s`,
-        measured: `${seconds(starts.slice(1))}, ${rounds} rounds`,
-        met: median(starts.slice(1)) <= allowedStart,
+        measured: `${seconds(starts)}, ${rounds} rounds`,
+        met: median(starts) <= allowedStart,
       },
       {
         what: `plugin ${name}: idle, from Cancel until it is gone`,
         goal: `≤ ${allowedEnd} s`,
-        measured: `${seconds(ends.slice(1))}, ${rounds} rounds`,
-        met: median(ends.slice(1)) <= allowedEnd,
+        measured: `${seconds(ends)}, ${rounds} rounds`,
+        met: median(ends) <= allowedEnd,
       },
-    ];
+    );
+  }
+  return figures;
+}
+
+/** What the engine does with a plugin that it has no work for. */
+async function startAndCancel(program: string): Promise<{ start: number; end: number }> {
+  const child = spawn(program, ["127.0.0.1:1"], { stdio: ["pipe", "pipe", "inherit"] });
+  const gone = once(child, "close");
+  let port = "";
+  const start = await timed(async () => {
+    port = String(await once(child.stdout, "data")).trim();
   });
-  return (await Promise.all(figures)).flat();
+  const client = new ResourceProviderClient(`127.0.0.1:${port}`, credentials.createInsecure());
+  await new Promise((resolve) => client.waitForReady(Date.now() + 5000, resolve));
+  const end = await timed(() => {
+    client.cancel(new Empty(), () => client.close());
+    return gone;
+  });
+  return { start, end };
 }
