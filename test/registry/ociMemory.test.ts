@@ -1,4 +1,4 @@
-// Memory stays flat whatever a layer's size; the layer of 300 MB is in test/soak.
+// Memory stays flat whatever a layer's size; the layer as large as the largest tool is in test/provider.
 import assert from "node:assert/strict";
 import { memoryOf } from "../support/memory";
 
