@@ -1,6 +1,7 @@
 // The grammar of what is found somewhere: images, digests, downloads, hosts.
 import { PlatformError } from "../lib/errors";
 import { isDigest } from "../lib/oci/digest";
+import { isLoopback } from "../lib/oci/hosts";
 import { parsePinned, parseReference, type Reference } from "../lib/oci/reference";
 import type { Grammar, Refusal } from "./grammar";
 
@@ -129,11 +130,6 @@ function badUrl(text: string, url: URL | undefined): Refusal {
   return credentials || /^[a-z]+:\/\/[^/]*@/i.test(text)
     ? { code: "url-credentials", wrong: "holds a user or a password" }
     : { code: "url-malformed", wrong: "is not such a URL" };
-}
-
-/** Loopback addresses, where plain http never leaves the machine. */
-function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(host);
 }
 
 /** Host of downloads, the key of a mirror. */

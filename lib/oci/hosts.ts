@@ -1,12 +1,13 @@
 // Where a registry is reached, and which hosts may be spoken to without TLS.
 import { isIP } from "node:net";
 
-/** True for names that never leave this machine: localhost, 127.0.0.0/8 and ::1, with or without a port. */
+/**
+ * True for what never leaves this machine: localhost, 127.0.0.0/8 and [::1], with or without a port. Names below `.localhost`
+ * do not count: some resolvers ask the network for them.
+ */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/:[0-9]+$/, "").toLowerCase();
-  if (name === "[::1]") return true;
-  if (isIP(name) === 4) return name.startsWith("127.");
-  return name === "localhost" || name.endsWith(".localhost");
+  return name === "localhost" || name === "[::1]" || (isIP(name) === 4 && name.startsWith("127."));
 }
 
 /** True where plain http is allowed: on loopback, and for hosts that the user listed, port included. */

@@ -355,11 +355,11 @@ describe("hosts", () => {
       "127.9.9.9",
       "[::1]",
       "[::1]:5000",
-      "registry.localhost:5000",
     ])
       assert.equal(isLoopback(host), true, host);
     for (const host of [
       "localhost.example",
+      "registry.localhost:5000",
       "127.0.0.1.example",
       "127.example",
       "0.0.0.0",
