@@ -1,5 +1,6 @@
 // The one client of the Docker engine: everything in this repository that builds, pushes or runs an image goes through here.
 import type { Duplex, Readable } from "node:stream";
+import { compareVersions } from "../compareVersions";
 import { PlatformError } from "../errors";
 import type { Digest } from "../oci/digest";
 import { addressFromEnvironment, type EngineAddress } from "./address";
@@ -7,7 +8,7 @@ import { type BuildOptions, build } from "./build";
 import * as containers from "./containers";
 import { type ContainerExecOptions, type ContainerExecResult, execInContainer } from "./exec";
 import * as images from "./images";
-import { compareVersions, EngineTransport } from "./transport";
+import { EngineTransport } from "./transport";
 
 export interface EngineVersion {
   /** `29.0.0`. */

@@ -1,6 +1,7 @@
 // HTTP to the Docker engine over a unix socket or plain tcp: every request can be aborted, every failure is one sentence.
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { type Duplex, Readable } from "node:stream";
+import { compareVersions } from "../compareVersions";
 import { PlatformError } from "../errors";
 import type { EngineAddress } from "./address";
 
@@ -204,19 +205,6 @@ class StalledError extends Error {
 
 function notUpgraded(options: EngineRequest): Error {
   return new Error(`the Docker engine did not hand over the connection of ${options.path}`);
-}
-
-/** Compares dotted numbers: `1.9` is below `1.44`. Anything behind the numbers is ignored. */
-export function compareVersions(a: string, b: string): number {
-  const [left, right] = [a, b].map((text) => text.split(".").map((part) => Number.parseInt(part, 10) || 0)) as [
-    number[],
-    number[],
-  ];
-  for (let index = 0; index < Math.max(left.length, right.length); index++) {
-    const difference = (left[index] ?? 0) - (right[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 function queryString(query: EngineRequest["query"] = {}): string {

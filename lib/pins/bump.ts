@@ -1,6 +1,6 @@
 // The version of the next release: a pure function of the last one, of what changed, and of the version that was asked for.
 import { PlatformError } from "../errors";
-import { compareVersions, formatVersion, isVersion, nextFreeVersion, numbersOf } from "../release/versions";
+import { compareReleases, formatVersion, isVersion, nextFreeVersion, numbersOf } from "../release/versions";
 import type { Change } from "./diff";
 import { type Bump, largestBump, versionRule } from "./rule";
 
@@ -85,7 +85,7 @@ export function decideVersion(question: VersionQuestion): VersionAnswer {
   if (auto) return required === "none" ? same : step(least, reasons);
   if (wanted === last.version && !changes) return same;
   if (holds === "other-inputs") return { version: wanted, required, reason: `${wanted} (exists with other pins)` };
-  if (holds === "these-inputs" && compareVersions(wanted, last.version) < 0) {
+  if (holds === "these-inputs" && compareReleases(wanted, last.version) < 0) {
     if (question.own) return { version: wanted, required: "none", reason: `${wanted} (unchanged)` };
     throw reused(
       question,
@@ -94,7 +94,7 @@ export function decideVersion(question: VersionQuestion): VersionAnswer {
     );
   }
   if (wanted === last.version) throw reused(question, `version ${wanted} was released before with other pins`, least);
-  if (compareVersions(wanted, least) < 0) throw tooLow(question, last.version, least, reasons);
+  if (compareReleases(wanted, least) < 0) throw tooLow(question, last.version, least, reasons);
   return step(wanted, wanted === least ? reasons : `${reasons}, which asks for ${least}; the version is set`);
 }
 
@@ -108,7 +108,7 @@ function reasonsFor(changes: readonly Change[]): string {
 
 function aboveForeign(question: VersionQuestion, last: string): VersionAnswer {
   const { wanted } = question;
-  if (wanted !== "auto" && compareVersions(wanted, last) > 0)
+  if (wanted !== "auto" && compareReleases(wanted, last) > 0)
     return { version: wanted, required: "none", reason: `${last} → ${wanted} (first release above a foreign image)` };
   throw new PlatformError("release-foreign", {
     what: `the highest version tag ${last} is on a foreign image: it does not name its pins`,

@@ -11,7 +11,7 @@ import { type History, historyOf, type ReleasedImage } from "./history";
 import type { KnownRelease } from "./known";
 import { type Contents, structureChanges } from "./structures";
 import { versionTaken } from "./taken";
-import { compareVersions, isVersion, versionTags } from "./versions";
+import { compareReleases, isVersion, versionTags } from "./versions";
 
 export interface PreflightOptions extends Contents {
   /** Repository of the releases. */
@@ -104,7 +104,7 @@ export async function preflight(client: RegistryClient, options: PreflightOption
   const { version, reason } = decision;
   const isOwn = known?.version === named && known?.inputDigest === own;
   const isTaken = named && holder && holder.inputDigest !== own && !isOwn;
-  const isNew = last !== undefined && compareVersions(version, last.version) > 0;
+  const isNew = last !== undefined && compareReleases(version, last.version) > 0;
   const before = isNew ? last : await newest(history, below(versions, version));
   const entries = before === last && changes ? changes : before?.inputs ? await compare(before) : [];
   const holding = named && holder?.inputDigest === own ? holder : undefined;
@@ -144,7 +144,7 @@ async function lastRelease(
   inputs: Inputs,
 ): Promise<{ last?: Release; tagged?: Digest }> {
   const highest = await newest(history, versions);
-  const isOlder = known && highest && compareVersions(known.version, highest.version) < 0;
+  const isOlder = known && highest && compareReleases(known.version, highest.version) < 0;
   if (!known || isOlder) return { last: highest, tagged: highest?.digest };
   const { version, digest } = known;
   const tagged = highest?.version === version ? highest.digest : undefined;
@@ -176,7 +176,7 @@ async function findEarlier(history: History, versions: readonly string[], own: D
 }
 
 function below(versions: readonly string[], version: string): string[] {
-  return versions.filter((candidate) => compareVersions(candidate, version) < 0);
+  return versions.filter((candidate) => compareReleases(candidate, version) < 0);
 }
 
 function tagLine(last: Release, tagged: Digest | undefined): string[] {
@@ -195,6 +195,6 @@ function stepFrom(
   if (!before) return { bump: "first", required: "first", entries: [] };
   const bump = bumpBetween(before.version, version);
   const asked = requiredBump(entries);
-  const isBelow = asked !== "none" && compareVersions(version, nextVersion(before.version, asked)) < 0;
+  const isBelow = asked !== "none" && compareReleases(version, nextVersion(before.version, asked)) < 0;
   return { bump, required: required ?? (isBelow ? bump : asked), entries };
 }

@@ -19,14 +19,14 @@ export function isVersion(text: string): boolean {
 }
 
 /** Below 0 when `a` comes before `b`. Both must be versions. */
-export function compareVersions(a: string, b: string): number {
+export function compareReleases(a: string, b: string): number {
   const [left, right] = [numbersOf(a), numbersOf(b)];
   return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
 }
 
 /** The version tags among `tags`, highest first, each once. */
 export function versionTags(tags: Iterable<string>): string[] {
-  return [...new Set(tags)].filter(isVersion).sort((a, b) => compareVersions(b, a));
+  return [...new Set(tags)].filter(isVersion).sort((a, b) => compareReleases(b, a));
 }
 
 /** `formatVersion([1, 2, 3])` is `v1.2.3`. */

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import fc from "fast-check";
+import { compareVersions } from "../../../lib/compareVersions";
 import { registryAuthHeader } from "../../../lib/docker/auth";
 import { demultiplex } from "../../../lib/docker/exec";
 import { jsonLines } from "../../../lib/docker/jsonLines";
 import { decodeFields, encodeFields, text } from "../../../lib/docker/protobuf";
 import { BuildTrace } from "../../../lib/docker/trace";
-import { compareVersions } from "../../../lib/docker/transport";
 
 /** Cuts bytes at the given places, wherever a network might. */
 function pieces(bytes: Buffer, cuts: readonly number[]): Readable {
