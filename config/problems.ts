@@ -1,5 +1,6 @@
 // What is wrong with a configuration, said so that it can be mended by pasting one line.
 import { PlatformError, type Problem } from "../lib/errors";
+import { cut, quotedAscii } from "../lib/printable";
 
 /** Configuration keys all live in this namespace, whatever the project is called. */
 export const namespace = "policy-platform";
@@ -66,16 +67,11 @@ export function quoted(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (value !== null && typeof value === "object") return "a map";
   if (typeof value !== "string") return bounded(String(value));
-  return bounded(escaped(value));
-}
-
-function escaped(text: string): string {
-  const unit = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return JSON.stringify(text.slice(0, 200)).replace(/[^\x20-\x7e]/g, unit);
+  return bounded(quotedAscii(value.slice(0, 200)));
 }
 
 function bounded(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+  return cut(text, 80);
 }
 
 /** Stands where a secret was, so that none can reach a message. */

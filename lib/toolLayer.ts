@@ -5,8 +5,8 @@ import { PlatformError } from "./errors";
 import { type DownloadOptions, download, memberFromArchive } from "./oci/archive";
 import type { RegistryClient } from "./oci/client";
 import { type LayerImage, layerImage, readLayerFiles } from "./oci/layer";
-import { showPath } from "./oci/layerPath";
 import { parsePinned } from "./oci/reference";
+import { quoted } from "./printable";
 
 /** The largest file that is taken out of an image, in bytes. */
 const maxFileBytes = 1024 * 1024 * 1024;
@@ -47,7 +47,7 @@ export async function foreignLayer(
   const bytes = (await readLayerFiles(client, reference, reference.digest, options)).get(path);
   if (!bytes) {
     throw new PlatformError("image-file-missing", {
-      what: `image ${image.reference} has no file ${showPath(image.member)}`,
+      what: `image ${image.reference} has no file ${quoted(image.member)}`,
       rule: "a file that is taken out of an image is named by its absolute path there",
       fix: "correct the path",
     });

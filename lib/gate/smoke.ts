@@ -1,6 +1,7 @@
 // The smoke check's judgements, as pure functions: what was seen in, verdict out. What looks is in run.ts.
 import vm from "node:vm";
 import type { ContainerExecResult } from "../docker/exec";
+import { printable } from "../printable";
 
 /** One line of a gate's result. */
 export interface Check {
@@ -131,22 +132,13 @@ export function evaluateStrays(repositories: readonly string[], found: readonly 
     : failed("smoke: /repos", `holds ${files(strays.length)} of no repository of this image (${listed(strays)})`);
 }
 
-/** A text from inside the image on one line: control characters away, at most 300 characters. */
-export function printable(text: string): string {
-  const line = text
-    .replace(/\x1b\[[0-9;]*[A-Za-z]/g, "")
-    .replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, " ")
-    .trim();
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
-}
-
 function match(pattern: string, text: string): RegExpExecArray | null {
   // A timer cannot interrupt a match that runs away; the time-out of a vm can.
   return vm.runInNewContext("new RegExp(pattern, 'm').exec(text)", { pattern, text }, { timeout: matchLimit });
 }
 
 function said({ output }: ContainerExecResult): string {
-  const text = printable(output.slice(0, 4096));
+  const text = printable(output.slice(0, 4096), 300);
   return text === "" ? ", and printed nothing" : `; it printed: ${text}`;
 }
 
@@ -157,7 +149,12 @@ function without(list: readonly string[], other: readonly string[]): string[] {
 
 function listed(paths: readonly string[]): string {
   const more = paths.length - shownFiles;
-  return paths.slice(0, shownFiles).map(printable).join(", ") + (more > 0 ? `, and ${more} more` : "");
+  return (
+    paths
+      .slice(0, shownFiles)
+      .map((path) => printable(path))
+      .join(", ") + (more > 0 ? `, and ${more} more` : "")
+  );
 }
 
 function files(count: number): string {

@@ -5,7 +5,7 @@ import { open, stat } from "node:fs/promises";
 import { posix } from "node:path";
 import { Readable } from "node:stream";
 import { PlatformError } from "../errors";
-import { showPath } from "./layerPath";
+import { quoted } from "../printable";
 import { readTar, type TarEntry } from "./tarReader";
 
 export { type DownloadOptions, download } from "./download";
@@ -40,7 +40,7 @@ export async function memberFromArchive(file: string, member: string | undefined
     if (member !== undefined)
       throw problem(
         "archive-member",
-        `${showPath(file)} is no archive, so it has no member ${showPath(member)}`,
+        `${quoted(file)} is no archive, so it has no member ${quoted(member)}`,
         "member names a file in an archive",
         "remove the key member",
       );
@@ -58,7 +58,7 @@ export async function memberFromArchive(file: string, member: string | undefined
   if (found === undefined) {
     throw problem(
       "archive-member",
-      `${showPath(file)} has no file ${showPath(name)}; it has ${list([...files.keys()])}`,
+      `${quoted(file)} has no file ${quoted(name)}; it has ${list([...files.keys()])}`,
       "member names a file in the archive",
       "correct the key member",
     );
@@ -66,7 +66,7 @@ export async function memberFromArchive(file: string, member: string | undefined
   if (found === "link")
     throw problem(
       "archive-member",
-      `${showPath(name)} in ${showPath(file)} is a link`,
+      `${quoted(name)} in ${quoted(file)} is a link`,
       "a member is a regular file",
       "name the file that it links to",
     );
@@ -86,7 +86,7 @@ async function survey(archive: Archive): Promise<Map<string, Surveyed>> {
   const hostile = (entry: TarEntry, why: string) =>
     problem(
       "archive-hostile",
-      `entry ${showPath(entry.path)} of ${showPath(archive.file)} ${why}`,
+      `entry ${quoted(entry.path)} of ${quoted(archive.file)} ${why}`,
       "a release archive holds files, folders and links within itself, each once",
       "do not use this archive; find out where it comes from",
     );
@@ -122,7 +122,7 @@ function entriesOf({ file, gzip }: Archive): AsyncGenerator<TarEntry, void, unde
   const wrong = (why: string) =>
     problem(
       "archive-malformed",
-      `archive ${showPath(file)} cannot be read: ${why}`,
+      `archive ${quoted(file)} cannot be read: ${why}`,
       "an archive is a tar, packed by gzip or not, of bounded size",
       "check the address and the checksum that it is pinned by",
     );
@@ -137,7 +137,7 @@ async function formatOf(file: string): Promise<"gzip" | "tar" | "plain"> {
   if (other !== undefined)
     throw problem(
       "archive-unsupported",
-      `${showPath(file)} is a ${other[0]} archive`,
+      `${quoted(file)} is a ${other[0]} archive`,
       "archives are tar or tar.gz",
       "choose another file of that release",
     );
@@ -150,7 +150,7 @@ function onlyFile(file: string, files: ReadonlyMap<string, Surveyed>): string {
   if (names.length === 1) return names[0]!;
   throw problem(
     "archive-member",
-    `archive ${showPath(file)} has ${names.length} files: ${list(names)}`,
+    `archive ${quoted(file)} has ${names.length} files: ${list(names)}`,
     "member names the one to use",
     "add the key member",
   );
@@ -158,7 +158,7 @@ function onlyFile(file: string, files: ReadonlyMap<string, Surveyed>): string {
 
 /** At most ten names: an archive may have thousands. */
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, 10).map(showPath).join(", ");
+  const shown = names.slice(0, 10).map(quoted).join(", ");
   return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }
 

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { PlatformError } from "../errors";
 import { exec } from "../exec";
-import { printable } from "./failures";
+import { printable } from "../printable";
 
 /** A name with its password, or a refresh token for a token server (OAuth2). */
 export type Credentials = { readonly username: string; readonly password: string } | { readonly identityToken: string };

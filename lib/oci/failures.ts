@@ -1,5 +1,6 @@
 // What a registry's refusal means to a person: one error code for each kind, and which of them are worth another try.
 import { PlatformError } from "../errors";
+import { printable } from "../printable";
 
 /** What the client throws for content that a registry lists and does not have. */
 const goneCodes: readonly string[] = ["manifest-missing", "blob-missing"];
@@ -36,12 +37,6 @@ export interface Exchanged {
 /** `PUT 127.0.0.1:5000/v2/x/manifests/v1`; without the query, which may hold a signature. */
 export function describe({ method, url }: Exchanged): string {
   return `${method} ${url.host}${url.pathname}`;
-}
-
-/** Printable, on one line, at most 200 characters: for text that a server chose. */
-export function printable(text: string): string {
-  const line = text.replace(/[\p{C}\s]+/gu, " ").trim();
-  return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
 
 /** The first code and message of an OCI error document (distribution specification, "Error Codes"). */

@@ -15,8 +15,9 @@ import {
 import { relative } from "node:path";
 import ignore, { type Ignore } from "ignore";
 import { PlatformError } from "../errors";
+import { quoted } from "../printable";
 import type { LayerEntry } from "./layer";
-import { checkPath, showPath } from "./layerPath";
+import { checkPath } from "./layerPath";
 import { contentLimits } from "./limits";
 
 /** Left out unless `.policyignore` brings it back with a `!` line. */
@@ -33,7 +34,7 @@ export function folderEntries(folder: string, at: string): LayerEntry[] {
   if (found === undefined || !found.isDirectory()) {
     throw problem(
       "folder-missing",
-      `policy folder ${showPath(folder)} ${found === undefined ? "does not exist" : "is no folder"}`,
+      `policy folder ${quoted(folder)} ${found === undefined ? "does not exist" : "is no folder"}`,
       "a policy repository is a folder of files",
       "check the path in the stack's configuration",
     );
@@ -47,7 +48,7 @@ export function folderEntries(folder: string, at: string): LayerEntry[] {
     if (error instanceof PlatformError || path === undefined) throw error;
     throw problem(
       "folder-entry",
-      `${showPath(path)} cannot be read (${code})`,
+      `${quoted(path)} cannot be read (${code})`,
       "everything that is shipped can be read",
       "make it readable, or leave it out with .policyignore",
     );
@@ -55,7 +56,7 @@ export function folderEntries(folder: string, at: string): LayerEntry[] {
   if (walk.entries.length === 0) {
     throw problem(
       "folder-empty",
-      `policy folder ${showPath(folder)} holds nothing to ship`,
+      `policy folder ${quoted(folder)} holds nothing to ship`,
       "a policy repository holds at least one file beside its tests",
       "add a policy, or check .policyignore",
     );
@@ -90,7 +91,7 @@ function visit(walk: Walk, folder: string): void {
       const shown = `${folder}${item.name.toString("latin1").replace(/[^\x20-\x7e]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`)}`;
       throw problem(
         "folder-entry",
-        `name of "${shown}" in ${showPath(walk.root)} is not valid UTF-8`,
+        `name of "${shown}" in ${quoted(walk.root)} is not valid UTF-8`,
         "names in an image are UTF-8",
         "rename it",
       );
@@ -104,7 +105,7 @@ function visit(walk: Walk, folder: string): void {
     else
       throw problem(
         "folder-entry",
-        `${showPath(path)} in ${showPath(walk.root)} is a ${kindOf(item)}`,
+        `${quoted(path)} in ${quoted(walk.root)} is a ${kindOf(item)}`,
         "a policy repository holds files and folders only",
         "remove it, or leave it out with .policyignore",
       );
@@ -117,7 +118,7 @@ function add(walk: Walk, path: string, file: string): void {
   if (walk.entries.length >= contentLimits.folderFiles || walk.bytes > contentLimits.folderBytes) {
     throw problem(
       "folder-too-large",
-      `policy folder ${showPath(walk.root)} holds more than ${walk.bytes > contentLimits.folderBytes ? `${contentLimits.folderBytes} bytes` : `${contentLimits.folderFiles} files`}`,
+      `policy folder ${quoted(walk.root)} holds more than ${walk.bytes > contentLimits.folderBytes ? `${contentLimits.folderBytes} bytes` : `${contentLimits.folderFiles} files`}`,
       "a policy repository is small: it is read at every preview",
       "check the path, or leave things out with .policyignore",
     );
@@ -135,7 +136,7 @@ function linkTarget(walk: Walk, path: string): string {
   const refuse = (why: string) =>
     problem(
       "folder-entry",
-      `${showPath(path)} in ${showPath(walk.root)} is a link ${why}`,
+      `${quoted(path)} in ${quoted(walk.root)} is a link ${why}`,
       "a link is shipped as a copy of a file in the same folder, any other link is refused",
       "replace it by a copy, or leave it out with .policyignore",
     );

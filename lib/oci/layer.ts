@@ -6,11 +6,12 @@ import { realpath, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { canonicalJson } from "../canonicalJson";
 import { PlatformError } from "../errors";
+import { quoted } from "../printable";
 import type { RegistryClient } from "./client";
 import { putNode } from "./copy";
 import { type Digest, sha256, shortDigest } from "./digest";
 import { folderEntries } from "./folder";
-import { checkPath, parentFolders, showPath } from "./layerPath";
+import { checkPath, parentFolders } from "./layerPath";
 import { configType, manifestType, tarLayerType } from "./mediaTypes";
 import type { Repository } from "./reference";
 import { tarEnd, tarHeader, tarPadding } from "./tar";
@@ -165,7 +166,7 @@ export async function fileLayerImage(
   const found = await stat(file).catch(() => undefined);
   if (found === undefined || !found.isFile()) {
     throw new PlatformError("file-missing", {
-      what: `file ${showPath(file)} ${found === undefined ? "does not exist" : "is no regular file"}`,
+      what: `file ${quoted(file)} ${found === undefined ? "does not exist" : "is no regular file"}`,
       rule: "a layer image is made of a file that is there",
       fix: "check the path",
     });
@@ -214,7 +215,7 @@ function emptyLayer(): PlatformError {
 
 function sourceChanged({ path }: LayerEntry, why: string): PlatformError {
   return new PlatformError("source-changed", {
-    what: `content of ${showPath(path)} is not what it was: ${why}`,
+    what: `content of ${quoted(path)} is not what it was: ${why}`,
     rule: "content must stay as it is from when its digest was taken until it is pushed",
     fix: "run again when nothing writes there",
   });

@@ -1,10 +1,10 @@
 // The files of an image, its layers merged: for the structure of a released repository and for files of foreign images.
 import { posix } from "node:path";
 import { PlatformError } from "../errors";
+import { quoted } from "../printable";
 import type { RegistryClient } from "./client";
 import type { Digest } from "./digest";
 import { imageManifest } from "./imageConfig";
-import { showPath } from "./layerPath";
 import { contentLimits } from "./limits";
 import { formatReference, type Repository } from "./reference";
 import { readTar, type TarEntry } from "./tarReader";
@@ -123,8 +123,7 @@ async function note(change: Change, entry: TarEntry, context: Context): Promise<
   } else if (entry.type === "link") {
     const target = innerPath(entry.linkname ?? "", wrong);
     const linked = change.added.get(target) ?? files.get(target);
-    if (linked === undefined)
-      throw wrong(`${showPath(path)} is a hard link to ${showPath(target)}, which was not read`);
+    if (linked === undefined) throw wrong(`${quoted(path)} is a hard link to ${quoted(target)}, which was not read`);
     change.added.set(path, linked);
   } else change.added.set(path, undefined);
 }
@@ -169,7 +168,7 @@ function keptBytes(files: ReadonlyMap<string, ImageFile>): number {
 function innerPath(name: string, wrong: (why: string) => Error): string {
   const path = name.replace(/^(?:\.?\/+)+/, "").replace(/\/+$/, "");
   if (path.split("/").includes("..") || path.includes("\0"))
-    throw wrong(`entry ${showPath(name)} leads out of the image`);
+    throw wrong(`entry ${quoted(name)} leads out of the image`);
   return path === "." ? "" : path;
 }
 

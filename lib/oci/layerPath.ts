@@ -1,5 +1,6 @@
 // Which paths a layer may hold, and which may stand beside each other.
 import { PlatformError } from "../errors";
+import { quoted } from "../printable";
 import { contentLimits } from "./limits";
 
 /**
@@ -47,15 +48,9 @@ export function parentFolders(paths: readonly string[]): string[] {
   return [...folders];
 }
 
-/** A path for a screen: quoted, with everything escaped that a terminal would act on or hide. */
-export function showPath(path: string): string {
-  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return JSON.stringify(path).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
-}
-
 function refused(path: string, why: string): PlatformError {
   return new PlatformError("layer-path", {
-    what: `path ${showPath(path)} cannot be part of an image: ${why}`,
+    what: `path ${quoted(path)} cannot be part of an image: ${why}`,
     rule: "paths in an image are plain, absolute and the same for every reader",
     fix: "rename it, or leave it out with .policyignore",
   });
@@ -66,8 +61,8 @@ function collision(one: string, other: string): PlatformError {
   return new PlatformError("layer-collision", {
     what:
       first === second
-        ? `path ${showPath(one)} is there twice, or both as file and as folder`
-        : `paths ${showPath(first!)} and ${showPath(second!)} differ in case or in Unicode normalisation only`,
+        ? `path ${quoted(one)} is there twice, or both as file and as folder`
+        : `paths ${quoted(first!)} and ${quoted(second!)} differ in case or in Unicode normalisation only`,
     rule: "each path in an image is one file on every file system",
     fix: "rename one of them, or leave it out with .policyignore",
   });

@@ -1,6 +1,7 @@
 // Names of registries, repositories, tags and digests, by the grammar of the OCI distribution specification
 // ("Pulling manifests": <name>, <reference>) with Docker's rule for the host in front.
 import { PlatformError } from "../errors";
+import { cut, quoted } from "../printable";
 import { type Digest, isDigest } from "./digest";
 
 /** One repository of one registry. */
@@ -102,7 +103,6 @@ function malformed(text: string, why: string, example = "127.0.0.1:5000/layers/b
   });
 }
 
-/** Quoted and cut, so that control characters and megabytes never reach a screen. */
 function show(text: string): string {
-  return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text);
+  return quoted(cut(text, 120));
 }

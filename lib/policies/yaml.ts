@@ -1,5 +1,6 @@
 // YAML of unknown origin, parsed within bounds: its errors come with a line, and nothing in it can hang or exhaust us.
 import { type Document, isAlias, isMap, isScalar, Lexer, LineCounter, type Node, parseAllDocuments, visit } from "yaml";
+import { printable } from "../printable";
 
 /** The first thing wrong with a text. */
 export interface YamlProblem {
@@ -39,7 +40,7 @@ export function parseYaml(bytes: Uint8Array): ParsedYaml {
     ? { at: error.pos[0], reason: error.message }
     : documents.map(structureProblem).find((found) => found !== undefined);
   if (!problem) return { documents };
-  return { documents, problem: { line: lines.linePos(problem.at).line, reason: oneLine(problem.reason) } };
+  return { documents, problem: { line: lines.linePos(problem.at).line, reason: printable(problem.reason, 160) } };
 }
 
 const maxDepth = 256;
@@ -98,9 +99,4 @@ function structureProblem(document: Document.Parsed): { at: number; reason: stri
     },
   });
   return problem;
-}
-
-function oneLine(text: string): string {
-  const plain = text.replace(/[^\x20-\x7e]+/g, " ").trim();
-  return plain.length > 160 ? `${plain.slice(0, 159)}…` : plain;
 }

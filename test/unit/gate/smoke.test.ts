@@ -2,7 +2,7 @@
 // shown here but in test/provider/gate.test.ts.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool, printable } from "../../../lib/gate/smoke";
+import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool } from "../../../lib/gate/smoke";
 
 const limits = { timeoutSeconds: 60, memoryBytes: 512, outputBytes: 1000 };
 const yq = { version: "4.54.1", command: ["yq", "--version"], expect: "version v(\\S+)" };
@@ -141,18 +141,6 @@ describe("a repository in the smoke check", () => {
     assert.match(
       evaluateStrays(["p"], ["/repos/p/a", "/repos/pp/b", "/repos/c"])!.detail,
       /2 files of no repository of this image \(\/repos\/pp\/b, \/repos\/c\)/,
-    );
-  });
-});
-
-describe("what a program of the image printed", () => {
-  it("reaches the screen on one line, without control characters", () => {
-    assert.equal(printable("\x1b[31mred\x1b[0m\r\n\ttwo\x00\u202ethree"), "red two three");
-    fc.assert(
-      fc.property(
-        fc.string({ unit: "binary", maxLength: 2000 }),
-        (text) => !/[\x00-\x1f\x7f-\x9f]/.test(printable(text)) && printable(text).length <= 301,
-      ),
     );
   });
 });
