@@ -138,7 +138,7 @@ ${more}`,
       const { error } = data as { error: { code: string; fix: string } };
       assert.deepEqual(
         [error.code, error.fix],
-        ["version-taken", "take the next free one: pulumi config set policy-platform:version v1.0.1"],
+        ["version-taken", "take the next free one: pulumi config set policy-platform:version v1.0.1 --stack dev"],
       );
     });
   });
