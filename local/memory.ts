@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { ProcessIdentity } from "../lib/process";
+import type { StepTime } from "./steps";
 
 /** A program that was started here and is still meant to run. */
 interface Service extends ProcessIdentity {
@@ -16,6 +17,8 @@ interface PushedLayer {
 }
 
 export interface Memory {
+  /** The run that first ended well in this checkout: the cold one, where nothing was in the cache folder either. */
+  readonly firstRun?: { readonly milliseconds: number; readonly steps: readonly StepTime[] };
   readonly registryPort?: number;
   readonly registry?: Service;
   readonly engine?: Service;
