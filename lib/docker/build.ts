@@ -19,7 +19,6 @@ export interface BuildOptions {
   readonly platform?: string;
   readonly target?: string;
   readonly cacheFrom?: readonly string[];
-  readonly noCache?: boolean;
   /** Network of RUN steps: `none`, `host`, `default`. */
   readonly network?: string;
   /** `host:ip` lines for RUN steps. */
@@ -55,7 +54,6 @@ export async function build(transport: EngineTransport, options: BuildOptions): 
         platform: options.platform,
         target: options.target,
         cachefrom: options.cacheFrom?.length ? JSON.stringify(options.cacheFrom) : undefined,
-        nocache: options.noCache,
         networkmode: options.network,
         extrahosts: options.extraHosts,
         session: session.id,

@@ -7,26 +7,13 @@ export interface ContainerSpec {
   readonly image: string;
   /** Default: the image's own. */
   readonly command?: readonly string[];
-  /** Default: the image's own. An empty list removes it. */
-  readonly entrypoint?: readonly string[];
-  /** `uid:gid`; default: the image's own. */
-  readonly user?: string;
-  /** Added to the image's own, `NAME=value`. */
-  readonly env?: readonly string[];
-  readonly workingDir?: string;
   readonly labels?: Readonly<Record<string, string>>;
   /** Memory without swap, bytes. */
   readonly memoryBytes: number;
-  /** Processors, may be a fraction; default 1. */
-  readonly cpus?: number;
-  /** Processes and threads; default 512. */
-  readonly pids?: number;
-  /** Default true: only tmpfs and volumes can be written. */
+  /** Default true: only tmpfs can be written. */
   readonly readOnly?: boolean;
   /** Path → size in bytes of a memory file system, counted as memory of the container. */
   readonly tmpfs?: Readonly<Record<string, number>>;
-  /** Paths of anonymous volumes, removed with the container. */
-  readonly volumes?: readonly string[];
   /** Standard input stays open until the one who is attached hangs up, then the main process reads its end. */
   readonly openStdin?: boolean;
   /** The engine removes the container when it ends. */
@@ -48,6 +35,10 @@ export interface ContainerSummary {
   readonly ageSeconds: number;
 }
 
+/** Bounds of every container. */
+const processors = 1;
+const processes = 512;
+
 /** Creates a container with the narrowest rights there are: no network, no capability, no new privileges. Returns its id. */
 export async function createContainer(
   transport: EngineTransport,
@@ -60,17 +51,12 @@ export async function createContainer(
     json: {
       Image: spec.image,
       Cmd: spec.command,
-      Entrypoint: spec.entrypoint,
-      User: spec.user,
-      Env: spec.env,
-      WorkingDir: spec.workingDir,
       Labels: spec.labels,
       OpenStdin: spec.openStdin ?? false,
       StdinOnce: spec.openStdin ?? false,
       AttachStdin: spec.openStdin ?? false,
       AttachStdout: true,
       AttachStderr: true,
-      Volumes: Object.fromEntries((spec.volumes ?? []).map((path) => [path, {}])),
       HostConfig: {
         NetworkMode: "none",
         AutoRemove: spec.autoRemove ?? false,
@@ -79,8 +65,8 @@ export async function createContainer(
         SecurityOpt: ["no-new-privileges"],
         Memory: spec.memoryBytes,
         MemorySwap: spec.memoryBytes,
-        NanoCpus: Math.round((spec.cpus ?? 1) * 1e9),
-        PidsLimit: spec.pids ?? 512,
+        NanoCpus: processors * 1e9,
+        PidsLimit: processes,
         // What a program prints comes through attach and exec; nothing is kept on the engine's disk.
         LogConfig: { Type: "none" },
         Tmpfs: Object.fromEntries(
@@ -136,22 +122,6 @@ export function getArchive(
   signal?: AbortSignal,
 ): Promise<Readable | undefined> {
   return ifPresent(transport.open({ path: `/containers/${id}/archive`, query: { path }, signal }));
-}
-
-/** Unpacks a tar into a folder of a container; with a read-only root only a volume takes it. */
-export async function putArchive(
-  transport: EngineTransport,
-  id: string,
-  path: string,
-  tar: Buffer | Readable,
-  signal?: AbortSignal,
-): Promise<void> {
-  await transport.document({ method: "PUT", path: `/containers/${id}/archive`, query: { path }, tar, signal });
-}
-
-/** Ends a container: SIGTERM, after `seconds` SIGKILL. One that is gone or ended already is fine. */
-export async function stopContainer(transport: EngineTransport, id: string, seconds = 0): Promise<void> {
-  await ifPresent(transport.document({ method: "POST", path: `/containers/${id}/stop`, query: { t: seconds } }));
 }
 
 /** Ends and removes a container with its volumes; one that is gone or going already is fine. Never aborted: it is the cleaning up. */

@@ -119,16 +119,6 @@ export class DockerEngine {
     return containers.getArchive(this.#transport, id, path, signal);
   }
 
-  /** Unpacks a tar into a folder of the container. */
-  putArchive(id: string, path: string, tar: Buffer | Readable, signal?: AbortSignal): Promise<void> {
-    return containers.putArchive(this.#transport, id, path, tar, signal);
-  }
-
-  /** Ends a container; `seconds` of grace, default none. */
-  stop(id: string, seconds?: number): Promise<void> {
-    return containers.stopContainer(this.#transport, id, seconds);
-  }
-
   /** Ends and removes a container with its volumes. */
   remove(id: string): Promise<void> {
     return containers.removeContainer(this.#transport, id);

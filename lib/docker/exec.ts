@@ -3,10 +3,6 @@ import type { Readable } from "node:stream";
 import { EngineAnswerError, type EngineTransport } from "./transport";
 
 export interface ContainerExecOptions {
-  /** `uid:gid`; default: the container's. */
-  readonly user?: string;
-  readonly workingDir?: string;
-  readonly env?: readonly string[];
   /** Milliseconds; default 60,000. */
   readonly timeoutMs?: number;
   /** Bytes of stdout and stderr together; default 1 MiB. */
@@ -44,9 +40,6 @@ export async function execInContainer(
       AttachStdout: true,
       AttachStderr: true,
       Cmd: argv,
-      User: options.user,
-      WorkingDir: options.workingDir,
-      Env: options.env,
     },
     signal,
   });
