@@ -46,13 +46,13 @@ export class PlatformImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: PlatformImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("policychain:index:PlatformImage", name, {}, opts);
-    const composed = pulumi.output({
+    const parts = pulumi.output({
       base: args.base,
       tools: args.tools,
       repositories: args.repositories,
       user: args.user ?? "65532:65532",
     });
-    const plan = composed.apply(planImage);
+    const plan = parts.apply(planImage);
     const image = new Image(
       `${name}-build`,
       {
@@ -74,7 +74,8 @@ export class PlatformImage extends pulumi.ComponentResource {
   }
 }
 
-interface Composition {
+/** {@link PlatformImageArgs} once they are known. */
+interface ImageParts {
   readonly base: string;
   readonly tools: Readonly<Record<string, { readonly version: string; readonly reference: string }>>;
   readonly repositories: Readonly<Record<string, string>>;
@@ -82,8 +83,8 @@ interface Composition {
 }
 
 /** The inputs' digest, the candidate's tag, and the folder with the rendered Dockerfile. */
-function planImage(composition: Composition) {
-  const { inputs, addresses } = compose(composition);
+function planImage(parts: ImageParts) {
+  const { inputs, addresses } = splitReferences(parts);
   const digest = inputDigest(inputs);
   return {
     inputDigest: digest as string,
@@ -93,7 +94,7 @@ function planImage(composition: Composition) {
 }
 
 /** Splits every reference into what can change the bytes (the digest) and what cannot (the address). */
-function compose({ base, tools, repositories, user }: Composition): { inputs: Inputs; addresses: Addresses } {
+function splitReferences({ base, tools, repositories, user }: ImageParts): { inputs: Inputs; addresses: Addresses } {
   const split = (reference: string) => {
     const { registry, path, digest } = parsePinned(reference);
     return { address: `${registry}/${path}`, digest };

@@ -1,5 +1,6 @@
 // Configuration of one stack: validated once, with every error at once, and then trusted everywhere.
 import { join } from "node:path";
+import type { RepositorySource, ToolSource } from "../lib/composition";
 import { mapRecord } from "../lib/record";
 import { completeTool } from "./catalogued";
 import { problemsOfIssue } from "./issues";
@@ -18,27 +19,9 @@ interface SmokeSettings {
   readonly expect: string;
 }
 
-/** One tool; exactly one of `image` and `release`. */
-export interface ToolSettings {
-  readonly version: string;
-  /** Absolute path in the image. */
-  readonly path: string;
-  /** By digest. `member` is the tool's file in a foreign image, `digest` the layer image that this is repacked to. */
-  readonly image?: { readonly reference: string; readonly member?: string; readonly digest?: string };
-  /** `sha256` is the download's, 64 hex characters; `digest` that of the layer image it becomes. */
-  readonly release?: {
-    readonly url: string;
-    readonly sha256: string;
-    readonly digest?: string;
-    readonly member?: string;
-  };
+/** One tool, and how the gate asks it for its version. */
+export interface ToolSettings extends ToolSource {
   readonly smoke: SmokeSettings;
-}
-
-/** One policy repository; exactly one of `folder` (as written, relative to the project) and `image` (a layer image by digest). */
-interface PolicySettings {
-  readonly folder?: string;
-  readonly image?: string;
 }
 
 /** The whole configuration of a stack, defaults filled in. */
@@ -55,7 +38,7 @@ export interface Settings {
   readonly image: { readonly name: string /** `uid:gid`. */; readonly user: string };
   readonly base: { /** By digest. */ readonly image: string };
   readonly tools: Readonly<Record<string, ToolSettings>>;
-  readonly policies: Readonly<Record<string, PolicySettings>>;
+  readonly policies: Readonly<Record<string, RepositorySource>>;
   readonly gate: { readonly smoke: { readonly timeoutSeconds: number; readonly memoryBytes: number } };
   /** Commit that is released, where the project is no git checkout. */
   readonly source?: string;

@@ -7,21 +7,36 @@ import type { Inputs } from "./pins/model";
 import { filterRecord, mapRecord, mapRecordAsync } from "./record";
 import { downloadRelease, releaseLayer } from "./toolLayer";
 
+/** An image, by digest. */
+export interface ToolImage {
+  readonly reference: string;
+  /** The tool's file in a foreign image; absent for a layer image. */
+  readonly member?: string;
+  /** The layer image that a foreign image is repacked to. */
+  readonly digest?: string;
+}
+
+/** A published download. */
+export interface ToolRelease {
+  readonly url: string;
+  /** Of the download, 64 hex characters. */
+  readonly sha256: string;
+  /** The layer image that it becomes; a preview cannot know it without. */
+  readonly digest?: string;
+  /** The tool's file in an archive; absent where the download is the tool itself. */
+  readonly member?: string;
+}
+
 /** Where one tool comes from; exactly one of `image` and `release`. */
 export interface ToolSource {
   readonly version: string;
   /** Absolute path of the binary in the image. */
   readonly path: string;
-  readonly image?: { readonly reference: string; readonly member?: string; readonly digest?: string };
-  readonly release?: {
-    readonly url: string;
-    readonly sha256: string;
-    readonly digest?: string;
-    readonly member?: string;
-  };
+  readonly image?: ToolImage;
+  readonly release?: ToolRelease;
 }
 
-/** Where one policy repository comes from; exactly one of `folder` and `image`. */
+/** Where one policy repository comes from; exactly one of `folder` (as written, relative to the project) and `image` (a layer image by digest). */
 export interface RepositorySource {
   readonly folder?: string;
   readonly image?: string;
