@@ -27,7 +27,7 @@ export async function pin(place: Place, args: PinArguments, output: Output): Pro
   const changes = found
     .map((edit) => ({ ...edit, from: valueAt(read.raw, edit.path) }))
     .filter(({ from, value }) => from !== value);
-  if (changes.length > 0) writeEdits(stackFile, text, changes);
+  if (changes.length > 0) await writeEdits(stackFile, text, changes);
   narrate(
     "done",
     changes.length > 0 ? `${path.join(".")} is pinned in ${stackFile}` : `${path.join(".")} was pinned already`,

@@ -1,18 +1,9 @@
 // Edits a stack's file in place: the bytes of the values that change, and no others, so comments, order and quotes of
 // everything else stay. Whole or not at all.
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmod, readFile, realpath, stat, writeFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { type Document, isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
+import { type Document, isMap, isScalar, parseDocument, visit, type YAMLMap } from "yaml";
+import { writeByRename } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
 import { namespace } from "./problems";
 
@@ -28,30 +19,59 @@ export function editedText(text: string, edits: readonly Edit[]): string {
   return edits.reduce(withEdit, text);
 }
 
+/** The value that stands at a path, as text; `undefined` where there is none, or a map or list. Error: `stack-file-malformed`. */
+export function valueIn(text: string, path: Edit["path"]): string | undefined {
+  const document = parsed(text);
+  const node = document.getIn(documentPath(document, path), true);
+  return isScalar(node) && node.value !== null ? String(node.value) : undefined;
+}
+
+/** True when an encrypted value stands anywhere in the text, of whatever namespace and form. Error: `stack-file-malformed`. */
+export function holdsSecrets(text: string): boolean {
+  let found = false;
+  visit(parsed(text), {
+    Pair: (_, { key, value }) => {
+      if (!isScalar(key) || key.value !== "secure" || !isScalar(value)) return undefined;
+      found = true;
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+/** Makes the edits in the file that still holds `text`. Error: `stack-file-changed`, as for `replaceText`. */
+export function writeEdits(path: string, text: string, edits: readonly Edit[]): Promise<void> {
+  return replaceText(path, text, editedText(text, edits));
+}
+
 /**
- * Makes the edits in the file that still holds `text`, by rename: a reader sees the old file or the new one.
- * Error: `stack-file-changed` when somebody else wrote it meanwhile; then nothing is written.
+ * Writes `changed` into the file that still holds `text`, by rename: a reader sees the old file or the new one. Mode and
+ * link stay. Error: `stack-file-changed` when somebody else wrote it meanwhile; then nothing is written.
  */
-export function writeEdits(path: string, text: string, edits: readonly Edit[]): void {
-  const file = realpathSync(path);
-  const { mode } = statSync(file);
-  const temporary = `${file}.${process.pid}.part`;
-  const descriptor = openSync(temporary, "w", mode & 0o777);
-  try {
-    writeFileSync(descriptor, editedText(text, edits)); // writeSync may stop short of the end
-    fsyncSync(descriptor);
-    if (readFileSync(file, "utf8") !== text) {
+export async function replaceText(path: string, text: string, changed: string): Promise<void> {
+  const file = await realpath(path);
+  const { mode } = await stat(file);
+  await writeByRename(file, async (temporary) => {
+    await writeFile(temporary, changed);
+    await chmod(temporary, mode & 0o777);
+    if ((await readFile(file, "utf8")) !== text) {
       throw new PlatformError("stack-file-changed", {
         what: `${path} was changed by somebody else while its pins were looked up`,
         rule: "a stack file is edited by one at a time",
         fix: "nothing was written; run the command again",
       });
     }
-    renameSync(temporary, file);
-  } finally {
-    closeSync(descriptor);
-    rmSync(temporary, { force: true });
-  }
+  });
+}
+
+function parsed(text: string): Document.Parsed {
+  const document = parseDocument(text);
+  if (document.errors.length === 0) return document;
+  throw new PlatformError("stack-file-malformed", {
+    what: `the stack file is no YAML: ${document.errors[0]!.message.split("\n")[0]!.replace(/:$/, "")}`,
+    rule: "a stack's configuration stands in a file of YAML",
+    fix: "mend that line; of Pulumi.local.yaml `npm run local` makes a new one when it is deleted",
+  });
 }
 
 function withEdit(text: string, { path, value }: Edit): string {

@@ -1,11 +1,13 @@
 // The command behind `npm run local`, `local:status`, `local:down` and `local:clean`; started by start.mjs, which has seen to
 // Node, the packages and the lock.
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
 import { diskFull, isDiskFull } from "../lib/diskFull";
 import { messageOf, PlatformError } from "../lib/errors";
 import { runningOwnEngine } from "./engine";
 import { type Layout, layoutOf } from "./layout";
-import { readMemory } from "./memory";
+import { readMemory, remember } from "./memory";
 import { type Level, levels, prepare } from "./prepare";
 import { interruptPulumi } from "./pulumi";
 import { defaultPort, whoAnswers } from "./registry";
@@ -51,7 +53,11 @@ async function up(layout: Layout, { registryPort, only }: Flags): Promise<number
   void steps.run("pulumi up", (step) => bringUp(stack, step), { after: [ready] });
   // Not the steps themselves: after an interruption that is what counts, not what it did to the engine.
   await steps.settle();
-  console.log(renderSummary((await stackOutputs(stack)) as Outputs, steps.times, performance.now() - begun));
+  const outputs = (await stackOutputs(stack)) as Outputs;
+  const total = performance.now() - begun;
+  if (!readMemory(layout.memoryFile).firstRun)
+    remember(layout.memoryFile, { firstRun: { milliseconds: total, steps: steps.times } });
+  console.log(renderSummary(outputs, { times: steps.times, total, docker: isOnPath("docker") }));
   return 0;
 }
 
@@ -60,6 +66,10 @@ async function printEnvironment(layout: Layout, { registryPort, only = "layers" 
   const steps = interruptible(new Steps({ write: (text) => console.error(text) }));
   const { environment } = await prepare({ layout, steps, registryPort, level: only });
   return say([JSON.stringify(environment ?? {}, null, 2)]);
+}
+
+function isOnPath(program: string): boolean {
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => folder !== "" && existsSync(join(folder, program)));
 }
 
 function interruptible(steps: Steps): Steps {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { isAlive } from "../lib/process";
 import { type Engine, findEngine, requireRoot, runningOwnEngine, startEngine } from "./engine";
 import { processEnvironment } from "./environment";
-import { pushBase, pushProbe, pushTool, type ToolName, toolNames } from "./layers/push";
+import { pushBase, pushProbe, pushTool, toolNames } from "./layers/push";
 import type { Layout } from "./layout";
 import { readMemory, remember } from "./memory";
 import { installedPlugin, installPlugin } from "./providers";
@@ -68,7 +68,20 @@ async function begin(options: PrepareOptions, toolchain: Toolchain, apt: Private
   const plugins = steps.run("Provider plugins", (step) => installPlugins(layout, step, toolchain), {
     after: [engineFolder],
   });
-  const linked = awaitedLater(engineFolder.then((folder) => linkPrograms(layout, folder)));
+  const withLayers = depth >= levels.indexOf("layers");
+  const owned = withLayers ? await ownPins(layout) : new Set<string>();
+  // A tool that the image has from elsewhere is not built for the shell alone.
+  const tools = toolNames.map((name) =>
+    owned.has(`tools.${name}.image`) ? toolchain.tool(name) : toolchain.toolIfThere(name),
+  );
+  const linked = awaitedLater(
+    Promise.all([engineFolder, ...tools]).then((folders) =>
+      linkPrograms(
+        layout,
+        folders.filter((folder) => folder !== undefined),
+      ),
+    ),
+  );
   if (depth < levels.indexOf("services")) {
     await Promise.all([plugins, linked]);
     return { pulumi: join(layout.bin, "pulumi") };
@@ -80,8 +93,9 @@ async function begin(options: PrepareOptions, toolchain: Toolchain, apt: Private
     return pushProbe(layout, address);
   });
   const docker = awaitedLater(registry.then((probe) => ensureEngine(layout, steps, toolchain, probe)));
-  const layers =
-    depth < levels.indexOf("layers") ? undefined : awaitedLater(pushLayers(options, toolchain, apt, address, registry));
+  const layers = withLayers
+    ? awaitedLater(pushLayers(options, { toolchain, apt, address, registry, owned }))
+    : undefined;
 
   const engine = await docker;
   await Promise.all([plugins, linked]);
@@ -140,14 +154,19 @@ async function ensureEngine(
   });
 }
 
+interface LayerOptions {
+  readonly toolchain: Toolchain;
+  readonly apt: PrivateApt;
+  readonly address: string;
+  readonly registry: Promise<unknown>;
+  /** Paths of the pins to provide. */
+  readonly owned: ReadonlySet<string>;
+}
+
 async function pushLayers(
   { layout, steps }: PrepareOptions,
-  toolchain: Toolchain,
-  apt: PrivateApt,
-  address: string,
-  registry: Promise<unknown>,
+  { toolchain, apt, address, registry, owned }: LayerOptions,
 ): Promise<void> {
-  const owned = await ownPins(layout, address);
   const wanted: Record<string, string> = { "registry.address": address };
   const pushes: Promise<unknown>[] = [];
   if (owned.has("base.image")) {
@@ -157,7 +176,7 @@ async function pushLayers(
       }),
     );
   }
-  for (const name of toolNames.filter((tool: ToolName) => owned.has(`tools.${tool}.image`))) {
+  for (const name of toolNames.filter((tool) => owned.has(`tools.${tool}.image`))) {
     const built = toolchain.tool(name);
     pushes.push(
       steps.run(
@@ -176,10 +195,10 @@ async function pushLayers(
 }
 
 /** `.local/bin`: what a shell of this stack finds first. A link that is right stays: commands may be running through it. */
-async function linkPrograms(layout: Layout, folder: string): Promise<void> {
+async function linkPrograms(layout: Layout, folders: readonly string[]): Promise<void> {
   await mkdir(layout.bin, { recursive: true });
   const links = new Map<string, string>([["node", process.execPath]]);
-  for (const name of await readdir(folder)) links.set(name, join(folder, name));
+  for (const folder of folders) for (const name of await readdir(folder)) links.set(name, join(folder, name));
   const command = join(layout.projectDir, "dist", "cli", "policy-platform.js");
   if (existsSync(command)) links.set("policy-platform", command);
   for (const name of await readdir(layout.bin)) if (!links.has(name)) await rm(join(layout.bin, name), { force: true });

@@ -1,13 +1,14 @@
 // The stack `local`: made when absent, repaired after a kill, brought up to what the files say, and summed up.
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeByRename } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
 import { repair } from "../lib/repair";
 import { type Layout, stackName } from "./layout";
 import { type PulumiOptions, type PulumiResult, runPulumi } from "./pulumi";
+import { dropSalt, keepsSecrets } from "./stackFile";
 import type { Step, StepScreen } from "./steps";
 
 const projectName = "policy-platform";
@@ -50,20 +51,26 @@ export async function prepareStack(options: StackOptions, step: Step): Promise<v
 /** Runs `pulumi up`; a candidate that is gone is built again, as the error says. Error: `up-failed`. */
 export async function bringUp(options: StackOptions, step: Step): Promise<void> {
   const { screen } = options;
-  const shown = { ...pulumiOptions(options), onOutput: lines((line) => isRow(line) && screen.write(`    ${line}`)) };
+  const run = async (args: readonly string[]) => {
+    const rows = lines((line) => isRow(line) && screen.write(`    ${line}`));
+    const result = await runPulumi(args, { ...pulumiOptions(options), onOutput: rows.feed });
+    rows.end();
+    return result;
+  };
   const up = ["up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stackName];
-  const first = await runPulumi(up, shown);
+  const first = await run(up);
   const gone = first.code === 0 ? undefined : rebuildUrn(first.output);
   if (gone !== undefined) screen.write("  … the candidate image is gone from the registry: it is built again");
-  const last = gone === undefined ? first : await runPulumi([...up, "--replace", gone], shown);
+  const last = gone === undefined ? first : await run([...up, "--replace", gone]);
   if (last.code !== 0) throw stackFailed("up-failed", "pulumi up", last);
   step.outcome(/^\s+(\+|~|\+-|-\+|-)\s?\d+ /m.test(last.output) ? "changed" : "nothing to change");
 }
 
-/** What the program said about the stack, and the state after the last successful run. */
+/** What the program said about the stack. Error: `stack-output`. */
 export async function stackOutputs(options: StackOptions): Promise<Record<string, unknown>> {
   const result = await runPulumi(["stack", "output", "--json", "--stack", stackName], pulumiOptions(options));
-  return result.code === 0 ? (JSON.parse(result.stdout) as Record<string, unknown>) : {};
+  if (result.code !== 0) throw stackFailed("stack-output", "pulumi stack output", result);
+  return JSON.parse(result.stdout) as Record<string, unknown>;
 }
 
 /** The outputs in the state file, without asking the engine: empty when there is no stack. */
@@ -111,17 +118,15 @@ async function ensurePassphrase({ passphraseFile }: Layout): Promise<void> {
  * A new stack cannot take over the salt that an earlier one, whose passphrase went with it, left in the stack file.
  * Error: `secrets-lost` when something is encrypted with it.
  */
-async function dropForeignSalt({ stackFile }: Layout): Promise<void> {
-  const text = await readFile(stackFile, "utf8").catch(() => "");
-  if (!/^encryptionsalt:/m.test(text)) return;
-  if (/^\s+-?\s*secure:/m.test(text)) {
+async function dropForeignSalt(layout: Layout): Promise<void> {
+  if (await keepsSecrets(layout)) {
     throw new PlatformError("secrets-lost", {
       what: "Pulumi.local.yaml holds secrets of an earlier local stack, whose passphrase is gone",
       rule: "a secret is read with the passphrase of .local/ that it was written with",
       fix: "delete the `secure:` values and the line `encryptionsalt:`, run it again, then set them anew",
     });
   }
-  await writeByRename(stackFile, (file) => writeFile(file, text.replace(/^encryptionsalt:.*\n?/m, "")));
+  await dropSalt(layout);
 }
 
 function stackFailed(code: string, command: string, { output, signal }: PulumiResult): PlatformError {
@@ -136,12 +141,17 @@ function stackFailed(code: string, command: string, { output, signal }: PulumiRe
   });
 }
 
-/** Passes on whole lines only. */
-function lines(write: (line: string) => void): (text: string) => void {
+/** Passes on whole lines; the last one may end without a line feed. */
+export function lines(write: (line: string) => void): { feed(text: string): void; end(): void } {
   let rest = "";
-  return (text) => {
-    const parts = (rest + text).split("\n");
-    rest = parts.pop()!;
-    for (const part of parts) write(part);
+  return {
+    feed: (text) => {
+      const parts = (rest + text).split("\n");
+      rest = parts.pop()!;
+      for (const part of parts) write(part);
+    },
+    end: () => {
+      if (rest !== "") write(rest);
+    },
   };
 }

@@ -1,20 +1,31 @@
 // Pulumi.local.yaml and .local/env: made when absent, afterwards only the pins that `npm run local` wrote itself.
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { editedText, holdsSecrets, replaceText, writeEdits } from "../config/stackFile";
 import { writeByRename } from "../lib/cache";
 import { RegistryClient } from "../lib/oci/client";
 import { parseReference } from "../lib/oci/reference";
+import { repositoryNames } from "../lib/repositoryNames";
 import { type EnvironmentOptions, renderEnvironmentFile } from "./environment";
 import { toolNames } from "./layers/push";
 import type { Layout } from "./layout";
 import { readMemory, remember } from "./memory";
-import { type Pins, readPin, updatePins } from "./pins";
+import { decidePins, type Pins, readPin } from "./pins";
 import { whoAnswers } from "./registry";
 import type { Step } from "./steps";
 
 const addressPin = "registry.address";
 const loopback = /^127\.0\.0\.1:(\d+)$/;
-const layerPins = ["base.image", ...toolNames.map((name) => `tools.${name}.image`)];
+/** Layer pins by path, with the repository that each is pushed to. */
+const layerPins: Readonly<Record<string, (address: string) => string>> = {
+  "base.image": (address) => repositoryNames({ address, separator: "/" }).base(),
+  ...Object.fromEntries(
+    toolNames.map((name) => [
+      `tools.${name}.image`,
+      (address: string) => repositoryNames({ address, separator: "/" }).tool(name),
+    ]),
+  ),
+};
 
 /** The port in the stack file, when its registry is one of this machine's loopback. */
 export async function portInStackFile({ stackFile }: Layout): Promise<number | undefined> {
@@ -23,45 +34,52 @@ export async function portInStackFile({ stackFile }: Layout): Promise<number | u
   return port === undefined ? undefined : Number(port);
 }
 
-/** The paths of layer pins that this run has to provide: all of them for a new file, else those that are not the user's. */
-export async function ownPins(layout: Layout, address: string): Promise<ReadonlySet<string>> {
+/** The paths of layer pins that this run has to provide: all of them for a new file, else those that may be ours. */
+export async function ownPins(layout: Layout): Promise<ReadonlySet<string>> {
   const text = await readFile(layout.stackFile, "utf8").catch(() => undefined);
-  if (text === undefined) return new Set(layerPins);
+  if (text === undefined) return new Set(Object.keys(layerPins));
   const { pins } = readMemory(layout.memoryFile);
-  const registries = [address, readPin(text, addressPin) ?? address].filter((host) => loopback.test(host));
-  return new Set(
-    layerPins.filter((path) => {
-      const value = readPin(text, path);
-      // A pin into a registry of this machine may be one of ours whose memory was lost: the update decides.
-      return (
-        value !== undefined && (value === pins[path] || registries.some((host) => value.startsWith(`${host}/layers/`)))
-      );
-    }),
-  );
+  const mayBeOurs = (path: string) => {
+    const value = readPin(text, path);
+    if (value === undefined) return false;
+    return value === "" || value === pins[path] || (pins[path] === undefined && pushedTo(path, value) !== undefined);
+  };
+  return new Set(Object.keys(layerPins).filter(mayBeOurs));
 }
 
 /** Writes the wanted pins where they are ours; a file that is absent is made from its template. */
 export async function writeStackFile(layout: Layout, address: string, wanted: Pins, step: Step): Promise<void> {
-  const { pins } = readMemory(layout.memoryFile);
-  if (!existsSync(layout.stackFile)) {
+  const { stackFile, memoryFile } = layout;
+  if (!existsSync(stackFile)) {
     const template = await readFile(layout.stackTemplate, "utf8");
-    const { text, owned } = updatePins(template, { wanted, owned: {}, isGone: () => true });
-    await writeByRename(layout.stackFile, (file) => writeFile(file, text));
-    remember(layout.memoryFile, { pins: owned });
+    const { edits, owned } = decidePins(template, wanted, () => true);
+    await writeByRename(stackFile, (file) => writeFile(file, editedText(template, edits)));
+    remember(memoryFile, { pins: owned });
     step.outcome("Pulumi.local.yaml made from its template");
     return;
   }
-  const present = await readFile(layout.stackFile, "utf8");
-  const gone = await goneReferences(layout, present, address);
-  const { text, owned, changed } = updatePins(present, {
-    wanted,
-    owned: pins,
-    isGone: (_path, value) => gone.has(value),
-  });
-  if (changed.length > 0) await writeByRename(layout.stackFile, (file) => writeFile(file, text));
-  remember(layout.memoryFile, { pins: { ...pins, ...owned } });
-  const images = changed.filter((path) => path.endsWith(".image"));
-  step.outcome(images.length > 0 ? `Pulumi.local.yaml: ${images.join(", ")} set to what was built here` : "unchanged");
+  const { pins } = readMemory(memoryFile);
+  const useless = await uselessPins(layout, address);
+  // Read after the look at the network: what its user wrote in the meantime is there to be seen.
+  const present = await readFile(stackFile, "utf8");
+  const { edits, owned, kept } = decidePins(present, wanted, (path, value) => value === (pins[path] ?? useless[path]));
+  if (edits.length > 0) await writeEdits(stackFile, present, edits);
+  remember(memoryFile, { pins: { ...pins, ...owned } });
+  const changed = edits.map(({ path }) => path.join("."));
+  const left = Object.entries(kept).map(([path, value]) => `${path} is yours and stays ${value}, not ${wanted[path]}`);
+  const done = changed.length > 0 ? [`${changed.join(", ")} set to what was built here`] : ["unchanged"];
+  step.outcome([...done, ...left].join("; "));
+}
+
+/** Whether something in the stack file can be read with the passphrase of .local/ alone. */
+export async function keepsSecrets({ stackFile }: Layout): Promise<boolean> {
+  return holdsSecrets(await readFile(stackFile, "utf8").catch(() => ""));
+}
+
+/** The salt belongs to the passphrase of .local/: where that is gone, the next stack makes a new pair. */
+export async function dropSalt({ stackFile }: Layout): Promise<void> {
+  const text = await readFile(stackFile, "utf8").catch(() => "");
+  if (/^encryptionsalt:/m.test(text)) await replaceText(stackFile, text, text.replace(/^encryptionsalt:.*\n?/m, ""));
 }
 
 export async function writeEnvironmentFile(options: EnvironmentOptions): Promise<void> {
@@ -71,20 +89,39 @@ export async function writeEnvironmentFile(options: EnvironmentOptions): Promise
   await writeByRename(environmentFile, (file) => writeFile(file, text));
 }
 
-/** Pins into this machine's registry that are of no use to anybody: their content is gone, or nothing answers there any more. */
-async function goneReferences(layout: Layout, text: string, address: string): Promise<ReadonlySet<string>> {
+/** The registry of this machine's loopback that a value lies in, when it is in the repository that its layer is pushed to. */
+function pushedTo(path: string, value: string): string | undefined {
+  const host = value.slice(0, value.indexOf("/"));
+  return loopback.test(host) && value.startsWith(`${layerPins[path]!(host)}@`) ? host : undefined;
+}
+
+/**
+ * After a lost memory: values that must be ours, as they name a repository that only this command pushes to, and that are of
+ * no use to anybody: their content is gone, or nothing answers there any more. What describes such a pin goes with it: the
+ * version beside it, and the address that it lies in.
+ */
+async function uselessPins({ stackFile, identity }: Layout, address: string): Promise<Pins> {
+  const text = await readFile(stackFile, "utf8");
   const client = new RegistryClient();
-  const pinned = readPin(text, addressPin) ?? address;
-  const port = Number(loopback.exec(pinned)?.[1] ?? 0);
-  const abandoned = pinned !== address && port > 0 && (await whoAnswers(port, layout.identity)) === "nobody";
-  const values = layerPins.flatMap((path) => readPin(text, path) ?? []);
-  const gone = await Promise.all(
-    values.map(async (value) => {
-      if (abandoned && value.startsWith(`${pinned}/layers/`)) return [value];
-      if (!value.startsWith(`${address}/layers/`)) return [];
-      const { digest, ...repository } = parseReference(value);
-      return digest !== undefined && (await client.resolve(repository, digest)) === undefined ? [value] : [];
-    }),
-  );
-  return new Set([...gone.flat(), ...(abandoned ? [pinned] : [])]);
+  const useless: Record<string, string> = {};
+  for (const path of Object.keys(layerPins)) {
+    const value = readPin(text, path) ?? "";
+    const host = pushedTo(path, value);
+    if (host === undefined) continue;
+    const { digest, ...repository } = parseReference(value);
+    const gone =
+      host === address
+        ? digest === undefined || (await client.resolve(repository, digest)) === undefined
+        : (await whoAnswers(portOf(host), identity)) === "nobody";
+    if (!gone) continue;
+    useless[path] = value;
+    const versionPin = path.replace(/\.image$/, ".version");
+    useless[versionPin] = readPin(text, versionPin) ?? "";
+    if (host !== address && readPin(text, addressPin) === host) useless[addressPin] = host;
+  }
+  return useless;
+}
+
+function portOf(host: string): number {
+  return Number(loopback.exec(host)![1]);
 }

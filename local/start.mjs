@@ -249,6 +249,9 @@ function handOver(program, lock) {
   // A terminal's Ctrl-C reaches the child by itself; a signal to this process alone does not.
   process.on("SIGINT", () => undefined);
   process.on("SIGTERM", () => child.kill("SIGTERM"));
+  child.on("error", (error) =>
+    fail(`${program} cannot be started (${error.code}); it runs local/main.ts; look into that file`),
+  );
   child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
 }
 

@@ -1,11 +1,12 @@
 // `local:down` and `local:clean`: ends what was started here, and removes what was made here.
 import { existsSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { cacheFolder } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
 import { mountsBelow, stopEngine } from "./engine";
 import type { Layout } from "./layout";
 import { stopRegistry } from "./registry";
+import { dropSalt, keepsSecrets } from "./stackFile";
 
 /** Ends engine and registry of this checkout; resolves with one line for each. */
 export async function stopServices(layout: Layout): Promise<string[]> {
@@ -20,8 +21,7 @@ export async function stopServices(layout: Layout): Promise<string[]> {
 
 /** Removes `.local/`, and with `cache` also the built programs and bases. Errors: `secrets-kept`, `still-mounted`. */
 export async function cleanUp(layout: Layout, { cache }: { cache: boolean }): Promise<string[]> {
-  const text = await readFile(layout.stackFile, "utf8").catch(() => "");
-  if (/^\s+-?\s*secure:/m.test(text)) {
+  if (await keepsSecrets(layout)) {
     throw new PlatformError("secrets-kept", {
       what: "Pulumi.local.yaml holds secrets that only .local/passphrase opens",
       rule: "cleaning removes .local/",
@@ -30,8 +30,7 @@ export async function cleanUp(layout: Layout, { cache }: { cache: boolean }): Pr
   }
   const lines = await stopServices(layout);
   refuseMounts(layout);
-  // The salt belongs to the passphrase: the next stack makes a new pair. The pins stay.
-  if (/^encryptionsalt:/m.test(text)) await writeFile(layout.stackFile, text.replace(/^encryptionsalt:.*\n?/m, ""));
+  await dropSalt(layout);
   await rm(layout.root, { recursive: true, force: true });
   await rm(layout.engineRun, { recursive: true, force: true });
   if (cache) for (const folder of Object.values(layout.cache)) await rm(folder, { recursive: true, force: true });

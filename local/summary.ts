@@ -29,13 +29,19 @@ export function releaseLines({ image, gate }: Outputs): string[] {
   ];
 }
 
+export interface SummaryOptions {
+  readonly times: readonly StepTime[];
+  /** Milliseconds. */
+  readonly total: number;
+  /** Whether there is a docker command to run the image with: the engine alone is enough for everything else. */
+  readonly docker: boolean;
+}
+
 /** The whole summary of a green run. */
-export function renderSummary(outputs: Outputs, times: readonly StepTime[], total: number): string {
+export function renderSummary(outputs: Outputs, { times, total, docker }: SummaryOptions): string {
   const slow = times.filter(({ milliseconds }) => milliseconds >= 100);
   const width = Math.max(...slow.map(({ name }) => name.length), 0);
-  const docker = outputs.image?.reference
-    ? [`  docker run --rm --network none ${outputs.image.reference} kyverno version`]
-    : [];
+  const { reference } = outputs.image ?? {};
   return [
     "",
     "Released",
@@ -49,7 +55,9 @@ export function renderSummary(outputs: Outputs, times: readonly StepTime[], tota
     "  source .local/env",
     "  pulumi preview          what an edit of a policy or a pin would change",
     "  pulumi stack output     what is released",
-    ...docker,
+    docker && reference
+      ? `  docker run --rm --network none ${reference} kyverno version`
+      : "  policy-platform version which release comes next, and why",
     "",
   ].join("\n");
 }

@@ -42,6 +42,13 @@ export class Toolchain {
     return this.#once(name, () => this.#build(name));
   }
 
+  /** The same when it needs no build. */
+  async toolIfThere(name: ProgramName): Promise<string | undefined> {
+    const go = await this.#go().catch(() => undefined);
+    const folder = go && programFolder(this.layout, name, go.version);
+    return folder && isBuilt(folder, name) ? folder : undefined;
+  }
+
   /** The folders of dockerd, containerd with its shim, and runc. */
   docker(): Promise<string[]> {
     return this.#once("docker", async () => {

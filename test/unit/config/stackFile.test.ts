@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { parse } from "yaml";
-import { type Edit, editedText, writeEdits } from "../../../config/stackFile";
+import { type Edit, editedText, holdsSecrets, valueIn, writeEdits } from "../../../config/stackFile";
 
 const text = `# our pins
 config:
@@ -119,24 +119,49 @@ describe("editing a stack file", () => {
   });
 });
 
+describe("reading a stack file", () => {
+  it("finds single values, with and without the namespace, and nothing where there is a map or nothing", () => {
+    assert.equal(valueIn(text, ["tools", "yq", "version"]), "4.54.1");
+    assert.equal(valueIn("config:\n  tools: {yq: {version: '1.10'}}\n", ["tools", "yq", "version"]), "1.10");
+    for (const path of ["tools.yq", "tools.jq", "tools.jq.version", "nothing"])
+      assert.equal(valueIn(text, path.split(".")), undefined, path);
+  });
+
+  it("is refused in a file that is no YAML, with its line", () => {
+    assert.throws(() => valueIn("config: [", ["base"]), /stack file is no YAML: .*line 1/);
+  });
+
+  it("sees encrypted values in every form and namespace, and not the word alone", () => {
+    for (const config of [
+      "\n  policy-platform:x:\n    secure: v1:ab",
+      " {policy-platform:x: {secure: v1:ab}}",
+      " {other:x: [{secure: v1:ab}]}",
+      '\n  "policy-platform:x": {"secure": "v1:ab"}',
+    ])
+      assert.equal(holdsSecrets(`config:${config}\n`), true, config);
+    assert.equal(holdsSecrets("# secure: v1:ab\nconfig:\n  policy-platform:x: 'secure: v1:ab'\n"), false);
+    assert.equal(holdsSecrets(""), false);
+  });
+});
+
 describe("writing a stack file", () => {
   const folder = () => mkdtempSync(join(tmpdir(), "stack-file-"));
 
-  it("keeps its mode and its link, and leaves nothing beside it", () => {
+  it("keeps its mode and its link, and leaves nothing beside it", async () => {
     const dir = folder();
     writeFileSync(join(dir, "real.yaml"), text);
     chmodSync(join(dir, "real.yaml"), 0o640);
     symlinkSync("real.yaml", join(dir, "Pulumi.dev.yaml"));
-    writeEdits(join(dir, "Pulumi.dev.yaml"), text, [edit("version", "v1.0.0")]);
+    await writeEdits(join(dir, "Pulumi.dev.yaml"), text, [edit("version", "v1.0.0")]);
     assert.match(readFileSync(join(dir, "real.yaml"), "utf8"), /version: v1.0.0 {4}# the rule decides/);
     assert.equal(statSync(join(dir, "real.yaml")).mode & 0o777, 0o640);
     assert.deepEqual(readdirSync(dir).sort(), ["Pulumi.dev.yaml", "real.yaml"]);
   });
 
-  it("writes nothing when somebody else wrote it meanwhile", () => {
+  it("writes nothing when somebody else wrote it meanwhile", async () => {
     const file = join(folder(), "Pulumi.dev.yaml");
     writeFileSync(file, `${text}# theirs\n`);
-    assert.throws(() => writeEdits(file, text, [edit("version", "v1.0.0")]), { code: "stack-file-changed" });
+    await assert.rejects(writeEdits(file, text, [edit("version", "v1.0.0")]), { code: "stack-file-changed" });
     assert.equal(readFileSync(file, "utf8"), `${text}# theirs\n`);
     assert.equal(readdirSync(join(file, "..")).length, 1);
   });

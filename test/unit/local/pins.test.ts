@@ -2,50 +2,57 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import type { PlatformError } from "../../../lib/errors";
-import { readPin, updatePins } from "../../../local/pins";
+import { editedText } from "../../../config/stackFile";
+import { decidePins, type Pins, readPin } from "../../../local/pins";
 
 const built = `127.0.0.1:5000/layers/tools/yq@sha256:${"a".repeat(64)}`;
 const rebuilt = `127.0.0.1:5000/layers/tools/yq@sha256:${"b".repeat(64)}`;
 const text = `# mine
 config:
   policy-platform:tools:
-    yq: {version: "4.54.1", image: ${built}} # raised by hand in March
+    yq: {version: "4.54.1", image: "${built}"} # raised by hand in March
     helm:   {version: '3.19.0'}
   policy-platform:policies:
     # ours
     a: {folder: a}
 `;
 
+/** The text afterwards, with what was decided. */
+function update(before: string, wanted: Pins, ours: Pins = {}) {
+  const { edits, ...decision } = decidePins(before, wanted, (path, present) => present === ours[path]);
+  return { ...decision, text: editedText(before, edits) };
+}
+
 describe("the pins of Pulumi.local.yaml", () => {
   it("change where npm run local wrote them, and nothing else changes by a byte", () => {
-    const update = updatePins(text, { wanted: { "tools.yq.image": rebuilt }, owned: { "tools.yq.image": built } });
-    assert.equal(update.text, text.replace(built, JSON.stringify(rebuilt)));
-    assert.deepEqual(update.changed, ["tools.yq.image"]);
-    assert.deepEqual(update.owned, { "tools.yq.image": rebuilt });
+    const after = update(text, { "tools.yq.image": rebuilt }, { "tools.yq.image": built });
+    assert.deepEqual(after, { text: text.replace(built, rebuilt), owned: { "tools.yq.image": rebuilt }, kept: {} });
   });
 
-  it("stay when the user wrote them", () => {
-    const update = updatePins(text, { wanted: { "tools.yq.image": rebuilt, "tools.yq.version": "5" }, owned: {} });
-    assert.equal(update.text, text);
-    assert.deepEqual(update.owned, {});
+  it("change in keys without a namespace too", () => {
+    const bare = text.replaceAll("policy-platform:", "");
+    const after = update(bare, { "tools.yq.image": rebuilt }, { "tools.yq.image": built });
+    assert.equal(after.text, bare.replace(built, rebuilt));
+  });
+
+  it("stay when the user wrote them, and are named", () => {
+    const after = update(text, { "tools.yq.image": rebuilt, "tools.yq.version": "5" });
+    assert.deepEqual(after, { text, owned: {}, kept: { "tools.yq.image": built, "tools.yq.version": "4.54.1" } });
   });
 
   it("are known again when they equal what was just built, although the memory of them is lost", () => {
-    const update = updatePins(text, { wanted: { "tools.yq.image": built }, owned: {} });
-    assert.equal(update.text, text);
-    assert.deepEqual(update.owned, { "tools.yq.image": built });
+    const after = update(text, { "tools.yq.image": built });
+    assert.deepEqual(after, { text, owned: { "tools.yq.image": built }, kept: {} });
   });
 
   it("are not added where the user removed them or took another source", () => {
-    const update = updatePins(text, { wanted: { "tools.helm.image": built, "base.image": built }, owned: {} });
-    assert.equal(update.text, text);
-    assert.deepEqual(update.changed, []);
+    const after = update(text, { "tools.helm.image": built, "base.image": built });
+    assert.deepEqual(after, { text, owned: {}, kept: {} });
   });
 
-  it("are renewed when what they name is gone, whoever wrote them", () => {
-    const isGone = (path: string, value: string) => path === "tools.yq.image" && value === built;
-    assert.ok(updatePins(text, { wanted: { "tools.yq.image": rebuilt }, owned: {}, isGone }).text.includes(rebuilt));
+  it("are filled in where they are empty, as in a copy of the template", () => {
+    const empty = text.replace(built, "");
+    assert.equal(update(empty, { "tools.yq.image": rebuilt }).text, text.replace(built, rebuilt));
   });
 
   it("fill the template, whose every other line stays", () => {
@@ -58,7 +65,7 @@ describe("the pins of Pulumi.local.yaml", () => {
       "tools.yq.image": rebuilt,
       "tools.yq.version": "4.54.1",
     };
-    const made = updatePins(template, { wanted, owned: {}, isGone: () => true });
+    const made = update(template, wanted, { "registry.address": "127.0.0.1:5000" });
     assert.deepEqual(made.owned, wanted);
     const { config } = parse(made.text);
     assert.deepEqual(config["policy-platform:tools"].kyverno, { version: "1.10", image: built });
@@ -66,12 +73,5 @@ describe("the pins of Pulumi.local.yaml", () => {
     const comments = (whole: string) => whole.split("\n").filter((line) => line.includes("#"));
     assert.deepEqual(comments(made.text), comments(template));
     for (const [path, value] of Object.entries(wanted)) assert.equal(readPin(made.text, path), value);
-  });
-
-  it("are refused in a file that is no YAML, with its line", () => {
-    assert.throws(
-      () => updatePins("config: [", { wanted: {}, owned: {} }),
-      (error: PlatformError) => error.code === "stack-file-malformed" && /line 1/.test(error.message),
-    );
   });
 });

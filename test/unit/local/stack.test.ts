@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { layoutOf } from "../../../local/layout";
 import { readMemory, remember } from "../../../local/memory";
-import { rebuildUrn } from "../../../local/stack";
+import { lines, rebuildUrn, stackOutputs } from "../../../local/stack";
 import { renderSummary } from "../../../local/summary";
+import { refused } from "../../support/refused";
 
 describe("a run that failed because the candidate is gone", () => {
   it("is told from any other by the command that its error names", () => {
@@ -13,6 +15,35 @@ describe("a run that failed because the candidate is gone", () => {
     const output = `    error: candidate gone: 127.0.0.1:5000/candidates/x@sha256:…; it is needed; pulumi up --replace '${urn}'\n`;
     assert.equal(rebuildUrn(output), urn);
     assert.equal(rebuildUrn("error: smoke: yq: 4.1, not 4.2"), undefined);
+  });
+});
+
+describe("the outputs of the stack", () => {
+  it("are an error when the engine does not give them, and never taken for none", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "outputs-"));
+    const pulumi = join(folder, "pulumi");
+    writeFileSync(pulumi, "#!/bin/sh\necho 'error: passphrase must be set' >&2; exit 255\n", { mode: 0o755 });
+    const screen = { write: () => undefined };
+    try {
+      const error = await refused("stack-output", () =>
+        stackOutputs({ layout: layoutOf(folder), pulumi, environment: {}, screen }),
+      );
+      assert.match(error.message, /pulumi stack output failed: passphrase must be set/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("the lines of the engine", () => {
+  it("are passed on whole, the last one too when it has no line feed", () => {
+    const seen: string[] = [];
+    const { feed, end } = lines((line) => seen.push(line));
+    for (const text of ["a", "b\nc\n\nd", "e"]) feed(text);
+    assert.deepEqual(seen, ["ab", "c", ""]);
+    end();
+    assert.deepEqual(seen, ["ab", "c", "", "de"]);
+    end();
   });
 });
 
@@ -45,8 +76,16 @@ describe("the summary", () => {
     gate: { passed: true, checks: [{ name: "smoke: yq", status: "passed", detail: "4.54.1" }] },
   };
 
+  const times = (milliseconds: number) => [{ name: "Registry", outcome: "", milliseconds }];
+
+  it("names docker only where there is such a command", () => {
+    const text = renderSummary(outputs, { times: [], total: 1, docker: false });
+    assert.ok(!text.includes("docker run"));
+    assert.match(text, /source \.local\/env\n(.*\n){2} {2}policy-platform version /);
+  });
+
   it("shows digest, tags, gate, times and what to type next", () => {
-    const text = renderSummary(outputs, [{ name: "Registry", outcome: "", milliseconds: 1_200 }], 2_000);
+    const text = renderSummary(outputs, { times: times(1_200), total: 2_000, docker: true });
     for (const part of [
       "sha256:aa",
       "v1.0.0  latest",
@@ -60,7 +99,7 @@ describe("the summary", () => {
   });
 
   it("does not list what took no time, and claims no release where there is none", () => {
-    const text = renderSummary({}, [{ name: "Registry", outcome: "", milliseconds: 3 }], 3);
+    const text = renderSummary({}, { times: times(3), total: 3, docker: true });
     assert.ok(!text.includes("Registry") && text.includes("nothing is released yet") && !text.includes("docker run"));
   });
 });
