@@ -54,7 +54,7 @@ export function policyPlatform(done: (code: number) => void): Command {
   verb(
     "pin <name> [version]",
     "look up checksums and digests, and write them into the stack's file",
-    "Fills in what pins one entry: for a tool's release its download's checksum and the digest of the layer image\nit becomes, for an image the digest of its tag. With a version, moves the entry to it. NAME is a tool, a policy\nrepository or base; tools.NAME and policies.NAME where both have one of that name. The file's comments and order\nstay; it is written whole or not at all. A first checksum is that of what was downloaded: compare it with the\none that the tool's makers publish.",
+    "Fills in what pins one entry: for a tool's release its download's checksum and the digest of the layer image\nit becomes, for an image the digest of its tag. With a version, moves the entry to it. NAME is a tool, a policy\nrepository or base; tools.NAME and policies.NAME where both have one of that name. An image that is pinned by its\ndigest alone, as the local stack pins what it built, has no tag to look up: the error says how to take the tool\nfrom its release. The file's comments and order stay; it is written whole or not at all. A first checksum is that\nof what was downloaded: compare it with the one that the tool's makers publish.",
     [
       "policy-platform pin kyverno 1.13.2 --stack dev",
       "policy-platform pin base --stack dev",

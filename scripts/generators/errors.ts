@@ -119,10 +119,11 @@ function ruleAround(node: ts.Node): string {
   return "";
 }
 
-/** The text of a literal, with ‹…› for what only the case can tell; nothing for anything else. */
+/** The text of a literal, with ‹…› for what only the case can tell, or both of a choice; nothing for anything else. */
 function textOf(node: ts.Node | undefined): string {
   if (!node) return "";
   if (ts.isStringLiteralLike(node)) return node.text;
+  if (ts.isConditionalExpression(node)) return [node.whenTrue, node.whenFalse].map(textOf).filter(Boolean).join(" / ");
   if (!ts.isTemplateExpression(node)) return "";
   return node.head.text + node.templateSpans.map(({ literal }) => `‹…›${literal.text}`).join("");
 }
