@@ -1,5 +1,5 @@
 // The program: settings → plan → components → outputs. It composes; every rule is in config/, every decision in lib/.
-import "./lib/lightSdk";
+import "./components/lightSdk";
 import * as pulumi from "@pulumi/pulumi";
 import { BaseImage } from "./components/baseImage";
 import { PlatformImage } from "./components/platformImage";
@@ -8,12 +8,12 @@ import { asRunError, known, stateOf } from "./components/program";
 import { PolicyRegistry } from "./components/registry";
 import { Release } from "./components/release";
 import { ReleaseGate } from "./components/releaseGate";
+import { mapOwnFramesOnly } from "./components/stackTraces";
 import { Tool } from "./components/tool";
 import { fromPulumi } from "./config/load";
 import { parseSettings } from "./config/settings";
 import { planRelease } from "./lib/plan";
 import { mapRecord } from "./lib/record";
-import { mapOwnFramesOnly } from "./lib/stackTraces";
 
 mapOwnFramesOnly();
 
@@ -22,11 +22,10 @@ export = () => asRunError(program);
 async function program() {
   const place = { stack: pulumi.getStack(), projectDir: process.cwd() };
   const settings = parseSettings(fromPulumi(), place);
-  const { insecure } = settings.registry;
   const plan = await planRelease(settings, { ...place, preview: pulumi.runtime.isDryRun(), state: stateOf });
   for (const line of plan.lines) pulumi.log.info(line);
 
-  const { names, address } = new PolicyRegistry("registry", settings.registry);
+  const { names, address, insecure } = new PolicyRegistry("registry", settings.registry);
   const candidates = names.candidates(settings.image.name);
   const releases = names.releases(settings.image.name);
   const repositories = mapRecord(settings.policies, (source, name) => {
@@ -44,17 +43,26 @@ async function program() {
 
   const { inputDigest, buildUrn } = image;
   const gate = new ReleaseGate("gate", {
-    ...{ candidates, releases, inputDigest, repositories, buildUrn, insecure },
+    candidates,
+    releases,
     digest: plan.released ?? image.digest,
-    built: image.digest,
+    inputDigest,
+    repositories,
     tools: mapRecord(settings.tools, ({ version, smoke }) => ({ ...smoke, version, command: [...smoke.command] })),
     smoke: settings.gate.smoke,
+    built: image.digest,
+    buildUrn,
+    insecure,
   });
   const release = new Release("release", {
-    ...{ from: candidates, to: releases, inputDigest, buildUrn, insecure },
+    from: candidates,
+    to: releases,
     digest: gate.digest,
+    inputDigest,
     version: known(plan.version),
     commitTag: known(plan.commitTag),
+    buildUrn,
+    insecure,
   });
   const { digest, reference, tags } = release;
 

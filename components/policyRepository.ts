@@ -46,7 +46,7 @@ export class PolicyRepository extends pulumi.ComponentResource {
 
   private pushed(name: string, folder: pulumi.Input<string>, as: string, args: PolicyRepositoryArgs) {
     const at = `/repos/${as}`;
-    const layer = pulumi.output(args.layer ?? pulumi.output(folder).apply((path) => folderLayerImage(path, { at })));
+    const layer = pulumi.output(args.layer ?? pulumi.output(folder).apply((path) => contentOf(path, at)));
     return new Manifest(
       `${name}-layer`,
       {
@@ -59,4 +59,10 @@ export class PolicyRepository extends pulumi.ComponentResource {
       { parent: this },
     ).reference;
   }
+}
+
+/** Without the layer itself, which the SDK would walk byte by byte. */
+async function contentOf(folder: string, at: string): Promise<FolderLayer> {
+  const { digest, files } = await folderLayerImage(folder, { at });
+  return { digest, files };
 }

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { parsePinned } from "../lib/oci/reference";
 import { mapRecord } from "../lib/record";
-import { GateRun } from "../provider/resources/gateRun";
+import { type GateCheck, GateRun } from "../provider/resources/gateRun";
 
 /** How a tool tells its version. */
 export interface SmokeTool {
@@ -45,16 +45,25 @@ export interface ReleaseGateArgs {
   insecure?: boolean;
 }
 
-/** Fails the update when a check fails: nothing that depends on its `digest` is then written. */
+/** What one run of the gate found. */
+export interface GateResult {
+  /** The digest that it is about. */
+  readonly digest: string;
+  /** Always true: a gate that does not pass fails the update. */
+  readonly passed: boolean;
+  readonly checks: GateCheck[];
+}
+
+/**
+ * Fails the update when a check fails: nothing that depends on its `digest` is then written.
+ *
+ * @example new ReleaseGate("gate", { candidates, releases, digest: image.digest, inputDigest: image.inputDigest, tools: { yq: { version: "4.54.1", command: ["yq", "--version"], expect: "version v(\\S+)" } }, repositories: {} })
+ */
 export class ReleaseGate extends pulumi.ComponentResource {
   /** The digest that passed. */
   readonly digest: pulumi.Output<string>;
-  /** `{digest, passed, checks}` of one run; unknown in every preview that would run it. */
-  readonly result: pulumi.Output<{
-    digest: string;
-    passed: boolean;
-    checks: { name: string; status: string; detail: string }[];
-  }>;
+  /** Of one run; unknown in every preview that would run it. */
+  readonly result: pulumi.Output<GateResult>;
 
   constructor(name: string, args: ReleaseGateArgs, opts?: pulumi.ComponentResourceOptions) {
     super("policychain:index:ReleaseGate", name, {}, opts);

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { RepositorySource, ToolSource } from "../lib/composition";
 import { mapRecord } from "../lib/record";
+import type { RegistryAddress } from "../lib/repositoryNames";
 import { completeTool } from "./catalogued";
 import { problemsOfIssue } from "./issues";
 import { writtenIn } from "./load";
@@ -24,17 +25,19 @@ export interface ToolSettings extends ToolSource {
   readonly smoke: SmokeSettings;
 }
 
+/** Where everything is pushed. */
+interface RegistrySettings extends RegistryAddress {
+  /** A registry that is there already. */
+  readonly kind: "existing";
+  /** Plain http although it is not on loopback. */
+  readonly insecure: boolean;
+}
+
 /** The whole configuration of a stack, defaults filled in. */
 export interface Settings {
   /** `auto` or `vX.Y.Z`. */
   readonly version: string;
-  readonly registry: {
-    readonly kind: "existing";
-    /** `host[:port][/path]`. */
-    readonly address: string;
-    readonly separator: "/" | "-";
-    readonly insecure: boolean;
-  };
+  readonly registry: RegistrySettings;
   readonly image: { readonly name: string /** `uid:gid`. */; readonly user: string };
   readonly base: { /** By digest. */ readonly image: string };
   readonly tools: Readonly<Record<string, ToolSettings>>;

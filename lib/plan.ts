@@ -8,6 +8,7 @@ import type { Digest } from "./oci/digest";
 import { parsePinned, parseRepository, type Repository } from "./oci/reference";
 import { type Inputs, inputDigest } from "./pins/model";
 import { checkPolicyFolders, memoryFile } from "./policies/check";
+import { mapRecord } from "./record";
 import { knownRelease } from "./release/known";
 import { type Preflight, preflight } from "./release/preflight";
 import { commitTag } from "./release/source";
@@ -36,9 +37,18 @@ export interface PlanOptions extends ReleaseStack {
   readonly preview: boolean;
 }
 
+/** A folder as a layer image, without its bytes. */
+export interface FolderContent {
+  /** The layer image's manifest digest. */
+  readonly digest: Digest;
+  /** Path in the folder → short digest of the file's content. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
 /** What is `undefined` is honestly unknown in this preview. */
 export interface Plan {
-  readonly folders: Composition["folders"];
+  /** What the folders hold, by repository name. */
+  readonly folders: Readonly<Record<string, FolderContent>>;
   /** Layer image digests of tools by name, where only a download could tell them. */
   readonly downloaded: Composition["downloaded"];
   readonly version?: string;
@@ -50,6 +60,11 @@ export interface Plan {
   readonly lines: readonly string[];
 }
 
+/**
+ * Composes the inputs, holds their policies to YAML, asks the registry for the last release, and decides version and tags.
+ * Errors: those of {@link compose}, {@link checkPolicyFolders}, {@link preflight} and {@link commitTag}, `digest-unpinned`, and
+ * `version-taken`; of these two a preview says the first as a line and leaves the other to the tag's resource.
+ */
 export async function planRelease(settings: ReleaseSettings, options: PlanOptions): Promise<Plan> {
   const { inputs, folders, downloaded, unknown } = await compose(settings, { mayDownload: !options.preview });
   await checkPolicyFolders(
@@ -59,11 +74,12 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
       memory: memoryFile(options.projectDir, name),
     })),
   );
+  const known = { folders: mapRecord(folders, ({ digest, files }) => ({ digest, files })), downloaded };
   if (!inputs) {
     const error = digestUnpinned(unknown, options.stack);
     if (!options.preview) throw error;
     const { what, fix } = error.problem;
-    return { folders, downloaded, lines: [`${what}: version and digest are unknown here; ${fix}`] };
+    return { ...known, lines: [`${what}: version and digest are unknown here; ${fix}`] };
   }
   const [found, tag] = await Promise.all([
     preflightRelease(settings, { inputs, folders }, options),
@@ -78,8 +94,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
   ]);
   if (found.taken && !options.preview) throw found.taken;
   return {
-    folders,
-    downloaded,
+    ...known,
     version: found.version,
     commitTag: tag,
     released: found.image?.digest,

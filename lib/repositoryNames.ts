@@ -1,9 +1,13 @@
 // Where everything lives in a registry: the one place that spells repository names.
 
-/** `host[/path]` and what joins the levels below it: "/" or, for hosts that allow two levels only, "-". */
+/** What joins the levels of a repository's name: `/`, or `-` for hosts that allow two levels only. */
+export const Separator = { slash: "/", dash: "-" } as const;
+export type Separator = (typeof Separator)[keyof typeof Separator];
+
 export interface RegistryAddress {
+  /** `host[:port][/path]`. */
   readonly address: string;
-  readonly separator: "/" | "-";
+  readonly separator: Separator;
 }
 
 /** All repositories as `host/path`. Only `candidates` may ever be cleaned up. */

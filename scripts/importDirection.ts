@@ -19,7 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 /** npm packages that only some folders may import. */
 const pulumiFree = ["lib", "cli"];
 
-/** One line per import that goes against the direction. */
+/** One line per import that goes against the direction, below the folder `root`; `require` and `require.resolve` count as well. */
 export function importProblems(root: string): string[] {
   const files = [
     "index.ts",
@@ -33,7 +33,9 @@ export function importProblems(root: string): string[] {
 function problemsOf(root: string, file: string): string[] {
   const from = owner(file)!;
   const source = readFileSync(join(root, file), "utf8");
-  const imports = [...source.matchAll(/(?:from|import|require)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1]!);
+  const imports = [...source.matchAll(/(?:from|import|require(?:\.resolve)?)\s*\(?\s*"([^"]+)"/g)].map(
+    (match) => match[1]!,
+  );
   return imports.flatMap((specifier) => {
     if (!specifier.startsWith("."))
       return specifier.startsWith("@pulumi/") && pulumiFree.includes(from)

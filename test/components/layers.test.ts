@@ -83,6 +83,12 @@ for (const preview of [false, true])
       const { names } = new PolicyRegistry("registry", { address: "docker.io/acme", separator: "-" });
       assert.equal(names.policies("security-policy"), "docker.io/acme/layers-repositories-security-policy");
     });
+
+    it("a registry is spoken to over TLS unless the program says otherwise", async () => {
+      await record(preview);
+      assert.equal(new PolicyRegistry("a", { address: "registry.example.com" }).insecure, false);
+      assert.equal(new PolicyRegistry("b", { address: "registry.example.com", insecure: true }).insecure, true);
+    });
   });
 
 describe("a component with no source or with two", () => {
@@ -101,5 +107,33 @@ describe("a component with no source or with two", () => {
       () => new Tool("d", { repository: "127.0.0.1:5000/layers/x", version: "1.0.0" }),
       pulumi.InputPropertyError,
     );
+  });
+});
+
+describe("a registry that cannot be meant", () => {
+  it("is refused with everything that is wrong with it", async () => {
+    await record(false);
+    const args = {
+      kind: "artifactRegistry" as "existing",
+      address: "http://registry.example.com",
+      separator: "_" as "-",
+    };
+    const refused = (error: unknown) => {
+      assert.ok(error instanceof pulumi.InputPropertiesError);
+      const reasons = error.errors!.map(({ propertyPath, reason }) => `${propertyPath} ${reason}`);
+      assert.deepEqual(reasons, [
+        "kind is not one of existing",
+        "separator is not one of / -",
+        "address has a scheme: TLS is used, and plain http on loopback or with insecure: true",
+      ]);
+      return true;
+    };
+    assert.throws(() => new PolicyRegistry("registry", args), refused);
+  });
+
+  it("is refused by the grammar of references, before anything is named after it", async () => {
+    await record(false);
+    for (const address of ["", "registry", "registry.example.com/", "registry.example.com/Team", "a.example:99999"])
+      assert.throws(() => new PolicyRegistry("registry", { address }), pulumi.InputPropertiesError, address);
   });
 });

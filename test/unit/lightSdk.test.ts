@@ -5,7 +5,7 @@ import { describe, it } from "mocha";
 import { exec } from "../../lib/exec";
 
 const script = `
-  require("./lib/lightSdk");
+  require("./components/lightSdk");
   const { runtime } = require("@pulumi/pulumi");
   const isLoaded = () => Object.keys(require.cache).some((path) => path.includes("/node_modules/pacote/"));
   const atFirst = isLoaded();
@@ -14,7 +14,9 @@ const script = `
   );
 `;
 
-describe("the SDK as the program loads it", () => {
+describe("the SDK as the program loads it", function () {
+  this.timeout(20_000); // a Node of its own, which loads the SDK and the solver
+
   it("loads npm's dependency solver when it is asked for the packages of a function, and not before", async () => {
     const node = exec(process.execPath, ["--import", "tsx", "-e", script], { cwd: join(__dirname, "..", "..") });
     const { stdout, stderr } = await node;

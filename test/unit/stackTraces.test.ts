@@ -1,7 +1,7 @@
 // The program's stack traces: its own frames mapped, all others as they are.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { mapOwnFramesOnly } from "../../lib/stackTraces";
+import { mapOwnFramesOnly } from "../../components/stackTraces";
 
 type Frame = NodeJS.CallSite;
 
