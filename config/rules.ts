@@ -62,34 +62,35 @@ function names(scene: RuleScene): ConfigurationProblem[] {
   });
 }
 
+const forms = { tools: ["image", "release"], policies: ["folder", "image"] } as const;
+
 /** A tool is an image or a release, a repository a folder or an image. */
 function sourceForms(scene: RuleScene): ConfigurationProblem[] {
-  const forms = { tools: ["image", "release"], policies: ["folder", "image"] } as const;
   return (["tools", "policies"] as const).flatMap((map) =>
-    keysAt(scene, [map]).flatMap((name) => {
-      const path = [map, name];
-      const entry = valueAt(scene.raw, path);
-      if (entry === null || typeof entry !== "object" || Array.isArray(entry) || entry instanceof Secret) return [];
-      const given = forms[map].filter((form) => valueAt(entry, [form]) !== undefined);
-      if (given.length === 1) return [];
-      const rule = `an entry has exactly one of ${forms[map].join(" and ")}`;
-      if (given.length > 1) {
-        const drop = removeLine([...path, given[0]!], scene);
-        return [problem("source-forms", path, `has two sources: ${given.join(" and ")}`, rule, drop)];
-      }
-      const add =
-        map === "policies"
-          ? setLine([...path, "folder"], `policies/${name}`, scene)
-          : catalogued(name)
-            ? pinLine(
-                pinName(path, scene.raw),
-                scene,
-                valueAt(entry, ["version"]) === undefined ? "VERSION" : undefined,
-              )
-            : setLine([...path, "release", "url"], "https://downloads.example.com/tool/v1.2.3/tool.tar.gz", scene);
-      return [problem("source-forms", path, "has no source", rule, add)];
-    }),
+    keysAt(scene, [map]).flatMap((name) => sourceProblem(scene, map, name)),
   );
+}
+
+function sourceProblem(scene: RuleScene, map: keyof typeof forms, name: string): ConfigurationProblem[] {
+  const path = [map, name];
+  const entry = valueAt(scene.raw, path);
+  if (entry === null || typeof entry !== "object" || Array.isArray(entry) || entry instanceof Secret) return [];
+  const given = forms[map].filter((form) => valueAt(entry, [form]) !== undefined);
+  if (given.length === 1) return [];
+  const rule = `an entry has exactly one of ${forms[map].join(" and ")}`;
+  if (given.length === 0) return [problem("source-forms", path, "has no source", rule, sourceLine(scene, map, name))];
+  const drop = removeLine([...path, given[0]!], scene);
+  return [problem("source-forms", path, `has two sources: ${given.join(" and ")}`, rule, drop)];
+}
+
+/** The line that gives an entry its source. */
+function sourceLine(scene: RuleScene, map: keyof typeof forms, name: string): string {
+  const path = [map, name];
+  if (map === "policies") return setLine([...path, "folder"], `policies/${name}`, scene);
+  if (!catalogued(name))
+    return setLine([...path, "release", "url"], "https://downloads.example.com/tool/v1.2.3/tool.tar.gz", scene);
+  const hasVersion = valueAt(scene.raw, [...path, "version"]) !== undefined;
+  return pinLine(pinName(path, scene.raw), scene, hasVersion ? undefined : "VERSION");
 }
 
 /** Two files cannot stand at one path, nor one below another. The tool that names its path is the one to move. */
@@ -137,18 +138,10 @@ function folders(scene: RuleScene): ConfigurationProblem[] {
     const folder = valueAt(scene.raw, path);
     if (typeof folder !== "string" || folder === "" || folder.includes("\0")) return [];
     const wrong = wrongFolder(resolve(scene.projectDir, folder));
+    if (!wrong) return [];
+    const rule = "a policy repository's folder exists and holds files";
     const fix = setLine(path, `policies/${name}`, scene);
-    return wrong
-      ? [
-          problem(
-            wrong.code,
-            path,
-            `${wrong.what}: ${quoted(folder)}`,
-            "a policy repository's folder exists and holds files",
-            fix,
-          ),
-        ]
-      : [];
+    return [problem(wrong.code, path, `${wrong.what}: ${quoted(folder)}`, rule, fix)];
   });
 }
 

@@ -44,7 +44,8 @@ export function shapeAt(path: Path): KeyShape | undefined {
 function step(node: z.ZodType, part: string | number): z.ZodType | undefined {
   const { type, shape, valueType, element } = definition(node);
   if (type === "object") return Object.hasOwn(shape!, part) ? shape![part] : undefined;
-  return type === "record" ? valueType : type === "array" ? element : undefined;
+  if (type === "record") return valueType;
+  return type === "array" ? element : undefined;
 }
 
 /** Outer wrappers (default, optional) carry no description unless it was given to them. */

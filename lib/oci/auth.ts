@@ -42,6 +42,10 @@ const tokenMargin = 5000;
 /** How long a name and password are used before the docker config is asked again, in milliseconds: helpers give short-lived ones. */
 const basicLife = 5 * 60_000;
 
+/**
+ * An authorizer with nothing remembered. Errors of its answers: `registry-unauthorized`, those of a credential helper, and those
+ * of a token server that refuses or does not answer.
+ */
 export function createAuthorizer({ credentials, insecure, limits, signal }: AuthorizerOptions): Authorizer {
   const challenges = new Map<string, Challenge>();
   const values = new Map<string, Promise<Value>>();
