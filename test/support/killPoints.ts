@@ -19,6 +19,8 @@ export interface KillPoint {
   readonly arrives?: boolean;
   /** Tags that name the new image after the kill. Default: none. */
   readonly tagged?: readonly Role[];
+  /** The repair is the command's, as a user types it. Default: the function behind it. */
+  readonly byCommand?: boolean;
 }
 
 const engine = { who: "the engine is", victims: ["engine"] } as const;
@@ -75,7 +77,9 @@ export const firstPoints: readonly KillPoint[] = [
 
 /** Points of a run that releases a change, in the order of the run. */
 export const killPoints: readonly KillPoint[] = [
-  { ...engine, when: "the plugin downloads a tool", reach: download({ digest: true }) },
+  { ...engine, when: "the plugin downloads a tool", reach: download({ digest: true }), byCommand: true },
+  { ...plugin, when: "it downloads a tool", reach: download({ digest: true }) },
+  { ...both, when: "a tool is downloaded", reach: download({ digest: true }) },
   {
     ...engine,
     when: "the program downloads a tool that is pinned without a digest",

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addressFromEnvironment, parseAddress } from "../../lib/docker/address";
 import { EngineTransport } from "../../lib/docker/transport";
-import { childEnvironment } from "../../lib/exec";
+import { childEnvironment, exec } from "../../lib/exec";
 import { layerImage } from "../../lib/oci/layer";
 import { type Repaired, repair } from "../../lib/repair";
 import { type FaultProxy, type HeldRequest, startFaultProxy } from "./faultProxy";
@@ -61,6 +61,8 @@ export interface KillStand {
   pinNewRelease(options: ReleaseOptions): Promise<{ readonly stopped: Promise<HeldRequest> }>;
   /** What `policy-platform repair` does. */
   repair(): Promise<Repaired>;
+  /** The command itself. */
+  repairByCommand(): Promise<Repaired>;
   /** What the release repository's tags name, seen from outside. */
   tags(): Promise<Map<string, TaggedImage>>;
   /** Resolves in the moment in which the engine writes a file of the state whose name matches. */
@@ -146,6 +148,13 @@ export async function startKillStand(): Promise<KillStand> {
       return { stopped };
     },
     repair: () => repair({ stack: "local", projectDir: project.dir, env }),
+    async repairByCommand() {
+      const args = ["dist/cli/policy-platform.js", "repair", "--stack", "local", "-o", "json"];
+      const { code, stdout, stderr } = await exec(process.execPath, args, { cwd: project.dir, env });
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /repaired/);
+      return JSON.parse(stdout);
+    },
     tags: () => auditTags(real.host, releases),
     stateWrite: (name) =>
       new Promise((resolve) => {
