@@ -18,6 +18,9 @@ const suites = {
   soak: ["soak"],
 };
 
+/** Layers whose files share nothing: they run on both cores. */
+const parallel = ["unit", "components", "registry"];
+
 const [suite = "all", ...mochaArguments] = process.argv.slice(2);
 if (!Object.hasOwn(suites, suite)) {
   console.error(`unknown suite ${suite}; the suites are ${Object.keys(suites).join(", ")}; npm test`);
@@ -29,7 +32,7 @@ const environment = suite === "fast" ? process.env : { ...process.env, ...(await
 const total = { passed: 0, failed: 0 };
 for (const layer of suites[suite]) {
   const start = Date.now();
-  const { passed, failed } = await mocha(layers[layer]);
+  const { passed, failed } = await mocha(layers[layer], parallel.includes(layer) ? ["--parallel", "--jobs", "2"] : []);
   console.log(`${layer}: ${passed} passed, ${failed} failed in ${((Date.now() - start) / 1000).toFixed(1)} s\n`);
   total.passed += passed;
   total.failed += failed;
@@ -91,7 +94,7 @@ function freePort() {
 }
 
 /** Counts from mocha's own summary; a run that ends without one counts as a failure. */
-function mocha(files) {
+function mocha(files, options) {
   return new Promise((resolve) => {
     const child = spawn(
       "node",
@@ -103,6 +106,7 @@ function mocha(files) {
         "20000",
         "--forbid-only",
         "--forbid-pending",
+        ...options,
         ...mochaArguments,
         ...files,
       ],
