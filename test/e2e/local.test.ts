@@ -1,11 +1,13 @@
-// `npm run local` itself, in a checkout of its own on a machine where the programs are in the cache: from nothing to a tagged
-// image, again without a change, beside another one, over what a user changed, and down. Not shown here: the cold builds.
+// `npm run local` itself, in a checkout of its own on a machine where the programs are in the cache and no Docker engine can be
+// used: from nothing to a tagged image, again without a change, beside another one, over kills and over what a user changed,
+// down and clean. Not shown here: the cold builds.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import {
   appendFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -16,10 +18,13 @@ import {
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { DockerEngine } from "../../lib/docker/engine";
 import { exec } from "../../lib/exec";
 import { RegistryClient } from "../../lib/oci/client";
 import { parseRepository } from "../../lib/oci/reference";
+import { killProcesses, processesOf } from "../support/processes";
+import { startRegistry } from "../support/registry";
 
 const root = join(__dirname, "..", "..");
 const linked = ["Pulumi.yaml", "index.ts", "tsconfig.json", "package.json", "package-lock.json", "node_modules"];
@@ -36,6 +41,9 @@ interface Checkout {
   /** Starts `node local/start.mjs ARGS`; its output so far is in the second. */
   start(...args: string[]): { readonly child: ChildProcess; readonly ended: Promise<Run>; output(): string };
   run(...args: string[]): Promise<Run>;
+  /** Runs a line in a shell that has sourced .local/env. */
+  shell(line: string): Promise<Run>;
+  write(path: string, text: string): void;
   path(...names: string[]): string;
   read(...names: string[]): string;
   remove(): Promise<void>;
@@ -69,6 +77,7 @@ async function createCheckout(): Promise<Checkout> {
     const child = spawn(process.execPath, [path("local", "start.mjs"), ...args], {
       cwd: dir,
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, DOCKER_HOST: `unix://${path("no-engine.sock")}` },
     });
     let output = "";
     for (const stream of [child.stdout, child.stderr])
@@ -84,6 +93,14 @@ async function createCheckout(): Promise<Checkout> {
     run,
     path,
     read: (...names) => readFileSync(path(...names), "utf8"),
+    shell: async (line) => {
+      const { code, stdout, stderr } = await exec("bash", ["--norc", "-c", `. .local/env && ${line}`], { cwd: dir });
+      return { code, output: stdout + stderr };
+    },
+    write: (name, text) => {
+      mkdirSync(dirname(path(name)), { recursive: true });
+      writeFileSync(path(name), text);
+    },
     remove: async () => {
       await run("down");
       rmSync(dir, { recursive: true, force: true });
@@ -94,6 +111,11 @@ async function createCheckout(): Promise<Checkout> {
 function green({ code, output }: Run): string {
   assert.equal(code, 0, output);
   return output;
+}
+
+/** What works for a run, without the services that outlive it. */
+function workersOf({ dir }: Checkout) {
+  return processesOf(dir).filter(({ command }) => /dist\/local\/main\.js|\/\.local\/bin\/pulumi /.test(command));
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -140,6 +162,18 @@ describe("npm run local", function () {
     assert.equal(existsSync(checkout.path("Pulumi.local.yaml")), false);
   });
 
+  for (const signal of ["SIGKILL", "SIGINT"] as const) {
+    it(`leaves nothing half-made when ${signal} ends it while base and tools are pushed`, async () => {
+      const stopped = checkout.start("up", "--registry-port", `${checkout.port}`);
+      await until(() => /(Base image|Tool layer)/.test(stopped.output()));
+      for (const { pid } of workersOf(checkout)) process.kill(pid, signal);
+      const { code, output } = await stopped.ended;
+      assert.equal(code, signal === "SIGINT" ? 130 : 1, output);
+      assert.doesNotMatch(output, /pulumi up/);
+      assert.equal(existsSync(checkout.path(".local", "state", ".pulumi", "stacks")), false);
+    });
+  }
+
   it("takes a checkout to a tested image that three tags name", async () => {
     const output = green(await checkout.run("up", "--registry-port", `${checkout.port}`));
     const digest = await digestOf("v1.0.0");
@@ -149,6 +183,8 @@ describe("npm run local", function () {
     assert.equal(tags.filter((tag) => /^sha-[0-9a-f]{12}-[0-9a-f]{8}$/.test(tag)).length, 1);
     assert.match(output, /gate +✔ smoke: kyverno: 1\.13\.2/);
     for (const part of ["pulumi up", "in all", "source .local/env"]) assert.ok(output.includes(part), part);
+    assert.match(output, /Provider plugins: docker is the (official|closed-network) one/);
+    assert.match(output, /Docker engine: .*started here/);
   });
 
   it("keeps the passphrase to itself", () => {
@@ -166,14 +202,12 @@ describe("npm run local", function () {
     );
   });
 
-  it("leaves a shell in which plain pulumi works on the stack", async () => {
-    const { code, stdout, stderr } = await exec(
-      "bash",
-      ["--norc", "-c", ". .local/env && pulumi stack output version && pulumi preview --expect-no-changes"],
-      { cwd: checkout.dir },
-    );
-    assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, /^v1\.0\.0$/m);
+  it("leaves a shell in which plain pulumi works on the stack, and the tools of the image are there", async () => {
+    const line = "pulumi stack output version && pulumi preview --expect-no-changes && command -v kyverno yq";
+    const output = green(await checkout.shell(line));
+    assert.match(output, /^v1\.0\.0$/m);
+    for (const tool of ["kyverno", "yq"])
+      assert.ok(output.includes(`\n${checkout.path(".local", "bin", tool)}\n`), output);
   });
 
   it("makes the second of two wait and say so, and both end well", async () => {
@@ -199,30 +233,93 @@ describe("npm run local", function () {
     assert.match(output, /v2\.0\.0/);
   });
 
+  it("publishes a folder of policies that somebody else made, and keeps it", async () => {
+    const policy = checkout.read("policies", "security-policy", "policies", "disallow-latest-tag.yaml");
+    checkout.write("theirs/policies/theirs.yaml", policy.replace("name: disallow-latest-tag", "name: theirs"));
+    checkout.write("theirs/tests/kyverno-test.yaml", "name: theirs\npolicies: [missing.yaml]\n");
+    checkout.write("theirs/values.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: theirs}\n");
+    checkout.write("theirs/charts/one/Chart.yaml", "apiVersion: v2\nname: one\nversion: 1.0.0\n");
+    checkout.write(
+      "theirs/charts/one/templates/one.yaml",
+      "{{- if .Values.on }}\nkind: {{ .Values.kind }}\n{{- end }}\n",
+    );
+    green(await checkout.shell("pulumi config set --path policy-platform:policies.theirs.folder theirs"));
+    const file = checkout.read("Pulumi.local.yaml");
+    assert.match(green(await checkout.run("up")), /v2\.1\.0[\s\S]*smoke: \/repos\/theirs/);
+    assert.match(green(await checkout.run("up")), /pulumi up: nothing to change/);
+    assert.equal(checkout.read("Pulumi.local.yaml"), file);
+  });
+
+  it("builds a candidate again that was cleaned away behind a gate that failed", async () => {
+    const expect = "policy-platform:tools.kyverno.smoke";
+    appendFileSync(checkout.path("theirs", "policies", "theirs.yaml"), "# edited\n");
+    green(
+      await checkout.shell(
+        `pulumi config set --path ${expect}.command[0] kyverno && pulumi config set --path ${expect}.command[1] version && pulumi config set --path ${expect}.expect 'nothing ([0-9]+)'`,
+      ),
+    );
+    const red = await checkout.run("up");
+    assert.equal(red.code, 1, red.output);
+    const digest = /candidates\/policy-platform@(sha256:[0-9a-f]{64})/.exec(red.output)?.[1];
+    assert.ok(digest, red.output);
+    const address = `http://127.0.0.1:${checkout.port}/v2/candidates/policy-platform/manifests/${digest}`;
+    assert.equal((await fetch(address, { method: "DELETE" })).status, 202);
+    green(await checkout.shell(`pulumi config rm --path ${expect}`));
+    const output = green(await checkout.run("up"));
+    assert.match(output, /the candidate image is gone from the registry: it is built again/);
+    assert.match(output, /v2\.1\.1/);
+    assert.equal(await digestOf("v2.1.1"), digest);
+  });
+
   it("ends well after it was killed in the middle, with engine and all, and the run after that changes nothing", async () => {
     const policy = checkout.path("policies", "security-policy", "policies", "disallow-latest-tag.yaml");
     appendFileSync(policy, "# edited\n");
     const killed = checkout.start("up");
     await until(() => killed.output().includes("image-build creating"));
     killed.child.kill("SIGKILL");
-    const children = await exec("pgrep", ["-f", `${checkout.dir}/(dist/local/main.js|.local/bin/pulumi )`]);
-    for (const pid of children.stdout.split("\n").filter(Boolean)) process.kill(Number(pid), "SIGKILL");
+    killProcesses(workersOf(checkout));
     await killed.ended;
-    assert.match(green(await checkout.run("up")), /v2\.0\.1/);
+    assert.match(green(await checkout.run("up")), /v2\.1\.2/);
     assert.match(green(await checkout.run("up")), /pulumi up: nothing to change/);
   });
 
   it("shows what runs and what is released, then ends what it started and nothing else", async () => {
     assert.match(
       green(await checkout.run("status")),
-      new RegExp(`registry 127\\.0\\.0\\.1:${checkout.port} runs\\n[^]*v2\\.0\\.1`),
+      new RegExp(
+        `registry 127\\.0\\.0\\.1:${checkout.port} runs\\nDocker engine [\\d.]+ runs at unix:[\\s\\S]*v2\\.1\\.2`,
+      ),
     );
-    const bystander = spawn("sleep", ["60"]);
-    green(await checkout.run("down"));
-    assert.equal(bystander.exitCode, null);
-    bystander.kill();
-    assert.match(green(await checkout.run("status")), /is down/);
-    const left = await exec("pgrep", ["-f", checkout.dir]);
-    assert.equal(left.stdout, "");
+    assert.ok(processesOf(checkout.dir).some(({ command }) => command.includes("dockerd ")));
+    const bystander = spawn("sleep", ["60"], { cwd: checkout.dir });
+    const registry = await startRegistry();
+    try {
+      assert.match(green(await checkout.run("down")), /^Docker engine stopped\nregistry stopped$/m);
+      assert.equal(bystander.exitCode, null);
+      await new RegistryClient().ping(registry.host);
+      await DockerEngine.fromEnvironment().requireEngine();
+      assert.deepEqual(
+        processesOf(checkout.dir).map(({ pid }) => pid),
+        [bystander.pid],
+      );
+    } finally {
+      bystander.kill();
+      await registry.stop();
+    }
+    assert.match(green(await checkout.run("status")), /is down\nno Docker engine of ours runs/);
+  });
+
+  it("cleans up all that it made but the stack file, unless that holds secrets", async () => {
+    green(await checkout.shell("pulumi config set --secret other:token x"));
+    const refused = await checkout.run("clean");
+    assert.equal(refused.code, 1);
+    assert.match(refused.output, /holds secrets that only \.local\/passphrase opens/);
+    assert.ok(existsSync(checkout.path(".local", "passphrase")));
+    green(await checkout.shell("pulumi config rm other:token"));
+    const file = checkout.read("Pulumi.local.yaml");
+    assert.match(file, /^encryptionsalt: /m);
+    assert.match(green(await checkout.run("clean")), /removed \.local$/m);
+    assert.equal(checkout.read("Pulumi.local.yaml"), file.replace(/^encryptionsalt: .*\n/m, ""));
+    assert.equal(existsSync(checkout.path(".local")), false);
   });
 });
