@@ -15,6 +15,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { saysDiskFull } from "../../../lib/diskFull";
 import type { PlatformError } from "../../../lib/errors";
 import { download } from "../../../lib/oci/archive";
 import { type Layout, layoutOf } from "../../../local/layout";
@@ -161,6 +162,21 @@ describe("a disk that is full", () => {
     );
     execFileSync("dpkg-deb", ["--build", join(dir, "deb"), join(dir, "x.deb")], { stdio: "pipe" });
     await refused("disk-full", () => unpack(join(dir, "x.deb"), join(small, "root")));
+  });
+});
+
+describe("what other programs print", () => {
+  it("is recognised when it means a full disk, and only then", () => {
+    for (const text of [
+      "compile: writing output: write $WORK/b001/_pkg_.a: no space left on device",
+      "tar: big: Wrote only 3072 of 10240 bytes",
+      "tar: big: Cannot write: No space left on device",
+      "E: You don't have enough free space in /var/cache/apt/archives/.",
+      "write /x: disk quota exceeded",
+    ])
+      assert.equal(saysDiskFull(text), true, text);
+    for (const text of ["", "dial tcp: connection refused", "E: Unable to locate package x"])
+      assert.equal(saysDiskFull(text), false, text);
   });
 });
 
