@@ -1,6 +1,6 @@
 // GateRun through the real engine, on real images in a real Docker engine.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { RegistryClient } from "../../lib/oci/client";
 import type { Digest } from "../../lib/oci/digest";
@@ -37,8 +37,9 @@ describe("a GateRun through the engine", function () {
       ...more,
     },
   });
+  const stateFile = () => join(project.dir, ".pulumi/stacks/program/test.json");
   const gateInState = () => {
-    const { checkpoint } = JSON.parse(readFileSync(join(project.dir, ".pulumi/stacks/program/test.json"), "utf8"));
+    const { checkpoint } = JSON.parse(readFileSync(stateFile(), "utf8"));
     const resources: { type: string; outputs: Record<string, unknown>; inputs: Record<string, unknown> }[] =
       checkpoint.latest.resources;
     return resources.find(({ type }) => type === "policychain:index:GateRun");
@@ -109,6 +110,19 @@ describe("a GateRun through the engine", function () {
     await project.run("refresh", "--yes");
     assert.equal(gateInState()!.inputs.digest, good);
     await refused(/prints version 2\.0\.0/);
+  });
+
+  it("ends a tool that prints 100 MB, soon and in one sentence, and keeps none of it", async () => {
+    const before = gateInState()?.inputs.digest;
+    const flood = '#!/bin/bash\nx=$(printf %100000s); for i in {1..1000}; do echo "${x// /x}"; done\n';
+    const files = [...shellFiles(), ...policies, textFile("/usr/local/bin/tool", flood, true)];
+    project.write([gate(await pushImage(candidate, "flood", files), "flood")]);
+    const { code, output } = await project.run("up", "--yes", "--skip-preview");
+    assert.notEqual(code, 0);
+    assert.match(output, /smoke: tool: `tool` printed more than 65536 bytes; it printed: x{100,300}…; only an image/);
+    assert.ok(output.length < 20_000, `${output.length} characters`);
+    assert.equal(gateInState()?.inputs.digest, before);
+    assert.ok(statSync(stateFile()).size < 100_000);
   });
 
   it("looks at no image of other inputs, and at none that is gone", async () => {
