@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Digest } from "../../lib/oci/digest";
 import { type EngineProject, engineProject, type ProgramResource } from "../support/engine";
@@ -184,23 +185,36 @@ describe("the plugin at the end of a run", function () {
     assert.deepEqual(project.plugins(), []);
   });
 
-  it("has its port within 0.2 seconds (on a busy machine: within five starts of an empty Node program), and ends at once", async () => {
-    const times = { empty: [] as number[], port: [] as number[], end: [] as number[] };
+  it("has its port within 0.2 seconds (on a busy machine: within less than three starts of an empty Node program), and ends at once", async () => {
+    const wall = { empty: [] as number[], port: [] as number[], end: [] as number[] };
+    const cpu = { empty: [] as number[], port: [] as number[] };
     const time = async (list: number[], run: () => Promise<unknown>) => {
       const start = performance.now();
       await run();
       list.push(performance.now() - start);
     };
-    for (let run = 0; run < 5; run++) {
-      await time(times.empty, () => once(spawn(process.execPath, ["-e", ""]), "exit"));
-      const child = spawn("dist/policychain/pulumi-resource-policychain", ["127.0.0.1:1"]);
-      await time(times.port, () => once(child.stdout, "data"));
-      child.stdin.end();
-      await time(times.end, () => once(child, "exit"));
+    /** Until its first output. */
+    const begin = async (name: "empty" | "port", program: string, args: readonly string[]) => {
+      const child = spawn(program, args);
+      await time(wall[name], () => once(child.stdout, "data"));
+      cpu[name].push(processorTime(child.pid!));
+      return child;
+    };
+    for (let run = 0; run < 8; run++) {
+      const empty = await begin("empty", process.execPath, ["-e", "console.log(); setTimeout(() => {}, 60_000)"]);
+      empty.kill();
+      await once(empty, "exit");
+      const plugin = await begin("port", "dist/policychain/pulumi-resource-policychain", ["127.0.0.1:1"]);
+      plugin.stdin.end();
+      await time(wall.end, () => once(plugin, "exit"));
     }
-    const [empty, port, end] = Object.values(times).map((list) => Math.min(...list)) as [number, number, number];
-    assert.ok(port <= Math.max(200, 5 * empty), `${port} ms, an empty program ${empty} ms`);
-    assert.ok(end <= Math.max(50, 2 * empty), `${end} ms`);
+    const best = (list: readonly number[]) => Math.min(...list);
+    const shown = JSON.stringify({ wall, cpu });
+    // It is 1.9 where this was written. Processor time is the same on a busy machine: a start twice as long fails everywhere.
+    const ratio = 2.8;
+    assert.ok(best(wall.port) <= Math.max(200, ratio * best(wall.empty)), shown);
+    assert.ok(best(cpu.port) <= ratio * best(cpu.empty), shown);
+    assert.ok(best(wall.end) <= Math.max(50, 2 * best(wall.empty)), shown);
   });
 
   it("gives the engine its schema", async () => {
@@ -216,3 +230,12 @@ describe("the plugin at the end of a run", function () {
     );
   });
 });
+
+/** Milliseconds that a process has computed so far, on all its threads. */
+function processorTime(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((id) =>
+    Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, "utf8").split(" ")[0]),
+  );
+  return nanoseconds.reduce((sum, value) => sum + value, 0) / 1e6;
+}
