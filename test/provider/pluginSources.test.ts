@@ -126,7 +126,7 @@ describe("a Manifest through the engine", function () {
     await project.up();
     const { digest } = await layerImage([textFile("/usr/local/bin/tool", tool, true)]);
     assert.equal((await project.outputs()).layer!.digest, digest);
-    await refused(/has no file \/opt\/gone/, manifest({ image: { ...source, path: "/opt/gone" } }, "gone"));
+    await refused(/has no file "\/opt\/gone"/, manifest({ image: { ...source, path: "/opt/gone" } }, "gone"));
     await refused(
       /names no digest/,
       manifest({ image: { ...source, reference: image.replace(/@.*/, ":v1") } }, "moving"),
