@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { compareVersions } from "../lib/compareVersions";
 import { addressFromEnvironment, parseAddress } from "../lib/docker/address";
 import { EngineAnswerError, EngineTransport } from "../lib/docker/transport";
 import { messageOf, PlatformError } from "../lib/errors";
@@ -12,7 +13,6 @@ import { isAlive } from "../lib/process";
 import { type Layout, ownEngineHost } from "./layout";
 import { readMemory, remember } from "./memory";
 import { findByArgument, startDetached, stop } from "./process";
-import { compareVersions } from "./versions";
 
 const neededEngine = "23";
 const startPatience = 40_000;

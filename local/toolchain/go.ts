@@ -4,12 +4,12 @@ import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheFolder, placeFolder } from "../../lib/cache";
+import { compareVersions } from "../../lib/compareVersions";
 import { diskFull, saysDiskFull } from "../../lib/diskFull";
 import { PlatformError } from "../../lib/errors";
 import { exec } from "../../lib/exec";
 import type { Layout } from "../layout";
 import type { Step } from "../steps";
-import { compareVersions } from "../versions";
 import { networkEnvironment } from "./network";
 import { buildTarget, isBuilt, type ProgramName, programFolder, programOf } from "./programs";
 

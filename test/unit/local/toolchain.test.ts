@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compareVersions } from "../../../lib/compareVersions";
 import { debianRelease } from "../../../local/toolchain/debian";
 import { officialUrl } from "../../../local/toolchain/engine";
 import { canReach, networkEnvironment } from "../../../local/toolchain/network";
 import { buildKey, isBuilt, type Program, type ProgramName, programOf } from "../../../local/toolchain/programs";
-import { compareVersions } from "../../../local/versions";
 
 const modules = join(__dirname, "../../../local/toolchain/modules");
 const names: ProgramName[] = [
