@@ -41,7 +41,8 @@ async function program() {
   const base = new BaseImage("base", settings.base).reference;
   const image = new PlatformImage("image", { candidates, base, tools, repositories, user: settings.image.user });
 
-  const { inputDigest, buildUrn } = image;
+  const { buildUrn } = image;
+  const inputDigest = plan.inputDigest ?? image.inputDigest;
   const gate = new ReleaseGate("gate", {
     candidates,
     releases,

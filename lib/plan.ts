@@ -51,6 +51,8 @@ export interface Plan {
   readonly folders: Readonly<Record<string, FolderContent>>;
   /** Layer image digests of tools by name, where only a download could tell them. */
   readonly downloaded: Composition["downloaded"];
+  /** Of what the stack file and the folders say now: never what the state remembers, as an update of a few targets would. */
+  readonly inputDigest?: Digest;
   readonly version?: string;
   readonly commitTag?: string;
   /** The digest that is released with these very inputs already. */
@@ -95,6 +97,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
   if (found.taken && !options.preview) throw found.taken;
   return {
     ...known,
+    inputDigest: inputDigest(inputs),
     version: found.version,
     commitTag: tag,
     released: found.image?.digest,
