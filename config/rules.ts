@@ -140,7 +140,9 @@ function folders(scene: RuleScene): ConfigurationProblem[] {
     const wrong = wrongFolder(resolve(scene.projectDir, folder));
     if (!wrong) return [];
     const rule = "a policy repository's folder exists and holds files";
-    const fix = setLine(path, `policies/${name}`, scene);
+    const proposed = `policies/${name}`;
+    const elsewhere = setLine(path, folder === proposed ? "FOLDER" : proposed, scene);
+    const fix = folder === proposed ? `put a policy into ${proposed}, or name another folder: ${elsewhere}` : elsewhere;
     return [problem(wrong.code, path, `${wrong.what}: ${quoted(folder)}`, rule, fix)];
   });
 }

@@ -8,6 +8,7 @@ import { messageOf, PlatformError } from "../lib/errors";
 import { runningOwnEngine } from "./engine";
 import { type Layout, layoutOf } from "./layout";
 import { readMemory, remember } from "./memory";
+import { movedTags } from "./movedTags";
 import { type Level, levels, prepare } from "./prepare";
 import { interruptPulumi } from "./pulumi";
 import { defaultPort, whoAnswers } from "./registry";
@@ -57,7 +58,8 @@ async function up(layout: Layout, { registryPort, only }: Flags): Promise<number
   const total = performance.now() - begun;
   if (!readMemory(layout.memoryFile).firstRun)
     remember(layout.memoryFile, { firstRun: { milliseconds: total, steps: steps.times } });
-  console.log(renderSummary(outputs, { times: steps.times, total, docker: isOnPath("docker") }));
+  const moved = await movedTags(outputs);
+  console.log(renderSummary(outputs, { moved, times: steps.times, total, docker: isOnPath("docker") }));
   return 0;
 }
 

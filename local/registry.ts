@@ -2,6 +2,7 @@
 // It marks its answers with the checkout's identity, so nothing is ever written to a registry that is not ours.
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "../lib/errors";
@@ -62,7 +63,7 @@ export async function ensureRegistry({ layout, port, program }: RegistryOptions)
     remember(layout.memoryFile, { registryPort: port });
     return "running";
   }
-  if (answerer !== "nobody") throw portTaken(port, answerer);
+  if (answerer !== "nobody") throw portTaken(port, answerer, await freePortAbove(port));
   // Ours, but on the port of an earlier run.
   await stopRegistry(layout);
   const file = await program();
@@ -132,10 +133,24 @@ async function lastLine(file: string): Promise<string> {
   return text.trim().split("\n").at(-1) ?? "";
 }
 
-function portTaken(port: number, answerer: Answerer): PlatformError {
+/** The next port that nothing listens on: the one that is proposed must work. */
+async function freePortAbove(port: number): Promise<number> {
+  for (let candidate = port + 1; candidate < 65_536; candidate++) if (await canListen(candidate)) return candidate;
+  return port + 1;
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+function portTaken(port: number, answerer: Answerer, free: number): PlatformError {
   return new PlatformError("port-taken", {
     what: `127.0.0.1:${port} is answered by ${answerer === "another checkout" ? "the local registry of another checkout" : answerer}`,
     rule: "nothing is written to a registry that this checkout did not start",
-    fix: `choose a free port: npm run local -- --registry-port ${port + 1}`,
+    fix: `choose a free port: npm run local -- --registry-port ${free}`,
   });
 }

@@ -30,6 +30,8 @@ export function releaseLines({ image, gate }: Outputs): string[] {
 }
 
 export interface SummaryOptions {
+  /** Lines on released tags that are no longer where they were released. */
+  readonly moved: readonly string[];
   readonly times: readonly StepTime[];
   /** Milliseconds. */
   readonly total: number;
@@ -38,7 +40,7 @@ export interface SummaryOptions {
 }
 
 /** The whole summary of a green run. */
-export function renderSummary(outputs: Outputs, { times, total, docker }: SummaryOptions): string {
+export function renderSummary(outputs: Outputs, { moved, times, total, docker }: SummaryOptions): string {
   const slow = times.filter(({ milliseconds }) => milliseconds >= 100);
   const width = Math.max(...slow.map(({ name }) => name.length), 0);
   const { reference } = outputs.image ?? {};
@@ -46,6 +48,7 @@ export function renderSummary(outputs: Outputs, { times, total, docker }: Summar
     "",
     "Released",
     ...releaseLines(outputs),
+    ...moved,
     "",
     "Times",
     ...slow.map(({ name, milliseconds }) => `  ${name.padEnd(width)}  ${duration(milliseconds)}`),

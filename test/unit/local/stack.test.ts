@@ -79,13 +79,13 @@ describe("the summary", () => {
   const times = (milliseconds: number) => [{ name: "Registry", outcome: "", milliseconds }];
 
   it("names docker only where there is such a command", () => {
-    const text = renderSummary(outputs, { times: [], total: 1, docker: false });
+    const text = renderSummary(outputs, { moved: [], times: [], total: 1, docker: false });
     assert.ok(!text.includes("docker run"));
     assert.match(text, /source \.local\/env\n(.*\n){2} {2}policy-platform version /);
   });
 
   it("shows digest, tags, gate, times and what to type next", () => {
-    const text = renderSummary(outputs, { times: times(1_200), total: 2_000, docker: true });
+    const text = renderSummary(outputs, { moved: [], times: times(1_200), total: 2_000, docker: true });
     for (const part of [
       "sha256:aa",
       "v1.0.0  latest",
@@ -99,7 +99,7 @@ describe("the summary", () => {
   });
 
   it("does not list what took no time, and claims no release where there is none", () => {
-    const text = renderSummary({}, { times: times(3), total: 3, docker: true });
+    const text = renderSummary({}, { moved: [], times: times(3), total: 3, docker: true });
     assert.ok(!text.includes("Registry") && text.includes("nothing is released yet") && !text.includes("docker run"));
   });
 });
