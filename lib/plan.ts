@@ -12,6 +12,7 @@ import { mapRecord } from "./record";
 import { knownRelease } from "./release/known";
 import { type Preflight, preflight } from "./release/preflight";
 import { commitTag } from "./release/source";
+import { structureMemory } from "./release/structureMemory";
 import { type RegistryAddress, repositoryNames } from "./repositoryNames";
 
 /** The part of a stack's settings that decides what is released. */
@@ -29,6 +30,8 @@ export interface ReleaseStack {
   readonly stack: string;
   /** The resources in the stack's own state, by URN: they tell a version tag that was moved by hand from a release. */
   readonly state: () => Promise<unknown>;
+  /** File that remembers how the structure of one policy repository changed; default: nothing is remembered. */
+  readonly memory?: (repository: string) => string;
 }
 
 export interface PlanOptions extends ReleaseStack {
@@ -84,7 +87,11 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     return { ...known, lines: [`${what}: version and digest are unknown here; ${fix}`] };
   }
   const [found, tag] = await Promise.all([
-    preflightRelease(settings, { inputs, folders }, options),
+    preflightRelease(
+      settings,
+      { inputs, folders },
+      { ...options, memory: (name) => structureMemory(options.projectDir, name) },
+    ),
     commitTag({
       projectDir: options.projectDir,
       stackFile: `Pulumi.${options.stack}.yaml`,
@@ -110,7 +117,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
 export function preflightRelease(
   { version, registry, image, policies }: ReleaseSettings,
   { inputs, folders }: { readonly inputs: Inputs; readonly folders: Composition["folders"] },
-  { stack, state }: ReleaseStack,
+  { stack, state, memory }: ReleaseStack,
 ): Promise<Preflight> {
   const names = repositoryNames(registry);
   const releases = parseRepository(names.releases(image.name));
@@ -125,6 +132,7 @@ export function preflightRelease(
     wanted: version,
     inputs,
     folders,
+    memory,
     stack,
     known: state().then((resources) => knownRelease(resources, names.releases(image.name))),
   });

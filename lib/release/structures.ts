@@ -8,7 +8,8 @@ import type { Repository } from "../oci/reference";
 import { readTar } from "../oci/tarReader";
 import { editedRepositories, type StructureChanges } from "../pins/diff";
 import type { Inputs } from "../pins/model";
-import { type Files, structureChange } from "../pins/structure";
+import type { Files, StructureChange } from "../pins/structure";
+import { recallStructure, rememberStructure } from "./structureMemory";
 
 /** Where the content of policy repositories is. */
 export interface Contents {
@@ -16,9 +17,11 @@ export interface Contents {
   readonly layers: (name: string) => Repository;
   /** Layer images that the program made itself, by repository name: read from there, as they may not be pushed yet. */
   readonly folders: Readonly<Record<string, { readonly digest: Digest; open(): Readable }>>;
+  /** File that remembers the comparisons of one repository; default: nothing is remembered. */
+  readonly memory?: (name: string) => string;
 }
 
-/** One entry for each repository that is in both and differs; nothing is read for the others. */
+/** One entry for each repository that is in both and differs; nothing is read for the others, nor for what is remembered. */
 export async function structureChanges(
   client: RegistryClient,
   contents: Contents,
@@ -26,14 +29,28 @@ export async function structureChanges(
   next: Inputs,
 ): Promise<StructureChanges> {
   const changes = editedRepositories(old, next).map(async (name) => {
-    const read = (digest: Digest) => filesOf(client, contents, name, digest);
-    const [before, after] = await Promise.all([
-      read(old.repositories[name]!.digest),
-      read(next.repositories[name]!.digest),
-    ]);
-    return [name, before && after ? structureChange(before, after) : "unknown"] as const;
+    const [from, to] = [old.repositories[name]!.digest, next.repositories[name]!.digest];
+    const memory = contents.memory?.(name);
+    const known = memory && (await recallStructure(memory, from, to));
+    if (known) return [name, known] as const;
+    const change = await compareContents(client, contents, name, from, to);
+    if (memory && change !== "unknown") await rememberStructure(memory, from, to, change);
+    return [name, change] as const;
   });
   return Object.fromEntries(await Promise.all(changes));
+}
+
+async function compareContents(
+  client: RegistryClient,
+  contents: Contents,
+  name: string,
+  from: Digest,
+  to: Digest,
+): Promise<StructureChange | "unknown"> {
+  const [before, after] = await Promise.all([from, to].map((digest) => filesOf(client, contents, name, digest)));
+  if (!before || !after) return "unknown";
+  const { structureChange } = await import("../pins/structure"); // with its YAML parser loaded here alone: mostly nothing differs
+  return structureChange(before, after);
 }
 
 /** Undefined when the registry has the layer image no more. */

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import { type Digest, shortDigest } from "../../../lib/oci/digest";
@@ -6,6 +9,7 @@ import { configType } from "../../../lib/oci/mediaTypes";
 import { type Inputs, inputDigest, inputDigestLabel, inputsLabel } from "../../../lib/pins/model";
 import type { KnownRelease } from "../../../lib/release/known";
 import { type Preflight, type PreflightOptions, preflight } from "../../../lib/release/preflight";
+import { rememberStructure, structureMemory } from "../../../lib/release/structureMemory";
 import { digestOf, inputsWith } from "../pins/arbitraries";
 import { labelsFor, MemoryRegistry } from "./memoryRegistry";
 
@@ -342,5 +346,22 @@ describe("a policy repository that changed", () => {
     const found = await look(registry, withPolicies(next), { folders: folder(next) });
     assert.equal(found.reason, "v1.0.0 → v2.0.0 (policy structure change)");
     assert.match(found.lines[0]!, /its old content is gone/);
+  });
+
+  it("is compared once: what a project remembers of both contents is not read again", async () => {
+    const registry = new MemoryRegistry();
+    const [old, next] = [policy(["a"]), policy(["b"])];
+    const project = mkdtempSync(join(tmpdir(), "preflight-"));
+    try {
+      const memory = (name: string) => structureMemory(project, name);
+      const [from, to] = [digestOf(old), digestOf(next)];
+      await rememberStructure(memory("security-policy"), from, to, { removed: ["rule a"], added: ["rule b"] });
+      registry.release("v1.0.0", withPolicies(old)); // the registry has none of its layers
+      const found = await look(registry, withPolicies(next), { memory });
+      assert.equal(found.reason, "v1.0.0 → v2.0.0 (policy structure change)");
+      assert.match(found.lines[0]!, /rule a/);
+    } finally {
+      rmSync(project, { recursive: true });
+    }
   });
 });
