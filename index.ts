@@ -49,7 +49,9 @@ async function program() {
     digest: plan.released ?? image.digest,
     inputDigest,
     repositories,
-    tools: mapRecord(settings.tools, ({ version, smoke }) => ({ ...smoke, version, command: [...smoke.command] })),
+    tools: mapRecord(settings.tools, ({ version, path, smoke }) => {
+      return { version, command: [path, ...smoke.args], expect: smoke.expect };
+    }),
     smoke: settings.gate.smoke,
     built: image.digest,
     buildUrn,

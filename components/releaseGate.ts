@@ -8,9 +8,9 @@ import { type GateCheck, GateRun } from "../provider/resources/gateRun";
 export interface SmokeTool {
   /** The pinned version that it must print. */
   version: pulumi.Input<string>;
-  /** What is run in the image. Example: `["kyverno", "version"]`. */
+  /** What is run in the image. Example: `["/usr/local/bin/kyverno", "version"]`. */
   command: pulumi.Input<pulumi.Input<string>[]>;
-  /** Regular expression over what it prints; group 1 is the version. */
+  /** Regular expression over what it prints; group 1, where it has one, is the version. */
   expect: pulumi.Input<string>;
 }
 
@@ -57,7 +57,7 @@ export interface GateResult {
 /**
  * Fails the update when a check fails: nothing that depends on its `digest` is then written.
  *
- * @example new ReleaseGate("gate", { candidates, releases, digest: image.digest, inputDigest: image.inputDigest, tools: { yq: { version: "4.54.1", command: ["yq", "--version"], expect: "version v(\\S+)" } }, repositories: {} })
+ * @example new ReleaseGate("gate", { candidates, releases, digest: image.digest, inputDigest: image.inputDigest, tools: { yq: { version: "4.54.1", command: ["/usr/local/bin/yq", "--version"], expect: "version v(\\S+)" } }, repositories: {} })
  */
 export class ReleaseGate extends pulumi.ComponentResource {
   /** The digest that passed. */

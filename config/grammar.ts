@@ -121,24 +121,24 @@ export const commit: Grammar = {
     /^[0-9a-f]{12,64}$/.test(text) ? undefined : { code: "commit-malformed", wrong: "is not a commit" },
 };
 
-/** One word of a command. */
-export const commandWord: Grammar = {
-  rule: "a command is a list of words of printable ASCII, started without a shell",
+/** One argument of a tool. */
+export const argument: Grammar = {
+  rule: "arguments are a list of at most 20 texts of printable ASCII, given to the tool without a shell",
   example: "version",
   refuse: (text) =>
-    /^[\x20-\x7e]{1,200}$/.test(text) ? undefined : { code: "command-malformed", wrong: "is not such a word" },
+    /^[\x20-\x7e]{1,200}$/.test(text) ? undefined : { code: "argument-malformed", wrong: "is not such a text" },
 };
 
-/** What a tool prints; group 1 is the version. */
+/** What a tool prints; group 1 is the version, or the whole match holds it. */
 export const expectation: Grammar = {
-  rule: "an expectation is a regular expression of at most 200 characters whose first group is the version",
+  rule: "an expectation is a regular expression of at most 200 characters; its first group, if it has one, is the version",
   example: "version v?(\\S+)",
   refuse(text) {
     if (!/^[\x20-\x7e]{1,200}$/.test(text))
       return { code: "expectation-malformed", wrong: "is not such an expression" };
     try {
-      const groups = (new RegExp(`${text}|`).exec("")?.length ?? 1) - 1;
-      return groups >= 1 ? undefined : { code: "expectation-malformed", wrong: "has no group" };
+      new RegExp(text, "m");
+      return undefined;
     } catch {
       return { code: "expectation-malformed", wrong: `is no regular expression: ${quoted(text)}` };
     }

@@ -33,7 +33,7 @@ export function problemsOfIssue(issue: z.core.$ZodIssue, scene: Scene): Configur
   const shape = shapeAt(found);
   if (value instanceof Secret || shape === undefined) return []; // secrets are said once, by their own rule
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey([...path, key], shape, scene));
-  if (value === undefined || value === null) return [missingKey(path, shape, scene)];
+  if (value === undefined || value === null) return isRenamed(path, scene) ? [] : [missingKey(path, shape, scene)];
   if (issue.code === "custom") {
     return [refusedText(path, String(value), shape, issue.params as unknown as Refusal, scene)];
   }
@@ -46,6 +46,11 @@ export function problemsOfIssue(issue: z.core.$ZodIssue, scene: Scene): Configur
 function existing(path: Path, raw: unknown): Path {
   const end = path.findIndex((_, index) => typeof valueAt(raw, path.slice(0, index)) === "string");
   return end < 0 ? path : path.slice(0, end);
+}
+
+/** What stands there under its former name is said once, by that name. */
+function isRenamed(path: Path, { raw }: Scene): boolean {
+  return path.at(-1) === "args" && valueAt(raw, [...path.slice(0, -1), "command"]) !== undefined;
 }
 
 const nouns: Readonly<Record<KeyShape["kind"], string>> = {
@@ -95,6 +100,7 @@ function unknownKey(path: Path, parent: KeyShape, scene: Scene): ConfigurationPr
     const fix = `${drop} && ${setLine(steps, String(value), scene)}`;
     return problem("key-unknown", path, "is one key with dots in its name", "a nested key is set with --path", fix);
   }
+  if (key === "command" && path.at(-2) === "smoke") return formerCommand(path, value, scene);
   const meant = nearest(key, parent.keys);
   const rule = `known keys are ${parent.keys.join(", ")}`;
   return meant === undefined
@@ -106,6 +112,17 @@ function unknownKey(path: Path, parent: KeyShape, scene: Scene): ConfigurationPr
         rule,
         `rename it to ${meant} in ${stackFileName(scene.stack)}, or ${drop}`,
       );
+}
+
+/** Up to version 0.1 a smoke check named the tool too; now it is started by its own path. */
+function formerCommand(path: Path, command: unknown, scene: Scene): ConfigurationProblem {
+  const args = [...path.slice(0, -1), "args"];
+  const given = Array.isArray(command) ? command.slice(1).filter((word) => typeof word === "string") : [];
+  const words = given.length > 0 ? given : ["version"];
+  const lines = words.map((word, index) => setLine([...args, index], word, scene));
+  const fix = [removeLine(path, scene), ...lines].join(" && ");
+  const rule = "smoke.args is what the tool itself is given; the gate starts it by its path";
+  return problem("smoke-command", path, "is now called args, without the tool's own name", rule, fix);
 }
 
 function missingKey(path: Path, shape: KeyShape, scene: Scene): ConfigurationProblem {

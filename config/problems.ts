@@ -82,11 +82,13 @@ export function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The line that sets one value. `--type string` where Pulumi would take the text for a number. */
+/** The line that sets one value. `--type string` where Pulumi would take the text for a number, `--` where for a flag. */
 export function setLine(path: Path, value: string, { stack }: Place): string {
   if (!typeable(path)) return `edit ${keyPath(path)} in ${stackFileName(stack)}`;
   const type = /^[-+]?\d[\d._eE+-]*$/.test(value) ? " --type string" : "";
-  return `pulumi config set${pathFlag(path)} ${shellQuote(value)}${type}${stackFlag(stack)}`;
+  const line = `pulumi config set${pathFlag(path)}`;
+  const flags = `${type}${stackFlag(stack)}`;
+  return /^-./.test(value) ? `${line}${flags} -- ${shellQuote(value)}` : `${line} ${shellQuote(value)}${flags}`;
 }
 
 /** The line that removes one key. */

@@ -123,8 +123,7 @@ function toolChecks(scene: RuleScene): ConfigurationProblem[] {
       return [];
     const rule = "a tool outside the catalogue says how it prints its version";
     const fix = [
-      setLine([...path, "command", 0], name, scene),
-      setLine([...path, "command", 1], "version", scene),
+      setLine([...path, "args", 0], "version", scene),
       setLine([...path, "expect"], "(\\d+\\.\\d+\\.\\d+)", scene),
     ].join(" && ");
     return [problem("key-missing", path, "is missing", rule, fix)];

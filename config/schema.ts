@@ -54,20 +54,22 @@ const toolRelease = z
 
 const toolSmoke = z
   .strictObject({
-    command: z
-      .array(text(grammar.commandWord, "One word"))
-      .min(1)
+    args: z
+      .array(text(grammar.argument, "One argument"))
       .max(20)
       .meta({
-        description: "What prints the tool's version",
-        rule: grammar.commandWord.rule,
-        examples: [["kyverno", "version"]],
+        description: "What the tool is given so that it prints its version; the gate starts it by its own `path`",
+        rule: grammar.argument.rule,
+        examples: [["version"]],
       }),
-    expect: text(grammar.expectation, "How the version is found in what is printed"),
+    expect: text(
+      grammar.expectation,
+      "How the version is found in what is printed: group 1 is the version; without a group, what matches must hold it",
+    ),
   })
   .meta({
     description: "How the gate asks the tool for its version; the catalogue knows it for its tools",
-    rule: "a smoke check is a map of command and expect",
+    rule: "a smoke check is a map of args and expect",
   });
 
 const tool = z

@@ -14,9 +14,9 @@ import { parseDuration, parseSize } from "./units";
 
 /** How the gate asks a tool for its version. */
 interface SmokeSettings {
-  /** argv, started without a shell. */
-  readonly command: readonly string[];
-  /** Source of a regular expression whose group 1 is the version. */
+  /** What the tool is given, without a shell; it is started by its own path. */
+  readonly args: readonly string[];
+  /** Source of a regular expression whose group 1, where it has one, is the version. */
   readonly expect: string;
 }
 

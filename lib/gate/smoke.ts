@@ -18,7 +18,10 @@ export interface ToolSmoke {
   readonly version: string;
   /** argv in the image, run without a shell. */
   readonly command: readonly string[];
-  /** Regular expression (multi-line, its first match counts) whose group 1 is the version that the tool prints. */
+  /**
+   * Regular expression (multi-line, its first match counts) over what the tool prints. Group 1 is the version; without a
+   * group, the match holds it.
+   */
   readonly expect: string;
 }
 
@@ -99,16 +102,16 @@ export function evaluateTool(
   } catch (error) {
     return failed(check, `the pattern ${tool.expect} cannot be used: ${(error as Error).message}`);
   }
-  const version = found?.[1];
-  if (version === undefined) {
+  if (found === null || (found[1] ?? found[0]) === "" || (found.length > 1 && found[1] === undefined)) {
     return failed(
       check,
       `${command} prints no version that ${tool.expect} finds; ${tool.version} is pinned${said(result)}`,
     );
   }
-  if (version !== tool.version)
-    return failed(check, `${command} prints version ${printable(version)}; ${tool.version} is pinned`);
-  return passed(check, version);
+  const version = found[1] ?? found[0];
+  return (found.length > 1 ? version === tool.version : holds(found, tool.version))
+    ? passed(check, tool.version)
+    : failed(check, `${command} prints version ${printable(version, 300)}; ${tool.version} is pinned`);
 }
 
 /** `/repos/<name>` must hold the files of its source, all of them and no other. Both are absolute paths of files. */
@@ -135,6 +138,14 @@ export function evaluateStrays(repositories: readonly string[], found: readonly 
 function match(pattern: string, text: string): RegExpExecArray | null {
   // A timer cannot interrupt a match that runs away; the time-out of a vm can.
   return vm.runInNewContext("new RegExp(pattern, 'm').exec(text)", { pattern, text }, { timeout: matchLimit });
+}
+
+/** Whether a match holds the pinned version: 1.2.3 is neither in 11.2.3 nor in 1.2.30, 1.2.3.4 or 1.2.3-rc1, wherever the match ends. */
+function holds(found: RegExpExecArray, version: string): boolean {
+  const literal = version.replace(/[.+]/g, "\\$&");
+  const whole = new RegExp(`(?<![0-9]|[0-9]\\.)${literal}(?![0-9A-Za-z]|[.+-][0-9A-Za-z])`, "g");
+  const end = found.index + found[0].length;
+  return [...found.input.matchAll(whole)].some(({ index }) => index >= found.index && index + version.length <= end);
 }
 
 function said({ output }: ContainerExecResult): string {

@@ -10,7 +10,7 @@ export interface CatalogueEntry {
   readonly path: string;
   /** How the gate asks for the version. Every byte of both streams is looked at, stdout first. */
   readonly smoke: {
-    readonly command: readonly string[];
+    readonly args: readonly string[];
     /** Source of a regular expression with flag `m`; group 1 is the version, without a leading `v`. */
     readonly expect: string;
   };
@@ -23,13 +23,13 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
       `https://github.com/kyverno/kyverno/releases/download/v${version}/kyverno-cli_v${version}_linux_x86_64.tar.gz`,
     member: "kyverno",
     path: "/usr/local/bin/kyverno",
-    smoke: { command: ["kyverno", "version"], expect: "^Version: v?(\\S+)$" },
+    smoke: { args: ["version"], expect: "^Version: v?(\\S+)$" },
   },
   yq: {
     url: (version) => `https://github.com/mikefarah/yq/releases/download/v${version}/yq_linux_amd64`,
     path: "/usr/local/bin/yq",
     smoke: {
-      command: ["yq", "--version"],
+      args: ["--version"],
       expect: "^yq \\(https://github\\.com/mikefarah/yq/\\) version v?(\\S+)$",
     },
   },

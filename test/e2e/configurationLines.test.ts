@@ -17,6 +17,7 @@ config:
   policy-platform:tools:
     yq: {version: 1.10, image: "h.io/yq@${digest}"} # ours
     jq: {version: "v1.7.1", image: "h.io/jq@${digest}"}
+    dig: {version: "9.18.1", image: "h.io/dig@${digest}", smoke: {command: [dig, -v], expect: "DiG (\\\\S+)"}}
     two: {version: "1.2.3", release: {url: "http://h.io/x", sha256: "${"A".repeat(64)}"}, image: "h.io/x@${digest}", path: /usr/local/bin/yq}
   policy-platform:policies: {}
   policy-platform:gate: {smoke: {timeout: 60, memory: 512MB}}
@@ -50,7 +51,7 @@ describe("the lines that configuration errors print", () => {
     shell("pulumi stack init dev");
     writeFileSync(file, stackFile);
     const found = problems();
-    assert.equal(found.length, 24, found.map(({ what }) => what).join("\n"));
+    assert.equal(found.length, 25, found.map(({ what }) => what).join("\n"));
     for (const { fix } of found.filter(({ fix }) => fix.startsWith("pulumi "))) shell(fix);
 
     const left = problems().map(({ what }) => what);

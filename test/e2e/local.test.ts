@@ -255,7 +255,7 @@ describe("npm run local", function () {
     appendFileSync(checkout.path("theirs", "policies", "theirs.yaml"), "# edited\n");
     green(
       await checkout.shell(
-        `pulumi config set --path ${expect}.command[0] kyverno && pulumi config set --path ${expect}.command[1] version && pulumi config set --path ${expect}.expect 'nothing ([0-9]+)'`,
+        `pulumi config set --path ${expect}.args[0] version && pulumi config set --path ${expect}.expect 'nothing ([0-9]+)'`,
       ),
     );
     const red = await checkout.run("up");

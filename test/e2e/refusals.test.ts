@@ -160,7 +160,7 @@ describe("a stack that must not release", function () {
 
     it("keeps every tag when a tool prints another version, also after a refresh, and fails again", async () => {
       await withTool(await pushTool(registry.host, "other", "2.0.0", "echo other 2.0.1"), async () => {
-        const refusal = refusedBy("`other --version` prints version 2\\.0\\.1; 2\\.0\\.0 is pinned");
+        const refusal = refusedBy("`/usr/local/bin/other --version` prints version 2\\.0\\.1; 2\\.0\\.0 is pinned");
         await refused(refusal, ...up);
         await project.pulumi("refresh", "--yes", "--skip-preview");
         await refused(refusal, ...up);
@@ -172,7 +172,7 @@ describe("a stack that must not release", function () {
         project.configure((config) => {
           config["policy-platform:gate"] = { smoke: { timeout: "2s" } };
         });
-        await refused(refusedBy("`other --version` did not end within 2 s, and printed nothing"), ...up);
+        await refused(refusedBy("`/usr/local/bin/other --version` did not end within 2 s, and printed nothing"), ...up);
         project.configure((config) => {
           delete config["policy-platform:gate"];
         });

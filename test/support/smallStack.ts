@@ -11,7 +11,7 @@ import { preparedPins } from "./project";
 export interface ToolPin {
   version: string;
   image: string;
-  smoke: { command: string[]; expect: string };
+  smoke: { args: string[]; expect: string };
 }
 
 /** Pushes `script` as the tool `/usr/local/bin/<name>` and returns its pin; `version` is what the gate is to find. */
@@ -24,7 +24,7 @@ export async function pushTool(registry: string, name: string, version: string, 
   return {
     version,
     image: formatReference({ ...repository, digest }),
-    smoke: { command: [name, "--version"], expect: `^${name} (\\S+)$` },
+    smoke: { args: ["--version"], expect: `^${name} (\\S+)$` },
   };
 }
 

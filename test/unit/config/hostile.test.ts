@@ -56,7 +56,7 @@ describe("hostile names", function () {
       fc.property(hostileText, fc.constantFrom("tools", "policies", "image"), (name, where) => {
         const entry =
           where === "tools"
-            ? { version: "1.2.3", image: pinned("x"), smoke: { command: ["x"], expect: "(.)" } }
+            ? { version: "1.2.3", image: pinned("x"), smoke: { args: [], expect: "(.)" } }
             : { image: pinned("x") };
         const path = where === "image" ? ["image", "name"] : [where, name];
         const problems = problemsOf(spoiled(path, where === "image" ? name : entry), context);

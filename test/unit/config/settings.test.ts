@@ -34,12 +34,12 @@ describe("a configuration in order", () => {
     assert.equal(kyverno!.path, "/usr/local/bin/kyverno");
     assert.equal(kyverno!.release!.sha256, hex("b"));
     assert.deepEqual(yq!.image, { reference: pinned("layers/tools/yq") });
-    assert.deepEqual(yq!.smoke.command, ["yq", "--version"]);
+    assert.deepEqual(yq!.smoke.args, ["--version"]);
     assert.equal(kyverno!.release!.member, "kyverno");
   });
 
   it("lets a tool outside the catalogue say how it prints its version", () => {
-    const smoke = { command: ["jq", "--version"], expect: "jq-(\\S+)" };
+    const smoke = { args: ["--version"], expect: "jq-(\\S+)" };
     const raw = spoiled(["tools", "jq"], { version: "1.7", image: pinned("jq"), smoke });
     assert.deepEqual(parseSettings(raw, context).tools.jq!.smoke, smoke);
   });
@@ -427,7 +427,34 @@ describe("a configuration with one error", () => {
   it("a tool outside the catalogue says how it prints its version", () => {
     const [found] = problemsAfter(["tools", "jq"], { version: "1.7", image: pinned("jq") });
     assert.equal(found!.key, "policy-platform:tools.jq.smoke");
-    assert.ok(found!.fix.startsWith(set("tools.jq.smoke.command[0]", "jq")));
+    assert.ok(found!.fix.startsWith(set("tools.jq.smoke.args[0]", "version")));
+  });
+
+  const former = (smoke: unknown) => problemsAfter(["tools", "jq"], { version: "1.7", image: pinned("jq"), smoke });
+  const rename = "pulumi config rm --path 'policy-platform:tools.jq.smoke.command' --stack dev && ";
+
+  it("a smoke check with its former key `command` is told what to write now, once", () => {
+    const problems = former({ command: ["jq", "--version", "-1"], expect: "jq-(\\S+)" });
+    assert.deepEqual(
+      problems.map(({ code, key }) => `${code} ${key}`),
+      ["smoke-command policy-platform:tools.jq.smoke.command"],
+    );
+    const line = (index: number) => `pulumi config set --path 'policy-platform:tools.jq.smoke.args[${index}]'`;
+    assert.equal(
+      problems[0]!.fix,
+      `${rename}${line(0)} --stack dev -- '--version' && ${line(1)} --type string --stack dev -- '-1'`,
+    );
+    const shell = former({ command: "jq --version", expect: "jq" });
+    assert.equal(shell[0]!.fix, rename + set("tools.jq.smoke.args[0]", "version"));
+    assert.equal(shell.length, 1);
+  });
+
+  it("arguments of a smoke check are a list, which may be empty; a command beside them is refused", () => {
+    assert.deepEqual(former({ args: [], expect: "jq" }), []);
+    assert.equal(former({ args: [], command: ["jq"], expect: "jq" })[0]!.code, "smoke-command");
+    assert.equal(former({ args: "--version", expect: "jq" })[0]!.code, "value-wrong");
+    assert.equal(former({ args: ["\n"], expect: "jq" })[0]!.code, "argument-malformed");
+    assert.equal(former({ expect: "jq" })[0]!.key, "policy-platform:tools.jq.smoke.args");
   });
 
   it("the number behind a version is shown as it was written, where the file can be read", () => {

@@ -56,6 +56,28 @@ describe("a tool in the smoke check", () => {
     assert.match(verdict({}, { ...yq, expect: "(" }).detail, /cannot be used/);
   });
 
+  describe("whose pattern has no group", () => {
+    const whole = (output: string, expect: string) => verdict({ output }, { ...yq, expect });
+
+    it("passes when what the pattern matches holds the pinned version", () => {
+      for (const output of ["version v4.54.1\n", "yq-4.54.1 (linux)", "version 4.54.1."])
+        assert.deepEqual(whole(output, "(?:yq|version).*"), { name: "smoke: yq", status: "passed", detail: "4.54.1" });
+      assert.equal(whole("version v4.54.1\n", "4\\.54\\.1").status, "passed");
+    });
+
+    it("fails when the version is longer or shorter, wherever the match ends", () => {
+      for (const version of ["4.54.10", "14.54.1", "4.54", "4.54.1-rc1", "4.54.1+dirty", "4.54.1.2", "2.4.54.1"]) {
+        assert.equal(whole(`version ${version}\n`, "version.*").status, "failed", version);
+        assert.equal(whole(`version ${version}\n`, "4\\.54(\\.1)?".replace("(", "(?:")).status, "failed", version);
+      }
+    });
+
+    it("fails when the version stands beside the match, or the match is empty", () => {
+      assert.match(whole("yq\n4.54.1\n", "^yq$").detail, /prints version yq; 4\.54\.1 is pinned/);
+      assert.match(whole("4.54.1\n", "x*").detail, /prints no version that x\* finds/);
+    });
+  });
+
   it("has only its first match looked at, on any line", () => {
     assert.equal(
       verdict({ output: "warning\nversion v4.54.1\nversion v9\n" }, { ...yq, expect: "^version v(\\S+)$" }).status,
