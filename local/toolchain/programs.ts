@@ -27,6 +27,8 @@ export type ProgramName =
   | "pulumi-language-nodejs"
   | "yq"
   | "kyverno"
+  | "pluto"
+  | "helm"
   | "dockerd"
   | "containerd"
   | "runc"
