@@ -1,13 +1,24 @@
 // The command line: verbs, options, help. What a verb does is loaded only when it runs, so that help is instant.
 import { Command, CommanderError, Option } from "commander";
 import { findPlace, type Place } from "./place";
+import { addRenderCi } from "./renderVerb";
 import { exitCodes, fail, type Output } from "./screen";
 
-interface CommonOptions {
+/** Options of every verb. */
+export interface CommonOptions {
   readonly stack?: string;
   readonly cwd?: string;
   readonly output: Output;
 }
+
+/** Adds a verb, below another one where `parent` is given, with the common options and its examples. */
+export type AddVerb = (
+  usage: string,
+  summary: string,
+  description: string,
+  examples: readonly string[],
+  parent?: Command,
+) => Command;
 
 const exitCodeHelp = `
 Exit codes:
@@ -24,8 +35,8 @@ export function policyPlatform(done: (code: number) => void): Command {
     .helpCommand(false)
     .addHelpText("after", exitCodeHelp);
 
-  const verb = (usage: string, summary: string, description: string, examples: readonly string[]) =>
-    program
+  const verb: AddVerb = (usage, summary, description, examples, parent = program) =>
+    parent
       .command(usage)
       .summary(summary)
       .description(description)
@@ -82,8 +93,15 @@ export function policyPlatform(done: (code: number) => void): Command {
     run(options, async (place) => (await import("./repair")).repairStack(place, options.output)),
   );
 
-  for (const command of [program, ...program.commands]) command.exitOverride().configureHelp({ helpWidth: 118 });
+  addRenderCi(program, verb, { done });
+
+  for (const command of allCommands(program)) command.exitOverride().configureHelp({ helpWidth: 118 });
   return program;
+}
+
+/** A command, those below it, and so on. */
+export function allCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(allCommands)];
 }
 
 /** Runs one command line and returns its exit code. */

@@ -31,6 +31,7 @@ const invalidCodes = new Set([
   "pin-unknown",
   "pin-argument",
   "digest-unpinned",
+  "ci-option",
 ]);
 
 /** Shows what was thrown and returns the exit code. A bug keeps its stack. */

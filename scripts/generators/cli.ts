@@ -1,14 +1,15 @@
 // docs/cli.md, from the command's own help.
-import { policyPlatform } from "../../cli/program";
+import type { Command } from "commander";
+import { allCommands, policyPlatform } from "../../cli/program";
 import { generatedNote } from "./markdown";
 
 export function cliPage(): string {
   const program = policyPlatform(() => undefined);
-  const help = [program, ...program.commands].map((command) => {
+  const help = allCommands(program).map((command) => {
     let text = "";
     command.configureOutput({ writeOut: (part) => (text += part), getOutHasColors: () => false });
     command.outputHelp();
-    const name = command === program ? "policy-platform" : `policy-platform ${command.name()}`;
+    const name = nameOf(command);
     return `## ${name}\n\n\`\`\`text\n${text.trim()}\n\`\`\``;
   });
   return `${generatedNote}
@@ -20,4 +21,9 @@ export function cliPage(): string {
 
 ${help.join("\n\n")}
 `;
+}
+
+/** With the names of those above it. */
+function nameOf(command: Command): string {
+  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
 }

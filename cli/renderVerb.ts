@@ -1,0 +1,47 @@
+// The verb `render ci` on the command line: its options and their help. It loads nothing of what it does.
+import { type Command, Option } from "commander";
+import { findPlace } from "./place";
+import type { AddVerb, CommonOptions } from "./program";
+import type { RenderCiOptions } from "./renderCi";
+import { fail } from "./screen";
+
+const collect = (value: string, before: readonly string[] = []) => [...before, value];
+
+export function addRenderCi(
+  program: Command,
+  verb: AddVerb,
+  { done }: { readonly done: (code: number) => void },
+): void {
+  const render = program.command("render").description("Print files that others commit.").summary("files for others");
+  verb(
+    "ci",
+    "the CI file with which an application team checks its chart",
+    "Prints the file that an application team commits so that its CI checks a chart with the released image: helm\ntemplate, kyverno apply, pluto detect, spectral lint. The image is the stack's last release, by digest, with the\nversion in a comment; with --image no project is needed, and with a digest in it no network. Paths are those of\nthe application's repository.",
+    [
+      "policy-platform render ci --consumer github --chart charts/app --policies security-policy --stack prod",
+      "policy-platform render ci --consumer bitbucket --chart charts/app --values cd/prod/values.yaml \\\\\n    --policies security-policy --kubernetes 1.31 --image ghcr.io/org/policy-platform:v1.4.2",
+    ],
+    render,
+  )
+    .addOption(new Option("--consumer <host>", "CI host").choices(["github", "bitbucket"]).makeOptionMandatory())
+    .requiredOption("--chart <folder>", "the chart's folder")
+    .option("--values <file>", "a values file for the chart; again for more, in order", collect)
+    .requiredOption("--policies <name>", "a policy repository of the image, or a path in one; again for more", collect)
+    .option("--kubernetes <version>", "the cluster's version, such as 1.31; default: what helm and pluto assume")
+    .option("--ruleset <file>", "spectral's rules, /repos/… for one in the image", ".spectral.yaml")
+    .option("--image <reference>", "this image in place of the last release; a tag is resolved to its digest")
+    .addOption(
+      new Option(
+        "--registry-login <kind>",
+        "how CI may pull: a password in two secrets, GitHub's own token for ghcr.io, or none",
+      ).choices(["password", "github", "none"]),
+    )
+    .action(async (options: CommonOptions & RenderCiOptions) => {
+      try {
+        const { renderCi } = await import("./renderCi");
+        done(await renderCi(options, () => findPlace(options), options.output));
+      } catch (error) {
+        done(fail(options.output, error));
+      }
+    });
+}
