@@ -1,11 +1,14 @@
 // policy-platform check: everything that is wrong with a stack's configuration, offline.
 import { resolve } from "node:path";
+import { valueAt } from "../config/issues";
 import { fromStackFile, type StackFile } from "../config/load";
 import { type ConfigurationProblem, keyPath, stackFileName } from "../config/problems";
 import { problemsOf, type RawConfiguration } from "../config/settings";
 import { messageOf, PlatformError } from "../lib/errors";
 import { folderLayerImage } from "../lib/oci/layer";
-import { brokenFiles, brokenYamlFix, brokenYamlRule, memoryFile } from "../lib/policies/check";
+import { type CheckedRepository, checkPolicies } from "../lib/policies/check";
+import { memoryFile } from "../lib/policies/memory";
+import { policyRules } from "../lib/policies/rules";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 
@@ -39,26 +42,39 @@ function configurationProblems({ raw, environments }: StackFile, { stack, projec
 /** What is wrong inside the folders; whether they are there at all is the configuration's own business. */
 async function policyProblems(raw: RawConfiguration, projectDir: string): Promise<ConfigurationProblem[]> {
   const policies = raw.policies !== null && typeof raw.policies === "object" ? Object.entries(raw.policies) : [];
-  const found = await Promise.all(
+  const read = await Promise.all(
     policies.map(([name, entry]) => {
       const folder = (entry as { folder?: unknown } | null)?.folder;
       const usable = typeof folder === "string" && folder !== "" && /^[a-z0-9-]{1,63}$/.test(name);
-      return usable ? folderProblems(name, folder, projectDir) : [];
+      return usable ? readFolder(name, folder, projectDir) : [];
     }),
   );
-  return found.flat();
+  const repositories = read.flat().flatMap((one) => ("files" in one ? one : []));
+  const { problems, notes } = await checkPolicies(repositories, { kyverno: pinnedKyverno(raw) });
+  for (const note of notes) narrate("doing", note);
+  const wrong = problems.map(({ code, repository, file, line, reason }) => {
+    const { key, shown } = repositories[repository]!;
+    return { key, code, what: `${key}: ${shown}/${file}:${line}: ${reason}`, ...policyRules[code] };
+  });
+  return [...read.flat().flatMap((one) => ("files" in one ? [] : one)), ...wrong];
 }
 
-async function folderProblems(name: string, written: string, projectDir: string): Promise<ConfigurationProblem[]> {
+/** The version of the tool that is to read the policies, where one is given. */
+function pinnedKyverno(raw: RawConfiguration): string | undefined {
+  const version = valueAt(raw, ["tools", "kyverno", "version"]);
+  return typeof version === "string" ? version : undefined;
+}
+
+async function readFolder(
+  name: string,
+  written: string,
+  projectDir: string,
+): Promise<[(CheckedRepository & { key: string }) | ConfigurationProblem]> {
   const key = keyPath(["policies", name, "folder"]);
-  const folder = resolve(projectDir, written);
+  const source = resolve(projectDir, written);
   try {
-    const { files } = await folderLayerImage(folder, { at: `/repos/${name}` });
-    const broken = await brokenFiles({ folder, files, memory: memoryFile(projectDir, name) });
-    return broken.map(({ file, line, reason }) => {
-      const what = `${key}: ${written}/${file}:${line}: ${reason}`;
-      return { key, code: "policy-yaml-broken", what, rule: brokenYamlRule, fix: brokenYamlFix };
-    });
+    const { files } = await folderLayerImage(source, { at: `/repos/${name}` });
+    return [{ key, shown: written, files, source, memory: memoryFile(projectDir, name) }];
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     return [{ ...error.problem, key, code: error.code, what: `${key}: ${messageOf(error).split("; ")[0]}` }];

@@ -6,8 +6,9 @@ import { RegistryClient } from "./oci/client";
 import { dockerCredentials } from "./oci/credentials";
 import type { Digest } from "./oci/digest";
 import { parsePinned, parseRepository, type Repository } from "./oci/reference";
-import { type Inputs, inputDigest } from "./pins/model";
-import { checkPolicyFolders, memoryFile } from "./policies/check";
+import { type Inputs, inputDigest, pick } from "./pins/model";
+import { requirePolicies } from "./policies/check";
+import { memoryFile } from "./policies/memory";
 import { mapRecord } from "./record";
 import { knownRelease } from "./release/known";
 import { type Preflight, preflight } from "./release/preflight";
@@ -66,25 +67,25 @@ export interface Plan {
 }
 
 /**
- * Composes the inputs, holds their policies to YAML, asks the registry for the last release, and decides version and tags.
- * Errors: those of {@link compose}, {@link checkPolicyFolders}, {@link preflight} and {@link commitTag}, `digest-unpinned`, and
+ * Composes the inputs, holds their policies to what Kyverno takes, asks the registry for the last release, and decides version and tags.
+ * Errors: those of {@link compose}, {@link requirePolicies}, {@link preflight} and {@link commitTag}, `digest-unpinned`, and
  * `version-taken`; of these two a preview says the first as a line and leaves the other to the tag's resource.
  */
 export async function planRelease(settings: ReleaseSettings, options: PlanOptions): Promise<Plan> {
   const { inputs, folders, downloaded, unknown } = await compose(settings, { mayDownload: !options.preview });
-  await checkPolicyFolders(
-    Object.entries(folders).map(([name, { files }]) => ({
-      folder: settings.policies[name]!.folder!,
-      files,
-      memory: memoryFile(options.projectDir, name),
-    })),
+  const notes = await requirePolicies(
+    Object.entries(folders).map(([name, { files }]) => {
+      const folder = settings.policies[name]!.folder!;
+      return { shown: folder, source: folder, files, memory: memoryFile(options.projectDir, name) };
+    }),
+    { kyverno: pick(settings.tools, "kyverno")?.version },
   );
   const known = { folders: mapRecord(folders, ({ digest, files }) => ({ digest, files })), downloaded };
   if (!inputs) {
     const error = digestUnpinned(unknown, options.stack);
     if (!options.preview) throw error;
     const { what, fix } = error.problem;
-    return { ...known, lines: [`${what}: version and digest are unknown here; ${fix}`] };
+    return { ...known, lines: [...notes, `${what}: version and digest are unknown here; ${fix}`] };
   }
   const [found, tag] = await Promise.all([
     preflightRelease(
@@ -109,7 +110,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     commitTag: tag,
     released: found.image?.digest,
     changes: found.changes,
-    lines: found.lines,
+    lines: [...notes, ...found.lines],
   };
 }
 

@@ -13,6 +13,8 @@ export interface YamlProblem {
 export interface ParsedYaml {
   readonly documents: readonly Document.Parsed[];
   readonly problem?: YamlProblem;
+  /** The line, from 1, of an offset in the text. */
+  readonly lineAt: (offset: number) => number;
 }
 
 /** Bytes above which a text is refused unread; the largest custom resource definitions have about 2 MiB. */
@@ -20,7 +22,7 @@ const maxYamlBytes = 8 * 1024 * 1024;
 
 /** Parses all documents. Duplicate keys, unknown anchors and bytes that are no UTF-8 are errors, as for Kubernetes' readers. */
 export function parseYaml(bytes: Uint8Array): ParsedYaml {
-  const failed = (reason: string, line = 1) => ({ documents: [], problem: { line, reason } });
+  const failed = (reason: string, line = 1) => ({ documents: [], problem: { line, reason }, lineAt: () => line });
   if (bytes.length > maxYamlBytes) return failed(`is larger than ${maxYamlBytes / 2 ** 20} MiB`);
   const text = decoded(bytes);
   if (text === undefined) return failed("is not UTF-8");
@@ -35,12 +37,13 @@ export function parseYaml(bytes: Uint8Array): ParsedYaml {
     logLevel: "silent",
   });
   const documents = Array.isArray(parsed) ? parsed : [];
+  const lineAt = (offset: number) => lines.linePos(offset).line;
   const error = documents.flatMap(({ errors }) => errors)[0];
   const problem = error
     ? { at: error.pos[0], reason: error.message }
     : documents.map(structureProblem).find((found) => found !== undefined);
-  if (!problem) return { documents };
-  return { documents, problem: { line: lines.linePos(problem.at).line, reason: printable(problem.reason, 160) } };
+  if (!problem) return { documents, lineAt };
+  return { documents, lineAt, problem: { line: lineAt(problem.at), reason: printable(problem.reason, 160) } };
 }
 
 const maxDepth = 256;

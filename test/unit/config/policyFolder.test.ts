@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSy
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { sha256, shortDigest } from "../../../lib/oci/digest";
-import { brokenFiles, checkPolicyFolders, memoryFile } from "../../../lib/policies/check";
+import { checkPolicies, requirePolicies } from "../../../lib/policies/check";
+import { memoryFile } from "../../../lib/policies/memory";
 
 /** Writes a folder and lists it as a layer image does. */
 function repository(contents: Readonly<Record<string, string | Buffer>>) {
@@ -16,6 +17,19 @@ function repository(contents: Readonly<Record<string, string | Buffer>>) {
     Object.entries(contents).map(([file, content]) => [file, shortDigest(sha256(content))]),
   );
   return { folder, files };
+}
+
+/** The broken files of one repository, by path. */
+async function brokenFiles({
+  folder,
+  files,
+  memory,
+}: {
+  folder: string;
+  files: Record<string, string>;
+  memory?: string;
+}) {
+  return (await checkPolicies([{ shown: folder, source: folder, files, memory }], {})).problems;
 }
 
 const policy = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata:\n  name: x\n";
@@ -48,12 +62,15 @@ describe("YAML of a policy repository", () => {
       broken.map(({ file, line }) => `${file}:${line}`),
       ["c.yml:4", "d.yaml:1", "e.yaml:1", "policies/b.yaml:5", "tab.yaml:2"],
     );
-    await assert.rejects(checkPolicyFolders([{ folder, files }]), (error: { code: string; message: string }) => {
-      assert.equal(error.code, "policy-yaml-broken");
-      assert.ok(error.message.includes(`${folder}/policies/b.yaml:5: Map keys must be unique; "name" is repeated`));
-      assert.ok(error.message.includes(".policyignore"));
-      return true;
-    });
+    await assert.rejects(
+      requirePolicies([{ shown: folder, source: folder, files }], {}),
+      (error: { code: string; message: string }) => {
+        assert.equal(error.code, "policy-yaml-broken");
+        assert.ok(error.message.includes(`${folder}/policies/b.yaml:5: Map keys must be unique; "name" is repeated`));
+        assert.ok(error.message.includes(".policyignore"));
+        return true;
+      },
+    );
   });
 
   it("is not looked for in the templates of a chart, and is in any other folder of that name", async () => {
@@ -76,7 +93,12 @@ describe("YAML of a policy repository", () => {
     const { folder, files } = repository({ "a.yaml": policy, "b.yaml": "a: [" });
     const memory = memoryFile(mkdtempSync(join(tmpdir(), "project-")), "security-policy");
     assert.equal((await brokenFiles({ folder, files, memory })).length, 1);
-    assert.deepEqual(JSON.parse(readFileSync(memory, "utf8")), { format: 1, inOrder: [files["a.yaml"]] });
+    assert.deepEqual(JSON.parse(readFileSync(memory, "utf8")), {
+      format: 2,
+      files: {
+        [files["a.yaml"]!]: [{ line: 1, apiVersion: "kyverno.io/v1", kind: "ClusterPolicy", namespace: "", name: "x" }],
+      },
+    });
     // A file that is known by its content is not even opened.
     writeFileSync(join(folder, "a.yaml"), "a: [");
     assert.deepEqual(
@@ -88,7 +110,10 @@ describe("YAML of a policy repository", () => {
 
   it("costs next to nothing when nothing changed", async () => {
     const contents = Object.fromEntries(
-      Array.from({ length: 1000 }, (_, index) => [`p/${index}.yaml`, `${policy}  labels: {n: "${index}"}\n`]),
+      Array.from({ length: 5000 }, (_, index) => [
+        `p/${index}.yaml`,
+        `${policy.replace("x", `p${index}`)}  labels: {n: "${index}"}\n`,
+      ]),
     );
     const { folder, files } = repository(contents);
     const memory = memoryFile(mkdtempSync(join(tmpdir(), "project-")), "big");
