@@ -2,8 +2,9 @@
 import type { Duplex } from "node:stream";
 import { extract } from "tar-stream";
 import type { DockerEngine } from "../docker/engine";
-import { type ContainerExecResult, demultiplex } from "../docker/exec";
+import { demultiplex } from "../docker/exec";
 import { EngineAnswerError } from "../docker/transport";
+import type { ExecOutcome } from "./exec";
 import { isGone, thisProcess } from "./owner";
 import type { SmokeLimits } from "./smoke";
 
@@ -73,7 +74,7 @@ export class GateContainer {
   }
 
   /** Runs a program; a container that the last one used up is replaced first. */
-  async exec(argv: readonly string[]): Promise<ContainerExecResult & { readonly oomKilled?: boolean }> {
+  async exec(argv: readonly string[]): Promise<ExecOutcome> {
     if (this.#id === undefined) {
       const failure = await this.start();
       if (failure !== undefined) throw new Error(`${this.image} started before and now does not: ${failure}`);
@@ -129,8 +130,8 @@ export class GateContainer {
 
   async #collect(connection: Duplex): Promise<void> {
     try {
-      for await (const chunk of demultiplex(connection))
-        this.#output = (this.#output + chunk.toString()).slice(0, 4096);
+      for await (const { bytes } of demultiplex(connection))
+        this.#output = (this.#output + bytes.toString()).slice(0, 4096);
     } catch {
       // The connection ends with the container.
     }

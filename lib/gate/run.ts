@@ -4,9 +4,9 @@ import type { RegistryAuth } from "../docker/auth";
 import type { DockerEngine } from "../docker/engine";
 import { dockerCredentials } from "../oci/credentials";
 import { parsePinned } from "../oci/reference";
+import { type Check, skipped } from "./check";
 import { GateContainer, removeLeftovers } from "./container";
 import {
-  type Check,
   evaluateRepository,
   evaluateStart,
   evaluateStrays,
@@ -64,8 +64,7 @@ export async function runSmoke(engine: DockerEngine, spec: SmokeSpec): Promise<S
     progress("starting the image");
     const start = evaluateStart({ ...image, failure: await container.start() });
     checks.push(start);
-    const skip = (name: string) =>
-      checks.push({ name, status: "skipped", detail: "not looked at: the image does not start as it must" });
+    const skip = (name: string) => checks.push(skipped(name, "not looked at: the image does not start as it must"));
     for (const [name, tool] of tools) {
       if (start.status === "failed") {
         skip(`smoke: ${name}`);

@@ -1,16 +1,8 @@
 // The smoke check's judgements, as pure functions: what was seen in, verdict out. What looks is in run.ts.
 import vm from "node:vm";
-import type { ContainerExecResult } from "../docker/exec";
 import { printable } from "../printable";
-
-/** One line of a gate's result. */
-export interface Check {
-  /** `smoke: kyverno`, `smoke: /repos/security-policy`. */
-  readonly name: string;
-  readonly status: "passed" | "failed" | "skipped";
-  /** One sentence without control characters: what was found, and in a failure what was expected. */
-  readonly detail: string;
-}
+import { type Check, counted, failed, listed, passed } from "./check";
+import type { ExecOutcome } from "./exec";
 
 /** How a tool says its version. */
 export interface ToolSmoke {
@@ -45,11 +37,6 @@ export interface ImageStart {
 
 /** Milliseconds for one match: a pattern that backtracks for ever must not stop the plugin. */
 const matchLimit = 1000;
-/** Names shown of missing and of extra files each. */
-const shownFiles = 5;
-
-const passed = (name: string, detail: string): Check => ({ name, status: "passed", detail });
-const failed = (name: string, detail: string): Check => ({ name, status: "failed", detail });
 
 /** The image must start its own command, a shell: CI hosts run their steps in it. */
 export function evaluateStart(start: ImageStart): Check {
@@ -76,12 +63,7 @@ export function evaluateStart(start: ImageStart): Check {
 }
 
 /** A tool must end by itself, in its bounds, with code 0, and print the pinned version. */
-export function evaluateTool(
-  name: string,
-  tool: ToolSmoke,
-  result: ContainerExecResult & { readonly oomKilled?: boolean },
-  limits: SmokeLimits,
-): Check {
+export function evaluateTool(name: string, tool: ToolSmoke, result: ExecOutcome, limits: SmokeLimits): Check {
   const check = `smoke: ${name}`;
   const command = `\`${tool.command.join(" ")}\``;
   if (result.timedOut) return failed(check, `${command} did not end within ${limits.timeoutSeconds} s${said(result)}`);
@@ -148,7 +130,7 @@ function holds(found: RegExpExecArray, version: string): boolean {
   return [...found.input.matchAll(whole)].some(({ index }) => index >= found.index && index + version.length <= end);
 }
 
-function said({ output }: ContainerExecResult): string {
+function said({ output }: ExecOutcome): string {
   const text = printable(output.slice(0, 4096), 300);
   return text === "" ? ", and printed nothing" : `; it printed: ${text}`;
 }
@@ -158,16 +140,6 @@ function without(list: readonly string[], other: readonly string[]): string[] {
   return list.filter((item) => !known.has(item)).sort();
 }
 
-function listed(paths: readonly string[]): string {
-  const more = paths.length - shownFiles;
-  return (
-    paths
-      .slice(0, shownFiles)
-      .map((path) => printable(path))
-      .join(", ") + (more > 0 ? `, and ${more} more` : "")
-  );
-}
-
 function files(count: number): string {
-  return count === 1 ? "1 file" : `${count} files`;
+  return counted(count, "file");
 }

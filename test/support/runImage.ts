@@ -1,6 +1,6 @@
 // `docker run -i --rm --network none IMAGE ARGS`, as users type it; where the command is not there, the same through the engine.
 import { DockerEngine } from "../../lib/docker/engine";
-import { demultiplex } from "../../lib/docker/exec";
+import { demultiplex, type ProgramOutput } from "../../lib/docker/exec";
 import { type ExecResult, exec } from "../../lib/exec";
 
 export interface RunImageOptions {
@@ -40,7 +40,6 @@ export async function runImage(
   });
 }
 
-/** The engine's client frames both streams alike: stdout has what the program wrote to stderr, too. */
 async function runByEngine(
   reference: string,
   args: readonly string[],
@@ -55,10 +54,12 @@ async function runByEngine(
     const connection = await engine.attach(id, signal);
     await engine.start(id, signal);
     connection.end(input);
-    const chunks: Buffer[] = [];
-    for await (const chunk of demultiplex(connection)) chunks.push(chunk);
+    const printed: ProgramOutput[] = [];
+    for await (const piece of demultiplex(connection)) printed.push(piece);
+    const text = (wanted: ProgramOutput["stream"]) =>
+      Buffer.concat(printed.filter(({ stream }) => stream === wanted).map(({ bytes }) => bytes)).toString();
     const state = await engine.state(id, signal);
-    return { code: state?.exitCode ?? null, stdout: Buffer.concat(chunks).toString(), stderr: "" };
+    return { code: state?.exitCode ?? null, stdout: text("stdout"), stderr: text("stderr") };
   } finally {
     await engine.remove(id);
   }

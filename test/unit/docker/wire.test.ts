@@ -51,7 +51,7 @@ describe("the engine's progress lines", () => {
 });
 
 describe("a program's output", () => {
-  it("is put together from frames wherever they are cut", async () => {
+  it("is put together from frames wherever they are cut, each stream by itself", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 })), cuts, async (payloads, at) => {
         const frames = payloads.map((payload, index) => {
@@ -60,7 +60,14 @@ describe("a program's output", () => {
           return Buffer.concat([header, payload]);
         });
         const read = await collect(demultiplex(pieces(Buffer.concat(frames), at)));
-        assert.deepEqual(Buffer.concat(read), Buffer.concat(payloads));
+        for (const [stream, parity] of [
+          ["stdout", 0],
+          ["stderr", 1],
+        ] as const)
+          assert.deepEqual(
+            Buffer.concat(read.filter((piece) => piece.stream === stream).map(({ bytes }) => bytes)),
+            Buffer.concat(payloads.filter((_, index) => index % 2 === parity)),
+          );
       }),
     );
   });

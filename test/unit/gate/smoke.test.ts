@@ -6,7 +6,15 @@ import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool } from 
 
 const limits = { timeoutSeconds: 60, memoryBytes: 512, outputBytes: 1000 };
 const yq = { version: "4.54.1", command: ["yq", "--version"], expect: "version v(\\S+)" };
-const ended = { code: 0, output: "yq version v4.54.1\n", truncated: false, timedOut: false };
+const ended = {
+  code: 0,
+  stdout: "",
+  stderr: "",
+  output: "yq version v4.54.1\n",
+  truncated: false,
+  timedOut: false,
+  oomKilled: false,
+};
 
 describe("a tool in the smoke check", () => {
   const verdict = (result: object, tool = yq) => evaluateTool("yq", tool, { ...ended, ...result }, limits);
