@@ -39,7 +39,15 @@ async function program() {
     return { version, reference: new Tool(name, { repository: names.tool(name), ...args }).reference };
   });
   const base = new BaseImage("base", settings.base).reference;
-  const image = new PlatformImage("image", { candidates, base, tools, repositories, user: settings.image.user });
+  const image = new PlatformImage("image", {
+    candidates,
+    base,
+    tools,
+    repositories,
+    user: settings.image.user,
+    environments: settings.artifacts.environments,
+    bundles: settings.bundles,
+  });
 
   const { buildUrn } = image;
   const inputDigest = plan.inputDigest ?? image.inputDigest;

@@ -17,6 +17,12 @@ export interface PlatformImageTool {
   reference: pulumi.Input<string>;
 }
 
+/** One OPA bundle as the image's label names it. */
+export interface PlatformImageBundle {
+  /** Names of the policy repositories that it is made of. */
+  repositories: readonly string[];
+}
+
 export interface PlatformImageArgs {
   /** Where the build is pushed before it is tested: `host/path`. May be cleaned at any time. */
   candidates: pulumi.Input<string>;
@@ -28,6 +34,10 @@ export interface PlatformImageArgs {
   repositories: { [name: string]: pulumi.Input<string> };
   /** `uid:gid` that containers run as. Default `65532:65532`; CI hosts that write into a mounted workspace need `0:0`. */
   user?: pulumi.Input<string>;
+  /** Environments that policies are delivered to; they stand in the image's label alone. Default: none. */
+  environments?: readonly string[];
+  /** OPA bundles by name; they stand in the image's label alone. Default: none. */
+  bundles?: { readonly [name: string]: PlatformImageBundle };
 }
 
 /**
@@ -51,6 +61,8 @@ export class PlatformImage extends pulumi.ComponentResource {
       tools: args.tools,
       repositories: args.repositories,
       user: args.user ?? "65532:65532",
+      environments: args.environments ?? [],
+      bundles: args.bundles ?? {},
     });
     const plan = parts.apply(planImage);
     const image = new Image(
@@ -80,6 +92,8 @@ interface ImageParts {
   readonly tools: Readonly<Record<string, { readonly version: string; readonly reference: string }>>;
   readonly repositories: Readonly<Record<string, string>>;
   readonly user: string;
+  readonly environments: readonly string[];
+  readonly bundles: Readonly<Record<string, { readonly repositories: readonly string[] }>>;
 }
 
 /** The inputs' digest, the candidate's tag, and the folder with the rendered Dockerfile. */
@@ -94,7 +108,8 @@ function planImage(parts: ImageParts) {
 }
 
 /** Splits every reference into what can change the bytes (the digest) and what cannot (the address). */
-function splitReferences({ base, tools, repositories, user }: ImageParts): { inputs: Inputs; addresses: Addresses } {
+function splitReferences(parts: ImageParts): { inputs: Inputs; addresses: Addresses } {
+  const { base, tools, repositories, user, environments, bundles } = parts;
   const split = (reference: string) => {
     const { registry, path, digest } = parsePinned(reference);
     return { address: `${registry}/${path}`, digest };
@@ -102,6 +117,8 @@ function splitReferences({ base, tools, repositories, user }: ImageParts): { inp
   return {
     inputs: {
       format: 1,
+      artifacts: { environments },
+      bundles,
       base: split(base).digest,
       image: { user },
       tools: mapRecord(tools, ({ version, reference }) => ({ version, digest: split(reference).digest })),

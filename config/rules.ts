@@ -4,6 +4,7 @@ import { readdirSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { hostName } from "./addresses";
 import { catalogued, defaultToolPath } from "./catalogued";
+import { deliveries } from "./deliveryRules";
 import { entryName, imagePath } from "./grammar";
 import { pinName, problem, type Scene, valueAt } from "./issues";
 import {
@@ -28,7 +29,9 @@ const maxEntries = 100;
 
 /** All problems of all rules. */
 export function problemsOfRules(scene: RuleScene): ConfigurationProblem[] {
-  return [secrets, names, sourceForms, toolPaths, toolChecks, folders, entries].flatMap((rule) => rule(scene));
+  return [secrets, names, sourceForms, toolPaths, toolChecks, folders, entries, deliveries].flatMap((rule) =>
+    rule(scene),
+  );
 }
 
 /** Own keys of the map at a path; none where there is no map. */
@@ -52,7 +55,7 @@ function secrets(scene: RuleScene): ConfigurationProblem[] {
 
 /** Names become folders, stage names and levels of repositories; hosts of mirrors are names too. */
 function names(scene: RuleScene): ConfigurationProblem[] {
-  return (["tools", "policies", "mirrors"] as const).flatMap((map) => {
+  return (["tools", "policies", "bundles", "mirrors"] as const).flatMap((map) => {
     const form = map === "mirrors" ? hostName : entryName;
     return keysAt(scene, [map]).flatMap((name) => {
       const refusal = form.refuse(name);

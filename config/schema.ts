@@ -99,6 +99,9 @@ const policyRepository = z
     rule: "a policy repository is a map of one of folder and image",
   });
 
+/** Each one has the charts of policies rendered once more. */
+const maxEnvironments = 20;
+
 /** Keys below `policy-platform:`. */
 export const schema = z.strictObject({
   version: text(
@@ -171,6 +174,37 @@ export const schema = z.strictObject({
     })
     .prefault({})
     .meta({ description: "The checks between build and release", rule: "a gate is a map of checks" }),
+  artifacts: z
+    .strictObject({
+      environments: z
+        .array(text(grammar.entryName, "One environment", "production"))
+        .max(maxEnvironments)
+        .default([])
+        .meta({
+          description:
+            "Environments that policies are delivered to: the gate renders the charts of policies with the values of each one, and the list is part of what has a version",
+          rule: `environments are a list of at most ${maxEnvironments} names, each once`,
+          examples: [["dev", "production"]],
+        }),
+    })
+    .prefault({})
+    .meta({ description: "What clusters get of the policies", rule: "artifacts are a map of environments" }),
+  bundles: named(
+    z
+      .strictObject({
+        repositories: z
+          .array(text(grammar.entryName, "One policy repository"))
+          .min(1)
+          .max(100)
+          .meta({
+            description: "Names of the policy repositories that the bundle is made of",
+            rule: "a bundle is made of at least one policy repository, each named once",
+            examples: [["security-policy"]],
+          }),
+      })
+      .meta({ description: "One bundle", rule: "a bundle is a map with repositories" }),
+    "OPA bundles by name. They are not published yet; what they are made of is part of what has a version",
+  ).default({}),
   source: text(grammar.commit, "The commit that is released, where the project is no git checkout").optional(),
   mirrors: z
     .record(z.string(), text(addresses.mirrorUrl, "The URL that downloads from this host take instead"))

@@ -45,6 +45,9 @@ export interface Settings {
   readonly gate: { readonly smoke: { readonly timeoutSeconds: number; readonly memoryBytes: number } };
   /** Commit that is released, where the project is no git checkout. */
   readonly source?: string;
+  readonly artifacts: { /** Environments that policies are delivered to. */ readonly environments: readonly string[] };
+  /** OPA bundles by name, and the policy repositories they are made of. */
+  readonly bundles: Readonly<Record<string, { readonly repositories: readonly string[] }>>;
   /** URL that stands in for a host of downloads. */
   readonly mirrors: Readonly<Record<string, string>>;
 }

@@ -60,6 +60,10 @@ export interface CompositionSettings {
   readonly tools: Readonly<Record<string, ToolSource>>;
   readonly policies: Readonly<Record<string, RepositorySource>>;
   readonly mirrors: Readonly<Record<string, string>>;
+  /** Environments that policies are delivered to. */
+  readonly artifacts: { readonly environments: readonly string[] };
+  /** OPA bundles by name. */
+  readonly bundles: Readonly<Record<string, { readonly repositories: readonly string[] }>>;
 }
 
 /**
@@ -67,7 +71,7 @@ export interface CompositionSettings {
  * downloading them, as an update does and a preview does not.
  */
 export async function compose(
-  { base, image: { user }, tools, policies, mirrors }: CompositionSettings,
+  { base, image: { user }, tools, policies, mirrors, artifacts, bundles }: CompositionSettings,
   { mayDownload }: { readonly mayDownload: boolean },
 ): Promise<Composition> {
   const folders = await mapRecordAsync(
@@ -82,6 +86,8 @@ export async function compose(
   const unknown = Object.keys(filterRecord(tools, (tool, name) => digestOf(tool, name) === undefined));
   const inputs = (): Inputs => ({
     format: 1,
+    artifacts,
+    bundles,
     base: parsePinned(base.image).digest,
     image: { user },
     repositories: mapRecord(policies, ({ image }, name) => ({

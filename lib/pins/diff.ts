@@ -1,7 +1,7 @@
 // What differs between the pins of two releases, one readable line for each, and the version step each line asks for.
 import { coerce, compare } from "semver";
 import { type Digest, shortDigest } from "../oci/digest";
-import { type Inputs, names, pick, type ToolPin } from "./model";
+import { type BundleInputs, type Inputs, names, pick, type ToolPin } from "./model";
 import { type Bump, type ChangeKind, versionRule } from "./rule";
 import type { StructureChange } from "./structure";
 
@@ -26,7 +26,7 @@ export type StructureChanges = Readonly<Record<string, StructureChange | "unknow
 /** Names shown of a long list. */
 const shown = 3;
 
-/** Every pin that differs, in a fixed order: base, image, template, tools, policies; by name within. */
+/** Every pin that differs, in a fixed order: base, image, template, tools, policies, artifacts, bundles; by name within. */
 export function diffInputs(old: Inputs, next: Inputs, structures: StructureChanges = {}): Change[] {
   return [
     ...(old.base === next.base ? [] : [digestChange("base-changed", "base.image", old.base, next.base)]),
@@ -44,6 +44,14 @@ export function diffInputs(old: Inputs, next: Inputs, structures: StructureChang
         pick(next.repositories, name)?.digest,
         pick(structures, name),
       ),
+    ),
+    ...listChanges(old.artifacts?.environments, next.artifacts?.environments).map(([name, isAdded]) =>
+      isAdded
+        ? change("environment-added", "artifacts.environments", undefined, name)
+        : change("environment-removed", "artifacts.environments", name),
+    ),
+    ...bothNames(old.bundles ?? {}, next.bundles ?? {}).flatMap((name) =>
+      bundleChange(`bundles.${name}`, pick(old.bundles ?? {}, name), pick(next.bundles ?? {}, name)),
     ),
   ];
 }
@@ -82,6 +90,23 @@ function repositoryChange(
   if (structure === "unknown") return [digestChange("structure-changed", name, old, next, "its old content is gone")];
   if (structure.removed.length === 0) return [digestChange("policies-updated", name, old, next)];
   return [digestChange("structure-changed", name, old, next, `removed ${list(structure.removed)}`)];
+}
+
+function bundleChange(name: string, old: BundleInputs | undefined, next: BundleInputs | undefined): Change[] {
+  const [from, to] = [old, next].map((bundle) => bundle && list([...new Set(bundle.repositories)].sort()));
+  if (!old || !next) return [change(next ? "bundle-added" : "bundle-removed", name, from, to)];
+  return listChanges(old.repositories, next.repositories).map(([repository, isAdded]) =>
+    isAdded
+      ? change("bundle-widened", `${name}.repositories`, undefined, repository)
+      : change("bundle-narrowed", `${name}.repositories`, repository),
+  );
+}
+
+/** Names that stand in one of two lists only, by name; true for what was added. */
+function listChanges(old: readonly string[] = [], next: readonly string[] = []): [string, boolean][] {
+  const [was, is] = [new Set(old), new Set(next)];
+  const differing = [...new Set([...was, ...is])].filter((name) => was.has(name) !== is.has(name));
+  return differing.sort().map((name) => [name, is.has(name)]);
 }
 
 function digestChange(kind: ChangeKind, name: string, from: Digest, to: Digest, detail?: string): Change {

@@ -15,7 +15,11 @@ export const inputDigestLabel = "dev.policychain.input-digest";
  * given to a digest later. All digests are those of layer images' manifests.
  */
 export interface Inputs {
+  /** What clusters are to get of the policies; absent where no environment is named. */
+  readonly artifacts?: ArtifactInputs;
   readonly base: Digest;
+  /** OPA bundles by name; absent where there is none. */
+  readonly bundles?: Readonly<Record<string, BundleInputs>>;
   /** Of the layer images and the Dockerfile's template together; 1 is frozen. */
   readonly format: number;
   /** `user` as the image's USER instruction has it: `65532:65532`. */
@@ -24,6 +28,18 @@ export interface Inputs {
   readonly repositories: Readonly<Record<string, { readonly digest: Digest }>>;
   /** Tools by name. */
   readonly tools: Readonly<Record<string, ToolPin>>;
+}
+
+/** Part of {@link Inputs}. */
+export interface ArtifactInputs {
+  /** Names of environments, each with artifacts of its own. Their order says nothing. */
+  readonly environments: readonly string[];
+}
+
+/** Part of {@link Inputs}. */
+export interface BundleInputs {
+  /** Names of the policy repositories that it is made of. Their order says nothing. */
+  readonly repositories: readonly string[];
 }
 
 /** A pin is a version and a digest: the version is what people read, the digest is what is run. */
@@ -36,9 +52,15 @@ const limits = { documentBytes: 256 * 1024, entries: 500, textLength: 128 };
 
 /** Canonical JSON of exactly these inputs; other properties of the objects passed in do not get into it. */
 export function inputsDocument(inputs: Inputs): string {
-  const { base, format, image, repositories, tools } = inputs;
+  const { artifacts, base, bundles = {}, format, image, repositories, tools } = inputs;
+  const environments = inOrder(artifacts?.environments ?? []);
   return canonicalJson({
+    // What is not used is not there, so that the label of an image without it is what it was before it could be.
+    ...(environments.length > 0 && { artifacts: { environments } }),
     base,
+    ...(Object.keys(bundles).length > 0 && {
+      bundles: mapRecord(bundles, (bundle) => ({ repositories: inOrder(bundle.repositories) })),
+    }),
     format,
     image: { user: image.user },
     repositories: mapRecord(repositories, ({ digest }) => ({ digest })),
@@ -57,9 +79,17 @@ export function inputDigest(inputs: Inputs): Digest {
  */
 export function parseInputs(text: string): Inputs {
   if (Buffer.byteLength(text) > limits.documentBytes) throw malformed("it is longer than 256 KiB");
-  const { base, format, image, repositories, tools } = object(parseJson(text), "the document");
+  const { artifacts, base, bundles, format, image, repositories, tools } = object(parseJson(text), "the document");
   const inputs: Inputs = {
+    ...(artifacts !== undefined && {
+      artifacts: { environments: nameList(object(artifacts, "artifacts").environments, "artifacts.environments") },
+    }),
     base: digest(base, "base"),
+    ...(bundles !== undefined && {
+      bundles: named(bundles, "bundles", (entry, path) => ({
+        repositories: nameList(entry.repositories, `${path}.repositories`),
+      })),
+    }),
     format: formatNumber(format),
     image: { user: printable(object(image, "image").user, "image.user") },
     repositories: named(repositories, "repositories", (entry, path) => ({ digest: digest(entry.digest, path) })),
@@ -70,6 +100,11 @@ export function parseInputs(text: string): Inputs {
   };
   if (inputsDocument(inputs) !== text) throw malformed("it is not canonical, or holds a key that is not known here");
   return inputs;
+}
+
+/** Sorted, each once. */
+function inOrder(list: readonly string[]): string[] {
+  return [...new Set(list)].sort();
 }
 
 /** Sorted names of a map of pins. */
@@ -104,10 +139,21 @@ function named<T>(
   if (entries.length > limits.entries) throw malformed(`${path} has more than ${limits.entries} entries`);
   return Object.fromEntries(
     entries.map(([name, entry]) => {
-      if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) throw malformed(`${path} has an entry that is no name`);
+      if (!isName(name)) throw malformed(`${path} has an entry that is no name`);
       return [name, read(object(entry, `${path}.${name}`), `${path}.${name}`)];
     }),
   );
+}
+
+function nameList(value: unknown, path: string): string[] {
+  if (!Array.isArray(value) || value.length > limits.entries) throw malformed(`${path} is no list of names`);
+  if (!value.every((name) => typeof name === "string" && isName(name)))
+    throw malformed(`${path} has an entry that is no name`);
+  return value as string[];
+}
+
+function isName(text: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text);
 }
 
 function digest(value: unknown, path: string): Digest {

@@ -32,8 +32,26 @@ export const versionRule = {
     reason: "policy structure change",
     when: "something of a policy repository's structure is removed or renamed, or the old structure cannot be read any more",
   },
+  "environment-removed": {
+    bump: "major",
+    reason: "environment removed",
+    when: "an environment is taken out of `artifacts.environments`, or renamed",
+  },
+  "bundle-removed": { bump: "major", reason: "bundle removed", when: "a bundle is removed or renamed" },
+  "bundle-narrowed": {
+    bump: "major",
+    reason: "bundle narrowed",
+    when: "a bundle leaves out a policy repository that it had",
+  },
   "repository-added": { bump: "minor", reason: "new policy repository", when: "a policy repository is added" },
   "tool-added": { bump: "minor", reason: "new tool", when: "a tool is added" },
+  "environment-added": {
+    bump: "minor",
+    reason: "new environment",
+    when: "an environment is added to `artifacts.environments`",
+  },
+  "bundle-added": { bump: "minor", reason: "new bundle", when: "a bundle is added" },
+  "bundle-widened": { bump: "minor", reason: "bundle widened", when: "a bundle takes in one more policy repository" },
   "policies-updated": {
     bump: "patch",
     reason: "policy update",

@@ -26,6 +26,8 @@ describe("a configuration in order", () => {
       base: { image: pinned("layers/base") },
       tools: {},
       policies: { "security-policy": { folder: "policies/security-policy" } },
+      artifacts: { environments: [] },
+      bundles: {},
     });
   });
 

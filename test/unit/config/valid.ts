@@ -33,6 +33,8 @@ export function valid(): Record<string, never> {
     },
     policies: { "security-policy": { folder: "policies/security-policy" } },
     gate: { smoke: { timeout: "60s", memory: "512Mi" } },
+    artifacts: { environments: ["dev", "production"] },
+    bundles: {},
     mirrors: { "github.com": "https://mirror.example.com/github" },
   };
   return configuration as unknown as Record<string, never>;

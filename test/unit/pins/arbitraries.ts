@@ -9,9 +9,12 @@ export const digestOf = (text: string): Digest => sha256(text);
 const digest = fc.constantFrom("a", "b", "c").map(digestOf);
 /** `constructor` is a legal name, and a property of every object. */
 const name = fc.constantFrom("kyverno", "yq", "helm", "constructor", "a", "security-policy");
+const names = fc.array(name, { maxLength: 3 });
 const version = fc.constantFrom("1.9.0", "1.10.0", "1.13.2", "2.0.0");
 
 export const anyInputs: fc.Arbitrary<Inputs> = fc.record({
+  artifacts: fc.option(fc.record({ environments: names }), { nil: undefined }),
+  bundles: fc.option(fc.dictionary(name, fc.record({ repositories: names }), { maxKeys: 2 }), { nil: undefined }),
   base: digest,
   format: fc.constantFrom(1, 2),
   image: fc.record({ user: fc.constantFrom("65532:65532", "0:0") }),
@@ -22,6 +25,8 @@ export const anyInputs: fc.Arbitrary<Inputs> = fc.record({
 /** Small, complete pins to change one thing of. */
 export function inputsWith(changes: Partial<Inputs> = {}): Inputs {
   return {
+    artifacts: { environments: ["dev", "production"] },
+    bundles: { all: { repositories: ["security-policy", "devops-policy"] } },
     base: digestOf("base"),
     format: 1,
     image: { user: "65532:65532" },

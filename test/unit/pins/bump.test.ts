@@ -57,6 +57,32 @@ const rows: Record<ChangeKind, { next: Inputs; structures?: StructureChanges; ve
   },
   "structure-changed": { next: edited, structures: removedRule, version: "v2.0.0", reason: "policy structure change" },
   "policies-updated": { next: edited, version: "v1.2.4", reason: "policy update" },
+  "environment-added": {
+    next: inputsWith({ artifacts: { environments: ["production", "dev", "staging"] } }),
+    version: "v1.3.0",
+    reason: "new environment",
+  },
+  "environment-removed": {
+    next: inputsWith({ artifacts: { environments: ["dev"] } }),
+    version: "v2.0.0",
+    reason: "environment removed",
+  },
+  "bundle-added": {
+    next: inputsWith({ bundles: { ...before.bundles, other: { repositories: ["security-policy"] } } }),
+    version: "v1.3.0",
+    reason: "new bundle",
+  },
+  "bundle-removed": { next: inputsWith({ bundles: undefined }), version: "v2.0.0", reason: "bundle removed" },
+  "bundle-narrowed": {
+    next: inputsWith({ bundles: { all: { repositories: ["security-policy"] } } }),
+    version: "v2.0.0",
+    reason: "bundle narrowed",
+  },
+  "bundle-widened": {
+    next: inputsWith({ bundles: { all: { repositories: ["devops-policy", "more", "security-policy"] } } }),
+    version: "v1.3.0",
+    reason: "bundle widened",
+  },
   "base-changed": { next: inputsWith({ base: digestOf("debian") }), version: "v1.2.4", reason: "base update" },
   "user-changed": { next: inputsWith({ image: { user: "0:0" } }), version: "v1.2.4", reason: "user change" },
   "template-changed": { next: { ...before, format: 2 }, version: "v1.2.4", reason: "template change" },
@@ -229,7 +255,16 @@ describe("the version rule, against a second opinion", () => {
     const toolNames = (inputs: Inputs) => [...facts(inputs, "tools").keys()].map((name) => `tool ${name}`);
     const repositoryNames = (inputs: Inputs) =>
       [...facts(inputs, "repositories").keys()].map((name) => `repository ${name}`);
-    const [was, is] = [old, next].map((inputs) => new Set([...toolNames(inputs), ...repositoryNames(inputs)]));
+    const delivered = ({ artifacts, bundles = {} }: Inputs) => [
+      ...(artifacts?.environments ?? []).map((name) => `environment ${name}`),
+      ...Object.entries(bundles).flatMap(([name, bundle]) => [
+        `bundle ${name}`,
+        ...bundle.repositories.map((repository) => `part ${name} of ${repository}`),
+      ]),
+    ];
+    const [was, is] = [old, next].map(
+      (inputs) => new Set([...toolNames(inputs), ...repositoryNames(inputs), ...delivered(inputs)]),
+    );
     const version = (inputs: Inputs, name: string) => new Map(Object.entries(inputs.tools)).get(name)?.version;
     const digest = (inputs: Inputs, name: string) => new Map(Object.entries(inputs.repositories)).get(name)?.digest;
     const shared = [...was!]

@@ -30,6 +30,26 @@ describe("the pins that an image names", () => {
     assert.equal(inputDigest(inputs), "sha256:d87308926d2884e4a1d25cb762820dcb054225ae0731cd55c26c59c64a7ff0b5");
   });
 
+  it("name environments and bundles only where there are some, so that labels without them are what they always were", () => {
+    const { artifacts, bundles, ...plain } = inputsWith();
+    const document = inputsDocument(plain);
+    assert.doesNotMatch(document, /artifacts|bundles/);
+    for (const none of [
+      { artifacts: { environments: [] } },
+      { bundles: {} },
+      { artifacts: undefined, bundles: undefined },
+    ])
+      assert.equal(inputsDocument({ ...plain, ...none }), document);
+    assert.equal(
+      inputsDocument({ ...plain, artifacts: { environments: ["qa", "dev", "qa"] } }),
+      `{"artifacts":{"environments":["dev","qa"]},${document.slice(1)}`,
+    );
+    assert.equal(
+      inputsDocument({ ...plain, bundles: { all: { repositories: ["b", "a"] } } }),
+      document.replace(',"format"', ',"bundles":{"all":{"repositories":["a","b"]}},"format"'),
+    );
+  });
+
   it("come back out of the label as they went in, 2,000 times", () => {
     fc.assert(
       fc.property(anyInputs, (inputs) => {
@@ -72,6 +92,13 @@ describe("a label out of a registry", () => {
     "has a version that is a number": document.replace('"1.13.2"', "1.13"),
     "has format 0": document.replace('"format":1', '"format":0'),
     "has format 1.5": document.replace('"format":1', '"format":1.5'),
+    "has environments out of order": document.replace('"dev","production"', '"production","dev"'),
+    "has an environment twice": document.replace('"dev","production"', '"dev","dev"'),
+    "has no environments where it says artifacts": document.replace('["dev","production"]', "[]"),
+    "has an environment with a line feed": document.replace('"dev"', '"d\\nev"'),
+    "has environments that are a map": document.replace('["dev","production"]', '{"dev":1}'),
+    "has bundles that are null": document.replace(/"bundles":\{.*?\}\}/, '"bundles":null'),
+    "has a bundle of repositories with a slash": document.replace('"devops-policy"', '"a/b"'),
     "has repositories that are a list": document.replace(/"repositories":\{.*?\}\}/, '"repositories":[]'),
     "has 501 tools": tampered((value: Record<string, unknown>) =>
       Object.assign(value, {
