@@ -18,6 +18,7 @@ export interface RenderCiOptions {
   readonly chart: string;
   readonly values?: readonly string[];
   readonly policies: readonly string[];
+  readonly environment?: string;
   readonly kubernetes?: string;
   readonly ruleset: string;
   readonly registryLogin?: RegistryLogin;
@@ -25,13 +26,14 @@ export interface RenderCiOptions {
 
 /** `place` is asked for only where no image is named. */
 export async function renderCi(options: RenderCiOptions, place: () => Place, output: Output): Promise<number> {
-  const { consumer, chart, values = [], policies, kubernetes, ruleset } = options;
+  const { consumer, chart, values = [], policies, environment, kubernetes, ruleset } = options;
   const found = options.image === undefined ? await lastRelease(place()) : await namedImage(options.image);
   const isLoopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:|$)/.test(found.image.registry);
   if (isLoopback) narrate("doing", `${found.image.registry} is reached from this machine alone, not by a CI host`);
   const request: ConsumerRequest = {
     ...found,
     ...{ chart, values, policies, ruleset },
+    ...(environment === undefined ? {} : { environment }),
     ...(kubernetes === undefined ? {} : { kubernetes }),
     registryLogin: options.registryLogin ?? (isLoopback ? "none" : "password"),
   };

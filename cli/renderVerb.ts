@@ -26,7 +26,12 @@ export function addRenderCi(
     .addOption(new Option("--consumer <host>", "CI host").choices(["github", "bitbucket"]).makeOptionMandatory())
     .requiredOption("--chart <folder>", "the chart's folder")
     .option("--values <file>", "a values file for the chart; again for more, in order", collect)
-    .requiredOption("--policies <name>", "a policy repository of the image, or a path in one; again for more", collect)
+    .requiredOption(
+      "--policies <name>",
+      "a policy repository of the image or a path in one, NAME/charts/CHART for a chart of policies; again for more",
+      collect,
+    )
+    .option("--environment <name>", "values for charts of policies: the repository's cd/<name>/values.yaml")
     .option("--kubernetes <version>", "the cluster's version, such as 1.31; default: what helm and pluto assume")
     .option("--ruleset <file>", "spectral's rules, /repos/… for one in the image", ".spectral.yaml")
     .option("--image <reference>", "this image in place of the last release; a tag is resolved to its digest")

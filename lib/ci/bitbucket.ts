@@ -1,6 +1,7 @@
 // A pipeline of Bitbucket: its step runs inside the image, as root, since the checkout that Bitbucket puts there is root's.
 import type { Checks } from "./checks";
 import { appliedNothing, appliedPattern, document } from "./document";
+import { shellWord } from "./shell";
 
 const rendered = "/tmp/rendered.yaml";
 const failed = "/tmp/failed";
@@ -20,8 +21,10 @@ export function bitbucketPipelines(checks: Checks): string {
       "set -eo pipefail",
       `: > ${failed}`,
       `${checks.template} > ${rendered}`,
-      noted("kyverno apply", `${checks.kyverno} < ${rendered} | tee /tmp/kyverno.txt`),
-      `grep -Eq '${appliedPattern}' /tmp/kyverno.txt || { echo '${appliedNothing}' | tee -a ${failed}; }`,
+      ...checks.kyverno.flatMap(({ name, command }) => [
+        noted(name, `${command} < ${rendered} | tee /tmp/kyverno.txt`),
+        `grep -Eq '${appliedPattern}' /tmp/kyverno.txt || { echo '${appliedNothing}' | tee -a ${failed}; }`,
+      ]),
       noted("pluto detect", `${checks.pluto} < ${rendered}`),
       noted("spectral lint", checks.spectral),
       `if [ -s ${failed} ]; then echo 'These failed, see above:'; cat ${failed}; exit 1; fi`,
@@ -41,5 +44,5 @@ export function bitbucketPipelines(checks: Checks): string {
 
 /** Goes on after a failure, so that one run shows all that is wrong; the last line fails the step. */
 function noted(name: string, command: string): string {
-  return `${command} || echo '${name}' >> ${failed}`;
+  return `${command} || echo ${shellWord(name)} >> ${failed}`;
 }

@@ -20,8 +20,10 @@ export interface ConsumerRequest {
   readonly chart: string;
   /** Values files in the checkout, in order. */
   readonly values: readonly string[];
-  /** Repositories of the image, or paths in them. */
+  /** Repositories of the image, or paths in them; `<repository>/charts/<chart>` is a chart of policies. */
   readonly policies: readonly string[];
+  /** Charts of policies are rendered with the repository's `cd/<environment>/values.yaml`; default: the charts' own values. */
+  readonly environment?: string;
   /** Version of Kubernetes that the chart is for: `1.31`. */
   readonly kubernetes?: string;
   /** Spectral's rules: a file in the checkout, or below `/repos/` in the image. */
@@ -37,8 +39,9 @@ export interface Checks {
   readonly registryLogin: RegistryLogin;
   /** Prints the chart's resources. */
   readonly template: string;
-  /** Both read the rendered chart from standard input. */
-  readonly kyverno: string;
+  /** One for each source of policies, as kyverno drops a source that it cannot read without a word; they read the rendered chart from standard input. */
+  readonly kyverno: readonly { readonly name: string; readonly command: string }[];
+  /** Reads the rendered chart from standard input. */
   readonly pluto: string;
   readonly spectral: string;
   readonly named: boolean;
@@ -55,6 +58,9 @@ export function checksOf(consumer: string, request: ConsumerRequest): Checks {
   const chart = checkoutPath("--chart", request.chart);
   const values = request.values.map((file) => checkoutPath("--values", file));
   const policies = request.policies.map((path) => imagePath("--policies", path));
+  const { environment } = request;
+  if (environment !== undefined && !/^[a-z0-9][a-z0-9-]*$/.test(environment))
+    throw wrong("--environment", environment, "it is the name of a folder in the repository's cd/");
   const ruleset = request.ruleset.startsWith("/repos/")
     ? imagePath("--ruleset", request.ruleset)
     : checkoutPath("--ruleset", request.ruleset);
@@ -69,7 +75,7 @@ export function checksOf(consumer: string, request: ConsumerRequest): Checks {
       ...values.flatMap((file) => ["--values", file]),
       ...(kubernetes === undefined ? [] : ["--kube-version", kubernetes]),
     ]),
-    kyverno: shellLine(["kyverno", "apply", ...policies, "--resource", "-", "--remove-color"]),
+    kyverno: policies.map((path) => ({ name: `kyverno apply ${path}`, command: kyvernoLine(path, environment) })),
     pluto: shellLine([
       ...["pluto", "detect", "-", "--output", "wide", "--no-color"],
       ...(kubernetes === undefined ? [] : ["--target-versions", `k8s=v${major}.${minor}.${patch}`]),
@@ -79,6 +85,7 @@ export function checksOf(consumer: string, request: ConsumerRequest): Checks {
       ...["policy-platform", "render", "ci", "--consumer", consumer, "--chart", request.chart],
       ...request.values.flatMap((file) => ["--values", file]),
       ...request.policies.flatMap((path) => ["--policies", path]),
+      ...(environment === undefined ? [] : ["--environment", environment]),
       ...(kubernetes === undefined ? [] : ["--kubernetes", kubernetes]),
       ...["--ruleset", request.ruleset, "--registry-login", registryLogin],
       ...(request.named === undefined ? [] : ["--image", request.named]),
@@ -89,4 +96,18 @@ export function checksOf(consumer: string, request: ConsumerRequest): Checks {
 /** What people write themselves: the chart's own values and those that are put over them. Spectral reads `*` and `{` as patterns. */
 function lintedFiles(chart: string, values: readonly string[]): string[] {
   return [`${chart}/values.yaml`, ...values].map((file) => file.replace(/[*?[\]{}()!]/g, "\\$&"));
+}
+
+/** `/repos/<repository>/charts/<chart>`: its templates are no policies before helm has rendered them. */
+const policyChart = /^(\/repos\/[^/]+)\/charts\/([^/]+)$/;
+const renderedPolicies = "/tmp/policies.yaml";
+
+/** One command: for a chart of policies a shell, which renders them first. */
+function kyvernoLine(path: string, environment: string | undefined): string {
+  const [, repository, chart] = policyChart.exec(path) ?? [];
+  const apply = (source: string) => shellLine(["kyverno", "apply", source, "--resource", "-", "--remove-color"]);
+  if (chart === undefined) return apply(path);
+  const values = environment === undefined ? [] : ["--values", `${repository}/cd/${environment}/values.yaml`];
+  const render = shellLine(["helm", "template", chart, path, ...values]);
+  return shellLine(["bash", "-c", `${render} > ${renderedPolicies} && ${apply(renderedPolicies)}`]);
 }

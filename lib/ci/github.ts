@@ -29,14 +29,14 @@ export function githubWorkflow(checks: Checks): string {
           ...login(checks),
           { name: "Pull the image", run: 'docker pull --quiet "$IMAGE"' },
           { name: "helm template", id: "template", run: run(checks.template, '> "$RUNNER_TEMP/rendered.yaml"') },
-          {
-            name: "kyverno apply",
+          ...checks.kyverno.map(({ name, command }) => ({
+            name,
             if: always,
             run: lines(
-              run(checks.kyverno, '< "$RUNNER_TEMP/rendered.yaml" | tee "$RUNNER_TEMP/kyverno.txt"'),
+              run(command, '< "$RUNNER_TEMP/rendered.yaml" | tee "$RUNNER_TEMP/kyverno.txt"'),
               `grep -Eq '${appliedPattern}' "$RUNNER_TEMP/kyverno.txt" || { echo "::error::${appliedNothing}"; exit 1; }`,
             ),
-          },
+          })),
           { name: "pluto detect", if: always, run: run(checks.pluto, '< "$RUNNER_TEMP/rendered.yaml"') },
           { name: "spectral lint", if: always, run: run(checks.spectral) },
         ],

@@ -14,7 +14,8 @@ const request: ConsumerRequest = {
   version: "v1.4.2",
   chart: "charts/app",
   values: ["cd/production/values.yaml"],
-  policies: ["security-policy", "devops-policy/policies"],
+  policies: ["security-policy", "devops-policy/charts/release-hygiene"],
+  environment: "production",
   kubernetes: "1.31",
   ruleset: ".spectral.yaml",
   registryLogin: "password",
@@ -92,6 +93,7 @@ describe("the CI file of an application team", () => {
       refused({ policies: [policy] }, "--policies");
     for (const kubernetes of ["", "1", "v1.31", "1.31 --x", "latest", "1.31.0.0"])
       refused({ kubernetes }, "--kubernetes");
+    for (const environment of ["", "../dev", "a b", "-x"]) refused({ environment }, "--environment");
     refused({ ruleset: "/etc/spectral.yaml" }, "--ruleset");
     const text = renderConsumerCi("bitbucket", { ...request, chart: "--post-renderer", values: ["-f"] });
     assert.match(text, /helm template app \.\/--post-renderer --values \.\/-f /);
