@@ -32,6 +32,8 @@ export interface Layout {
   /** The built closed-network plugins. */
   readonly plugins: string;
   readonly modules: string;
+  /** What makes a program of npm packages, a folder each. */
+  readonly npmRecipes: string;
   /** Twelve characters that tell this checkout from any other on the machine. */
   readonly identity: string;
   readonly cache: {
@@ -66,6 +68,7 @@ export function layoutOf(projectDir: string): Layout {
     stackTemplate: join(projectDir, "local", `Pulumi.${stackName}.template.yaml`),
     plugins: join(projectDir, "dist", "plugins"),
     modules: join(projectDir, "local", "toolchain", "modules"),
+    npmRecipes: join(projectDir, "local", "toolchain", "npm"),
     identity,
     cache: {
       programs: cacheFolder("programs"),

@@ -23,6 +23,8 @@ const packages = [
   "findutils",
   "grep",
   "gzip",
+  // For spectral, whose Node is linked with it.
+  "libstdc++6",
   "sed",
   "tar",
 ];

@@ -15,7 +15,7 @@ import { programOf } from "../toolchain/programs";
 import { type Base, baseFolder, makeBase, readBase } from "./base";
 
 /** The tools of the image that are built here. */
-export const toolNames = ["kyverno", "yq"] as const;
+export const toolNames = ["kyverno", "yq", "pluto", "helm", "spectral"] as const;
 export type ToolName = (typeof toolNames)[number];
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json";

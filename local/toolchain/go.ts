@@ -82,7 +82,7 @@ export async function build(name: ProgramName, { layout, go, step }: BuildOption
         "-buildvcs=false",
         ...tags,
         "-ldflags",
-        program.ldflags,
+        program.ldflags ?? "",
       ];
       const result = await exec("go", [...args, "-o", join(temporary, binary), path], {
         cwd: module,

@@ -1,6 +1,6 @@
 // What a child that fetches something may know of this machine's way to the network, and the one probe of that way.
 
-/** Proxies, certificates and Go's own settings; tokens and all else stay behind. */
+/** Proxies, certificates, Go's and npm's own settings; tokens and all else stay behind. */
 const passed = [
   /^(https?|no|all|ftp)_proxy$/i,
   /^SSL_CERT_(FILE|DIR)$/,
@@ -8,6 +8,7 @@ const passed = [
   /^GO(PROXY|SUMDB|NOSUMDB|NOSUMCHECK|PRIVATE|NOPROXY|INSECURE|AUTH|PATH|MODCACHE|ENV)$/,
   /^GIT_SSL_CAINFO$/,
   /^APT_CONFIG$/,
+  /^npm_config_(registry|(user|global)config|cache|cafile|(https?_?)?proxy|no_?proxy|strict_ssl)$/i,
 ];
 
 /** The variables of this process's environment that a fetching child needs. */

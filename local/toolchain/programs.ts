@@ -1,18 +1,21 @@
-// The programs that are built from Go modules: their pins, and the folders of the cache in which they are found again.
+// The programs that are built here: their pins, and the folders of the cache in which they are found again.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { canonicalJson } from "../../lib/canonicalJson";
+import { canonicalJson, type Json } from "../../lib/canonicalJson";
+import { sha256 } from "../../lib/oci/digest";
 import type { Layout } from "../layout";
 
-/** One entry of programs.json; its module's go.mod and go.sum are in `modules/<name>`. */
+/** One entry of programs.json: of a Go module (go.mod and go.sum are in `modules/<name>`) or of npm (recipe in `npm/<name>`). */
 export interface Program {
   readonly version: string;
   /** For the first screen: what it is for. */
   readonly what: string;
-  /** Go package by file name. */
+  /** Default `go`. */
+  readonly from?: "go" | "npm";
+  /** Go package or npm package by file name. */
   readonly binaries: Readonly<Record<string, string>>;
-  readonly ldflags: string;
+  readonly ldflags?: string;
   readonly tags?: string;
   /** Built with cgo; default false. */
   readonly cgo?: boolean;
@@ -29,6 +32,7 @@ export type ProgramName =
   | "kyverno"
   | "pluto"
   | "helm"
+  | "spectral"
   | "dockerd"
   | "containerd"
   | "runc"
@@ -53,12 +57,26 @@ export const buildTarget = { GOOS: "linux", GOARCH: "amd64", GOAMD64: "v1", GOEX
 
 /** Everything that can change the bytes of a build, as twelve characters. */
 export function buildKey(program: Program, goVersion: string, moduleFiles: { mod: string; sum: string }): string {
-  const { binaries, ldflags, tags = "", cgo = false } = program;
+  const { binaries, ldflags = "", tags = "", cgo = false } = program;
   const facts = { binaries, ldflags, tags, cgo, goVersion, target: buildTarget, ...moduleFiles };
+  return keyOf(facts);
+}
+
+function keyOf(facts: Json): string {
   return createHash("sha256").update(canonicalJson(facts)).digest("hex").slice(0, 12);
 }
 
-/** The folder of a program in the cache, there or not. */
+/** The folder of a program from npm in the cache, there or not: every file of its recipe can change the bytes. */
+export function npmProgramFolder(layout: Layout, name: ProgramName): string {
+  const recipe = join(layout.npmRecipes, name);
+  const files = readdirSync(recipe, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes("node_modules"))
+    .map(({ parentPath, name: file }) => join(parentPath, file));
+  const facts = Object.fromEntries(files.map((file) => [file.slice(recipe.length + 1), sha256(readFileSync(file))]));
+  return join(layout.cache.programs, `${name}-${programOf(name).version}-${keyOf(facts)}`);
+}
+
+/** The folder of a program from a Go module in the cache, there or not. */
 export function programFolder(layout: Layout, name: ProgramName, goVersion: string): string {
   const read = (file: string) => readFileSync(join(layout.modules, name, file), "utf8");
   const key = buildKey(programOf(name), goVersion, { mod: read("go.mod"), sum: read("go.sum") });

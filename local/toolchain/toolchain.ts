@@ -14,7 +14,8 @@ import { debianProgram, hasApt, type PrivateApt } from "./debian";
 import { fetchOfficial, isOfficialThere, officialUrl } from "./engine";
 import { build, fetchModules, findGo, type Go, removeBuildCache } from "./go";
 import { canReach, networkEnvironment } from "./network";
-import { isBuilt, type ProgramName, programFolder, programOf } from "./programs";
+import { buildFromNpm } from "./npm";
+import { isBuilt, npmProgramFolder, type ProgramName, programFolder, programOf } from "./programs";
 
 /** Go builds keep every core busy alone. */
 const buildLane = "go build";
@@ -39,14 +40,18 @@ export class Toolchain {
 
   /** The folder of a tool of the image. */
   tool(name: ProgramName): Promise<string> {
-    return this.#once(name, () => this.#build(name));
+    return this.#once(name, () => (programOf(name).from === "npm" ? this.#buildFromNpm(name) : this.#build(name)));
   }
 
   /** The same when it needs no build. */
   async toolIfThere(name: ProgramName): Promise<string | undefined> {
-    const go = await this.#go().catch(() => undefined);
-    const folder = go && programFolder(this.layout, name, go.version);
+    const folder = await this.#folderOf(name).catch(() => undefined);
     return folder && isBuilt(folder, name) ? folder : undefined;
+  }
+
+  async #folderOf(name: ProgramName): Promise<string> {
+    if (programOf(name).from === "npm") return npmProgramFolder(this.layout, name);
+    return programFolder(this.layout, name, (await this.#go()).version);
   }
 
   /** The folders of dockerd, containerd with its shim, and runc. */
@@ -111,6 +116,12 @@ export class Toolchain {
       after,
       lane: there ? undefined : buildLane,
     });
+  }
+
+  async #buildFromNpm(name: ProgramName): Promise<string> {
+    const { layout } = this;
+    if (!isBuilt(npmProgramFolder(layout, name), name)) await this.#cacheLock();
+    return this.steps.run(`${name} ${programOf(name).version}`, (step) => buildFromNpm(name, { layout, step }));
   }
 
   /** Two checkouts that build at once would do everything twice, and one would remove the other's build cache. */

@@ -47,6 +47,7 @@ describe("the first step of npm run local", function () {
     for (const part of [
       /^ {2}pulumi 3\.\d+\.\d+ \(Pulumi engine\) +\S+\/cache\/policy-platform +about 150 s$/m,
       /^ {2}kyverno 1\.13\.2 \(tool of the image\)/m,
+      /^ {2}spectral 6\.16\.3 \(tool of the image\)/m,
       /^ {2}registry, engine and their images +\.local\/ +about \d+ s$/m,
       /^About \d+ min on two cores;/m,
       /^Root is needed only to start an engine/m,

@@ -1,19 +1,30 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compareVersions } from "../../../lib/compareVersions";
+import { layoutOf } from "../../../local/layout";
 import { debianRelease } from "../../../local/toolchain/debian";
 import { officialUrl } from "../../../local/toolchain/engine";
 import { canReach, networkEnvironment } from "../../../local/toolchain/network";
-import { buildKey, isBuilt, type Program, type ProgramName, programOf } from "../../../local/toolchain/programs";
+import {
+  buildKey,
+  isBuilt,
+  npmProgramFolder,
+  type Program,
+  type ProgramName,
+  programOf,
+} from "../../../local/toolchain/programs";
 
-const modules = join(__dirname, "../../../local/toolchain/modules");
+const root = join(__dirname, "../../..");
+const modules = join(root, "local/toolchain/modules");
 const names: ProgramName[] = [
   "pulumi",
   "pulumi-language-nodejs",
   "yq",
   "kyverno",
+  "pluto",
+  "helm",
   "dockerd",
   "containerd",
   "runc",
@@ -64,17 +75,61 @@ describe("the programs built from Go modules", () => {
     });
   }
 
-  for (const name of ["pulumi", "pulumi-language-nodejs", "yq", "kyverno", "runc", "containerd", "registry"] as const) {
+  for (const name of names.filter((program) => program !== "dockerd")) {
     it(`have the version of ${name} in its module too`, () => {
       const { version } = programOf(name);
       assert.ok(readFileSync(join(modules, name, "go.mod"), "utf8").includes(` v${version}\n`), version);
     });
   }
 
+  it("have a helm that renders for the Kubernetes version of its client library, as its maker's does", () => {
+    const minor = /^\tk8s\.io\/client-go v0\.(\d+)\./m.exec(readFileSync(join(modules, "helm/go.mod"), "utf8"))![1];
+    for (const variable of ["pkg/chartutil.k8sVersion", "pkg/lint/rules.k8sVersion"]) {
+      assert.ok(programOf("helm").ldflags!.includes(`${variable}Major=1 -X helm.sh/helm/v3/${variable}Minor=${minor}`));
+    }
+  });
+
   it("have the version of the SDK that the engine works with", () => {
     const sdk = JSON.parse(readFileSync(join(__dirname, "../../../node_modules/@pulumi/pulumi/package.json"), "utf8"));
     assert.equal(programOf("pulumi").version, sdk.version);
     assert.ok(officialUrl()?.includes(sdk.version));
+  });
+});
+
+describe("the programs made of npm packages", () => {
+  const recipe = join(root, "local/toolchain/npm/spectral");
+
+  it("take only packages that the lock file pins by their content", () => {
+    const { packages } = JSON.parse(readFileSync(join(recipe, "package-lock.json"), "utf8"));
+    const { dependencies } = JSON.parse(readFileSync(join(recipe, "package.json"), "utf8"));
+    for (const [path, { version, integrity }] of Object.entries<Record<string, string>>(packages)) {
+      if (path !== "") assert.match(`${version} ${integrity}`, /^\d\S+ sha512-[A-Za-z0-9+/]+=*$/, path);
+    }
+    assert.equal(dependencies["@stoplight/spectral-cli"], programOf("spectral").version);
+    for (const [name, version] of Object.entries(dependencies)) {
+      assert.equal(packages[`node_modules/${name}`].version, version);
+    }
+  });
+
+  it("are made again when a file of their recipe changes, and only then", () => {
+    const dir = mkdtempSync(join(tmpdir(), "recipe-"));
+    try {
+      const copy = join(dir, "local/toolchain/npm/spectral");
+      cpSync(recipe, copy, { recursive: true });
+      const folder = () => npmProgramFolder(layoutOf(dir), "spectral");
+      assert.equal(folder(), npmProgramFolder(layoutOf(root), "spectral"));
+      const folders = [folder()];
+      for (const file of ["package-lock.json", "build.mjs", "main.cjs", "warm/values.yaml"]) {
+        writeFileSync(join(copy, file), "changed");
+        folders.push(folder());
+      }
+      assert.equal(new Set(folders).size, folders.length);
+      mkdirSync(join(copy, "node_modules"));
+      writeFileSync(join(copy, "node_modules/x"), "");
+      assert.equal(folder(), folders.at(-1));
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   });
 });
 
@@ -86,10 +141,18 @@ describe("the way to the network", () => {
       GOPROXY: "g",
       SSL_CERT_FILE: "c",
       NPM_TOKEN: "t",
+      npm_config_registry: "r",
+      "npm_config_//r/:_authToken": "a",
       AWS_SECRET_ACCESS_KEY: "k",
       GOFLAGS: "-x",
     };
-    assert.deepEqual(networkEnvironment(env), { HTTPS_PROXY: "p", no_proxy: "n", GOPROXY: "g", SSL_CERT_FILE: "c" });
+    assert.deepEqual(networkEnvironment(env), {
+      HTTPS_PROXY: "p",
+      no_proxy: "n",
+      GOPROXY: "g",
+      SSL_CERT_FILE: "c",
+      npm_config_registry: "r",
+    });
   });
 
   it("is looked at once, and briefly", async () => {
