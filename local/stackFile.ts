@@ -34,10 +34,9 @@ export async function portInStackFile({ stackFile }: Layout): Promise<number | u
   return port === undefined ? undefined : Number(port);
 }
 
-/** The paths of layer pins that this run has to provide: all of them for a new file, else those that may be ours. */
+/** The paths of layer pins that this run has to provide: those of the template for a new file, else those that may be ours. */
 export async function ownPins(layout: Layout): Promise<ReadonlySet<string>> {
-  const text = await readFile(layout.stackFile, "utf8").catch(() => undefined);
-  if (text === undefined) return new Set(Object.keys(layerPins));
+  const text = await readFile(layout.stackFile, "utf8").catch(() => readFile(layout.stackTemplate, "utf8"));
   const { pins } = readMemory(layout.memoryFile);
   const mayBeOurs = (path: string) => {
     const value = readPin(text, path);

@@ -59,7 +59,7 @@ export function renderSummary(outputs: Outputs, { moved, times, total, docker }:
     "  pulumi preview          what an edit of a policy or a pin would change",
     "  pulumi stack output     what is released",
     docker && reference
-      ? `  docker run --rm --network none ${reference} kyverno version`
+      ? `  docker run --rm ${reference} kyverno version`
       : "  policy-platform version which release comes next, and why",
     "",
   ].join("\n");

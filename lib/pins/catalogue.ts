@@ -33,4 +33,22 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
       expect: "^yq \\(https://github\\.com/mikefarah/yq/\\) version v?(\\S+)$",
     },
   },
+  pluto: {
+    url: (version) =>
+      `https://github.com/FairwindsOps/pluto/releases/download/v${version}/pluto_${version}_linux_amd64.tar.gz`,
+    member: "pluto",
+    path: "/usr/local/bin/pluto",
+    smoke: { args: ["version"], expect: "^Version:v?(\\S+)" },
+  },
+  helm: {
+    url: (version) => `https://get.helm.sh/helm-v${version}-linux-amd64.tar.gz`,
+    member: "linux-amd64/helm",
+    path: "/usr/local/bin/helm",
+    smoke: { args: ["version"], expect: '^version\\.BuildInfo\\{Version:"v?([^"]+)"' },
+  },
+  spectral: {
+    url: (version) => `https://github.com/stoplightio/spectral/releases/download/v${version}/spectral-linux-x64`,
+    path: "/usr/local/bin/spectral",
+    smoke: { args: ["--version"], expect: "^v?(\\d\\S*)$" },
+  },
 };

@@ -92,7 +92,7 @@ describe("the summary", () => {
       "✔ smoke: yq: 4.54.1",
       "Registry  1.2 s",
       "source .local/env",
-      "docker run --rm --network none",
+      "docker run --rm ",
     ]) {
       assert.ok(text.includes(part), part);
     }

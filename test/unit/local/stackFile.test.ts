@@ -12,6 +12,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { toolNames } from "../../../local/layers/push";
 import { type Layout, layoutOf } from "../../../local/layout";
 import { readMemory } from "../../../local/memory";
 import { readPin } from "../../../local/pins";
@@ -76,15 +78,33 @@ describe("Pulumi.local.yaml", () => {
     );
 
   it("is made from its template, and everything in it is ours until somebody changes it", async () => {
-    assert.equal((await ownPins(layout)).size, 3);
+    const all = ["base.image", ...toolNames.map((name) => `tools.${name}.image`)];
+    assert.deepEqual([...(await ownPins(layout))], all);
     await write();
     assert.match(said, /made from its template/);
     assert.equal(read("base.image"), pin("base"));
-    assert.deepEqual([...(await ownPins(layout))], ["base.image", "tools.kyverno.image", "tools.yq.image"]);
+    assert.deepEqual([...(await ownPins(layout))], all);
     assert.equal(await portInStackFile(layout), Number(registry.host.split(":")[1]));
     const before = readFileSync(layout.stackFile, "utf8");
     await write();
     assert.deepEqual([said, readFileSync(layout.stackFile, "utf8")], ["unchanged", before]);
+  });
+
+  it("of a time when fewer tools were built here keeps just these, and takes another one whose image is left empty", async () => {
+    await write();
+    const { config } = parse(readFileSync(layout.stackFile, "utf8"));
+    const { kyverno, yq } = config["policy-platform:tools"];
+    const keep = (tools: unknown) =>
+      writeFileSync(layout.stackFile, stringify({ config: { ...config, "policy-platform:tools": tools } }));
+    keep({ kyverno, yq });
+    assert.deepEqual([...(await ownPins(layout))], ["base.image", "tools.kyverno.image", "tools.yq.image"]);
+    const before = readFileSync(layout.stackFile, "utf8");
+    await write({ "tools.helm.image": pin("tools/helm"), "tools.helm.version": "3.19.0" });
+    assert.equal(readFileSync(layout.stackFile, "utf8"), before);
+    keep({ kyverno, yq, helm: { version: "", image: "" } });
+    assert.ok((await ownPins(layout)).has("tools.helm.image"));
+    await write({ "tools.helm.image": pin("tools/helm"), "tools.helm.version": "3.19.0" });
+    assert.deepEqual([read("tools.helm.image"), read("tools.helm.version")], [pin("tools/helm"), "3.19.0"]);
   });
 
   it("follows what was built anew and the port that was chosen", async () => {
@@ -111,7 +131,10 @@ describe("Pulumi.local.yaml", () => {
     change(pin("base"), "registry.example/base@" + present);
     change(registry.host + '"', dead + '"');
     forget();
-    assert.deepEqual([...(await ownPins(layout))], ["tools.kyverno.image", "tools.yq.image"]);
+    assert.deepEqual(
+      [...(await ownPins(layout))],
+      toolNames.map((name) => `tools.${name}.image`),
+    );
     const before = readFileSync(layout.stackFile, "utf8");
     await write();
     assert.equal(readFileSync(layout.stackFile, "utf8"), before);

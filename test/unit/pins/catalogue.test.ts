@@ -19,6 +19,24 @@ const printed: Record<string, { version: string; outputs: string[]; others: stri
     ],
     others: ["yq 3.1.0\n", "yq (https://github.com/other/yq/) version v4.54.1\n"],
   },
+  pluto: {
+    version: "5.21.1",
+    outputs: ["Version:5.21.1 Commit:n/a\n", "Version:5.21.1 Commit:d45f6d122de3d99fc4b7576592939ff62655db66\n"],
+    others: ["", "Version: \n", "pluto: command not found\n"],
+  },
+  helm: {
+    version: "3.19.0",
+    outputs: [
+      'version.BuildInfo{Version:"v3.19.0", GitCommit:"", GitTreeState:"", GoVersion:"go1.26.8"}\n',
+      'version.BuildInfo{Version:"v3.19.0", GitCommit:"3d8990f0", GitTreeState:"clean", GoVersion:"go1.24.7"}\n',
+    ],
+    others: ["", 'Client: &version.Version{SemVer:"v2.17.0"}\n', 'version.BuildInfo{Version:"", GitCommit:""}\n'],
+  },
+  spectral: {
+    version: "6.16.3",
+    outputs: ["6.16.3\n"],
+    others: ["", "spectral: command not found\n", "Error\n"],
+  },
 };
 
 describe("the catalogue of tools", () => {
