@@ -7,6 +7,8 @@ import { type Edit, writeEdits } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
 import { dockerCredentials } from "../lib/oci/credentials";
+import { bumpOf } from "./pinBump";
+import { newestVersion } from "./pinLatest";
 import { type Lookup, pinImage, pinTool } from "./pinSources";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
@@ -15,6 +17,8 @@ export interface PinArguments {
   /** `base`, a tool or a policy repository; `tools.NAME` or `policies.NAME` where both have one of that name. */
   readonly name: string;
   readonly version?: string;
+  /** Look the newest version up. */
+  readonly latest?: boolean;
 }
 
 export async function pin(place: Place, args: PinArguments, output: Output): Promise<number> {
@@ -23,7 +27,8 @@ export async function pin(place: Place, args: PinArguments, output: Output): Pro
   const text = readFileSync(stackFile, "utf8");
   const path = entryOf(args.name, read.raw, stack);
   narrate("doing", `looking up ${path.join(".")}`);
-  const found = await lookUp({ ...args, raw: read.raw, path, stack, stackFile, client: clientOf(read.raw) });
+  const lookup = { ...args, raw: read.raw, path, stack, stackFile, client: clientOf(read.raw) };
+  const found = await lookUp(args.latest ? { ...lookup, version: await newestVersion(lookup) } : lookup);
   const changes = found
     .map((edit) => ({ ...edit, from: valueAt(read.raw, edit.path) }))
     .filter(({ from, value }) => from !== value);
@@ -37,11 +42,11 @@ export async function pin(place: Place, args: PinArguments, output: Output): Pro
     ...(from !== undefined && { from }),
     to: value,
   }));
-  answer(
-    output,
-    { stack, name: path.join("."), changes: data },
-    data.map(({ key, from, to }) => `${key}: ${from === undefined ? "" : `${quoted(from)} → `}${to}`),
-  );
+  const bump = changes.length > 0 ? await bumpOf(place, read.raw) : {};
+  answer(output, { stack, name: path.join("."), changes: data, ...bump }, [
+    ...data.map(({ key, from, to }) => `${key}: ${from === undefined ? "" : `${quoted(from)} → `}${to}`),
+    ...(bump.reason === undefined ? [] : [bump.reason]),
+  ]);
   return exitCodes.ok;
 }
 

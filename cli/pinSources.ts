@@ -48,9 +48,7 @@ export async function pinTool(lookup: Lookup): Promise<Edit[]> {
   }
   const url = urlFor(lookup, version, old);
   const sha256 = textOf(lookup, [...path, "release", "sha256"]);
-  const mirrors = Object.fromEntries(
-    Object.entries((lookup.raw.mirrors ?? {}) as object).filter((entry) => typeof entry[1] === "string"),
-  );
+  const mirrors = mirrorsOf(lookup.raw);
   // A checksum that stands there is believed for this very address; for another one it is found out.
   const isPinned =
     sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256) && url === textOf(lookup, [...path, "release", "url"]);
@@ -59,6 +57,11 @@ export async function pinTool(lookup: Lookup): Promise<Edit[]> {
   const { digest } = await releaseLayer(file, member, target);
   const release = { url, sha256: basename(file), digest };
   return [...edits, ...Object.entries(release).map(([key, value]) => ({ path: [...path, "release", key], value }))];
+}
+
+/** Mirrors as they are written; what is no text is an error of `check`. */
+export function mirrorsOf({ mirrors }: RawConfiguration): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries((mirrors ?? {}) as object).filter((entry) => typeof entry[1] === "string"));
 }
 
 /** The digest that the tag of an image points at; the tag stays beside it, for readers. */

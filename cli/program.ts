@@ -65,24 +65,32 @@ export function policyPlatform(done: (code: number) => void): Command {
   verb(
     "pin <name> [version]",
     "look up checksums and digests, and write them into the stack's file",
-    "Fills in what pins one entry: for a tool's release its download's checksum and the digest of the layer image\nit becomes, for an image the digest of its tag. With a version, moves the entry to it. NAME is a tool, a policy\nrepository or base; tools.NAME and policies.NAME where both have one of that name. An image that is pinned by its\ndigest alone, as the local stack pins what it built, has no tag to look up: the error says how to take the tool\nfrom its release. The file's comments and order stay; it is written whole or not at all. A first checksum is that\nof what was downloaded: compare it with the one that the tool's makers publish.",
+    "Fills in what pins one entry: for a tool's release its download's checksum and the digest of the layer image\nit becomes, for an image the digest of its tag. With a version, moves the entry to it. NAME is a tool, a policy\nrepository or base; tools.NAME and policies.NAME where both have one of that name. An image that is pinned by its\ndigest alone, as the local stack pins what it built, has no tag to look up: the error says how to take the tool\nfrom its release. The file's comments and order stay; it is written whole or not at all. A first checksum is that\nof what was downloaded: compare it with the one that the tool's makers publish. Then it says which version the next\nrelease gets with the new pin, and why.",
     [
       "policy-platform pin kyverno 1.13.2 --stack dev",
+      "policy-platform pin kyverno --latest --stack dev",
       "policy-platform pin base --stack dev",
       "policy-platform pin policies.security-policy v2.1.0 --stack dev",
     ],
-  ).action((name: string, version: string | undefined, options: CommonOptions) =>
-    run(options, async (place) => (await import("./pin")).pin(place, { name, version }, options.output)),
-  );
+  )
+    .option("--latest", "move the entry to its newest release, or to the highest version among its image's tags")
+    .action((name: string, version: string | undefined, options: CommonOptions & { readonly latest?: boolean }) =>
+      run(options, async (place) => {
+        const { pin } = await import("./pin");
+        return pin(place, { name, version, latest: options.latest }, options.output);
+      }),
+    );
 
   verb(
     "version",
     "the last release, the next version, and why",
-    "Reads the registry and says which version a release would get now: the last one, the step that the changes\nsince then require, and each change. Writes nothing.",
-    ["policy-platform version --stack dev", "policy-platform version --stack dev -o json | jq -r .next"],
-  ).action((options: CommonOptions) =>
-    run(options, async (place) => (await import("./version")).version(place, options.output)),
-  );
+    "Reads the registry and says which version a release would get now: the last one, the step that the changes\nsince then require, and each change. Writes nothing. With --next it prints the next version alone.",
+    ["policy-platform version --stack dev", "next=$(policy-platform version --next --stack dev)"],
+  )
+    .option("--next", "print the next version and nothing else")
+    .action((options: CommonOptions & { readonly next?: boolean }) =>
+      run(options, async (place) => (await import("./version")).version(place, options, options.output)),
+    );
 
   verb(
     "repair",

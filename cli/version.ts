@@ -6,11 +6,13 @@ import { compose } from "../lib/composition";
 import { exec } from "../lib/exec";
 import { digestUnpinned, preflightRelease } from "../lib/plan";
 import { mapRecord } from "../lib/record";
+import type { Preflight } from "../lib/release/preflight";
 import { repositoryNames } from "../lib/repositoryNames";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 
-export async function version(place: Place, output: Output): Promise<number> {
+/** The next release that a stack file leads to. Errors: those of the configuration, of the registry and of the version rule. */
+export async function nextRelease(place: Place): Promise<Preflight> {
   const { stack, projectDir, stackFile } = place;
   const { raw } = fromStackFile(stackFile, stack);
   const { policies, ...rest } = parseSettings(raw, { stack, projectDir });
@@ -24,6 +26,17 @@ export async function version(place: Place, output: Output): Promise<number> {
   const found = await preflightRelease(settings, { inputs, folders }, { stack, state: () => resourcesOf(place) });
 
   if (found.taken) throw found.taken;
+  return found;
+}
+
+export interface VersionOptions {
+  /** Print the next version and nothing else. */
+  readonly next?: boolean;
+}
+
+export async function version(place: Place, { next }: VersionOptions, output: Output): Promise<number> {
+  const found = await nextRelease(place);
+  const { stack } = place;
   const { last, required, reason } = found;
   // Those of `changes` are against the release before the next version: of what was released, while nothing changed since.
   const entries = required === "none" ? [] : found.changes.entries;
@@ -35,12 +48,14 @@ export async function version(place: Place, output: Output): Promise<number> {
     reason,
     changes: entries,
   };
-  answer(output, data, [
+  const lines = [
     `last      ${last ? `${last.version} ${last.digest}` : "no release yet"}`,
     `required  ${required}`,
     `next      ${found.version}`,
     ...entries.map(({ text }) => `  ${text}`),
-  ]);
+  ];
+  if (next) answer(output, { stack, next: found.version, required, reason }, [found.version]);
+  else answer(output, data, lines);
   narrate("done", reason);
   return exitCodes.ok;
 }

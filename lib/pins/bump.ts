@@ -99,7 +99,7 @@ export function decideVersion(question: VersionQuestion): VersionAnswer {
 }
 
 /** The decisive reasons only, each once: what made the step as large as it is. */
-function reasonsFor(changes: readonly Change[]): string {
+export function reasonsFor(changes: readonly Change[]): string {
   const required = requiredBump(changes);
   return [...new Set(changes.filter(({ bump }) => bump === required).map(({ kind }) => versionRule[kind].reason))].join(
     ", ",

@@ -4,6 +4,8 @@
 export interface CatalogueEntry {
   /** The linux/amd64 release of a version, `1.13.2` without a leading `v`. */
   readonly url: (version: string) => string;
+  /** Page that redirects to the newest release; absent where it is beside `url`, as GitHub has it. */
+  readonly latest?: string;
   /** Path of the binary in that archive; undefined where the download is the binary itself. */
   readonly member?: string;
   /** Absolute path of the binary in the image. */

@@ -123,7 +123,8 @@ config:
     const release = { url: `http://${server.host}/v2.0.0/bare`, sha256: hexOf(binary), digest };
     assert.deepEqual(tools().tool, { version: "2.0.0", path: "/opt/tool", release });
     const { changes, ...rest } = data as { changes: { key: string; from?: unknown; to: string }[] };
-    assert.deepEqual(rest, { stack: "dev", name: "tools.tool" });
+    const reason = "this pin asks for a major version at least (tool upgrade)"; // the registry is not named here
+    assert.deepEqual(rest, { stack: "dev", name: "tools.tool", required: "major", reason });
     assert.deepEqual(changes[0], { key: "policy-platform:tools.tool.version", from: 1.1, to: "2.0.0" });
     assert.equal(changes.length, 4);
   });

@@ -2,31 +2,12 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RegistryClient } from "../../lib/oci/client";
-import { type Digest, sha256 } from "../../lib/oci/digest";
 import { folderLayerImage, pushLayerImage } from "../../lib/oci/layer";
-import { parsePinned, parseRepository, type Repository } from "../../lib/oci/reference";
-import type { Inputs } from "../../lib/pins/model";
+import { parsePinned, parseRepository } from "../../lib/oci/reference";
+import { pushRelease } from "../support/pushRelease";
 import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
 import { run } from "../unit/cli/run";
 import { makeProject, pinned } from "../unit/config/valid";
-import { labelsFor } from "../unit/release/memoryRegistry";
-
-/** An image of these pins under a version, as a release leaves it. */
-async function pushRelease(
-  client: RegistryClient,
-  releases: Repository,
-  { version, inputs }: { version: string; inputs: Inputs },
-): Promise<Digest> {
-  const mediaType = "application/vnd.oci.image.manifest.v1+json";
-  const config = Buffer.from(
-    JSON.stringify({ architecture: "amd64", os: "linux", config: { Labels: labelsFor(inputs) } }),
-  );
-  const descriptor = { digest: sha256(config), size: config.length };
-  await client.pushBlob(releases, descriptor, { bytes: config });
-  const described = { mediaType: "application/vnd.oci.image.config.v1+json", ...descriptor };
-  const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config: described, layers: [] }));
-  return client.putManifest(releases, version, manifest, mediaType);
-}
 
 describe("policy-platform version", () => {
   let registry: TestRegistry;
@@ -102,6 +83,18 @@ ${more}`,
       assert.equal(code, 0, stderr);
       assert.equal(stdout, `last      v1.0.0 ${released.digest}\nrequired  none\nnext      v1.0.0\n`);
       assert.match(stderr, /✔ v1\.0\.0 \(unchanged\)\n$/);
+    });
+
+    it("prints the next version alone, for a script", async () => {
+      const { code, stdout, stderr } = await ask("--next");
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, "v1.0.0\n");
+      assert.deepEqual((await ask("--next", "-o", "json")).data, {
+        stack: "dev",
+        next: "v1.0.0",
+        required: "none",
+        reason: "v1.0.0 (unchanged)",
+      });
     });
 
     it("says which step an edit asks for, and why", async () => {
