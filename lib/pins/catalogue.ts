@@ -44,6 +44,7 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   },
   helm: {
     url: (version) => `https://get.helm.sh/helm-v${version}-linux-amd64.tar.gz`,
+    latest: "https://github.com/helm/helm/releases/latest",
     member: "linux-amd64/helm",
     path: "/usr/local/bin/helm",
     smoke: { args: ["version"], expect: '^version\\.BuildInfo\\{Version:"v?([^"]+)"' },
