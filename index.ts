@@ -29,7 +29,7 @@ async function program() {
   const candidates = names.candidates(settings.image.name);
   const releases = names.releases(settings.image.name);
   const repositories = mapRecord(settings.policies, (source, name) => {
-    const args = { ...source, layer: plan.folders[name], as: name, insecure };
+    const args = { ...source, digest: plan.fetched[name], layer: plan.folders[name], as: name, insecure };
     return new PolicyRepository(name, { repository: names.policies(name), ...args }).reference;
   });
   const tools = mapRecord(settings.tools, ({ image, release, version, path }, name) => {

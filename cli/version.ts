@@ -4,6 +4,7 @@ import { fromStackFile } from "../config/load";
 import { parseSettings } from "../config/settings";
 import { compose } from "../lib/composition";
 import { exec } from "../lib/exec";
+import { freshContents } from "../lib/freshContents";
 import { digestUnpinned, preflightRelease } from "../lib/plan";
 import { mapRecord } from "../lib/record";
 import type { Preflight } from "../lib/release/preflight";
@@ -19,8 +20,10 @@ export async function nextRelease(place: Place): Promise<Preflight> {
   const inProject = (folder: string | undefined) =>
     folder === undefined ? {} : { folder: resolve(projectDir, folder) };
   const settings = { ...rest, policies: mapRecord(policies, (one) => ({ ...one, ...inProject(one.folder) })) };
-  const { inputs, folders, unknown } = await compose(settings, { mayDownload: false });
+  const { inputs, unknown, ...read } = await compose(settings, { mayDownload: false });
   if (!inputs) throw digestUnpinned(unknown, stack);
+  const contents = await freshContents(settings, read.contents);
+  const folders = { ...read.folders, ...mapRecord(contents, ({ image }) => image) };
 
   narrate("doing", `reading ${repositoryNames(settings.registry).releases(settings.image.name)}`);
   const found = await preflightRelease(settings, { inputs, folders }, { stack, state: () => resourcesOf(place) });

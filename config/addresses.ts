@@ -1,5 +1,6 @@
 // The grammar of what is found somewhere: images, digests, downloads, hosts.
 import { PlatformError } from "../lib/errors";
+import { gitUrlProblem, gitUrlRule } from "../lib/git/url";
 import { isDigest } from "../lib/oci/digest";
 import { isLoopback } from "../lib/oci/hosts";
 import { parsePinned, parseReference, type Reference } from "../lib/oci/reference";
@@ -106,6 +107,13 @@ export const downloadUrl: Grammar = {
     }
     return undefined;
   },
+};
+
+/** Where a policy repository is cloned from. */
+export const gitUrl: Grammar = {
+  rule: gitUrlRule,
+  example: "https://git.example.com/team/policies.git",
+  refuse: gitUrlProblem,
 };
 
 /** What stands in for a host of downloads. */

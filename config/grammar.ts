@@ -121,6 +121,54 @@ export const commit: Grammar = {
     /^[0-9a-f]{12,64}$/.test(text) ? undefined : { code: "commit-malformed", wrong: "is not a commit" },
 };
 
+/** The commit that a git source is pinned by. */
+export const pinnedCommit: Grammar = {
+  rule: "a git source is pinned by a whole commit hash: 40 (SHA-256: 64) hexadecimal characters in lower case, as a branch or a tag can move",
+  example: "<40 hex>",
+  refuse(text) {
+    const whole = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+    if (whole.test(text)) return undefined;
+    const meant = text.toLowerCase();
+    if (whole.test(meant)) return { code: "commit-malformed", wrong: "is a commit in capitals", meant };
+    if (/^[0-9a-f]{4,64}$/i.test(text))
+      return { code: "commit-short", wrong: "is a part of a commit hash", pin: "as-is" };
+    return isRefName(text)
+      ? { code: "commit-moving", wrong: "is a branch or a tag, not a commit", pin: "as-is" }
+      : { code: "commit-malformed", wrong: "is not a commit", pin: "to-version" };
+  },
+};
+
+/** A branch or tag that git and its command line take as it is: no option, no pattern, no expression (git-check-ref-format). */
+export function isRefName(text: string): boolean {
+  return /^[A-Za-z0-9_][A-Za-z0-9._/+#=-]{0,199}$/.test(text) && !/\.\.|\/\/|\/\.|\.lock(\/|$)|[./]$/.test(text);
+}
+
+const plainNames = "(?!\\.{1,2}(?:/|$))[A-Za-z0-9._+@-]+";
+
+/** The folder of a git repository that is taken. */
+export const innerFolder: Grammar = {
+  rule: "a folder in a repository is a path of plain names, without a slash in front and without . and .. steps",
+  example: "policies",
+  refuse(text) {
+    const holds = (path: string) => new RegExp(`^${plainNames}(?:/${plainNames})*$`).test(path) && path.length <= 200;
+    if (holds(text) && !text.startsWith("-")) return undefined;
+    const meant = text.replace(/^(?:\.?\/)+|\/+$/g, "");
+    return { code: "path-malformed", wrong: "is not such a path", ...(holds(meant) && { meant }) };
+  },
+};
+
+/** The folder of a foreign image that is taken. */
+export const imageFolder: Grammar = {
+  rule: "a folder in an image is an absolute path of plain names, without . and .. steps",
+  example: "/repos/security-policy",
+  refuse(text) {
+    const holds = (path: string) => new RegExp(`^(?:/${plainNames})+$`).test(path) && path.length <= 200;
+    if (holds(text) || text === "/") return undefined;
+    const meant = `/${text.replace(/^(?:\.?\/)+|\/+$/g, "")}`;
+    return { code: "path-malformed", wrong: "is not such a path", ...(holds(meant) && { meant }) };
+  },
+};
+
 /** One argument of a tool. */
 export const argument: Grammar = {
   rule: "arguments are a list of at most 20 texts of printable ASCII, given to the tool without a shell",

@@ -29,8 +29,8 @@ const maxEntries = 100;
 
 /** All problems of all rules. */
 export function problemsOfRules(scene: RuleScene): ConfigurationProblem[] {
-  return [secrets, names, sourceForms, toolPaths, toolChecks, folders, entries, deliveries].flatMap((rule) =>
-    rule(scene),
+  return [secrets, names, sourceForms, imageFolders, toolPaths, toolChecks, folders, entries, deliveries].flatMap(
+    (rule) => rule(scene),
   );
 }
 
@@ -65,9 +65,9 @@ function names(scene: RuleScene): ConfigurationProblem[] {
   });
 }
 
-const forms = { tools: ["image", "release"], policies: ["folder", "image"] } as const;
+const forms = { tools: ["image", "release"], policies: ["folder", "image", "git"] } as const;
 
-/** A tool is an image or a release, a repository a folder or an image. */
+/** A tool is an image or a release, a repository a folder, an image or a git commit. */
 function sourceForms(scene: RuleScene): ConfigurationProblem[] {
   return (["tools", "policies"] as const).flatMap((map) =>
     keysAt(scene, [map]).flatMap((name) => sourceProblem(scene, map, name)),
@@ -80,10 +80,38 @@ function sourceProblem(scene: RuleScene, map: keyof typeof forms, name: string):
   if (entry === null || typeof entry !== "object" || Array.isArray(entry) || entry instanceof Secret) return [];
   const given = forms[map].filter((form) => valueAt(entry, [form]) !== undefined);
   if (given.length === 1) return [];
-  const rule = `an entry has exactly one of ${forms[map].join(" and ")}`;
+  const rule = `an entry has exactly one of ${listed(forms[map])}`;
   if (given.length === 0) return [problem("source-forms", path, "has no source", rule, sourceLine(scene, map, name))];
   const drop = removeLine([...path, given[0]!], scene);
-  return [problem("source-forms", path, `has two sources: ${given.join(" and ")}`, rule, drop)];
+  return [
+    problem(
+      "source-forms",
+      path,
+      `has ${given.length === 2 ? "two" : given.length} sources: ${listed(given)}`,
+      rule,
+      drop,
+    ),
+  ];
+}
+
+function listed(words: readonly string[]): string {
+  return words.join(", ").replace(/, (?=[^,]*$)/, " and ");
+}
+
+/** `path` and `digest` beside `image` say which folder of a foreign image is repacked, and to what; elsewhere they say nothing. */
+function imageFolders(scene: RuleScene): ConfigurationProblem[] {
+  return keysAt(scene, ["policies"]).flatMap((name) => {
+    const has = (key: string) => valueAt(scene.raw, ["policies", name, key]) !== undefined;
+    const rule =
+      "path and digest stand beside the image that a folder is taken from, or under git, each path with its digest";
+    const misplaced = (key: string, wrong: string) => {
+      const path = ["policies", name, key];
+      return [problem("key-misplaced", path, wrong, rule, removeLine(path, scene))];
+    };
+    if (has("path") && !has("image")) return misplaced("path", "stands beside no image");
+    if (has("digest") && !has("path")) return misplaced("digest", "stands beside no path");
+    return [];
+  });
 }
 
 /** The line that gives an entry its source. */

@@ -1,8 +1,9 @@
 // Configuration of one stack: validated once, with every error at once, and then trusted everywhere.
 import { join } from "node:path";
-import type { RepositorySource, ToolSource } from "../lib/composition";
+import type { ToolSource } from "../lib/composition";
 import { mapRecord } from "../lib/record";
 import type { RegistryAddress } from "../lib/repositoryNames";
+import type { RepositorySource } from "../lib/repositorySource";
 import { completeTool } from "./catalogued";
 import { problemsOfIssue } from "./issues";
 import { writtenIn } from "./load";

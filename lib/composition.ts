@@ -1,10 +1,15 @@
 // What an image is to be composed of, resolved to digests before the first resource is declared.
 // Nothing is pushed here, and nothing is downloaded unless the caller allows it.
+
+import { RegistryClient } from "./oci/client";
+import { dockerCredentials } from "./oci/credentials";
 import type { Digest } from "./oci/digest";
 import { folderLayerImage, type LayerImage } from "./oci/layer";
 import { parsePinned } from "./oci/reference";
 import type { Inputs } from "./pins/model";
 import { filterRecord, mapRecord, mapRecordAsync } from "./record";
+import type { RepositoryContent } from "./repositoryContent";
+import { pinnedLayer, type RepositorySource, remoteSource } from "./repositorySource";
 import { downloadRelease, releaseLayer } from "./toolLayer";
 
 /** An image, by digest. */
@@ -36,19 +41,15 @@ export interface ToolSource {
   readonly release?: ToolRelease;
 }
 
-/** Where one policy repository comes from; exactly one of `folder` (as written, relative to the project) and `image` (a layer image by digest). */
-export interface RepositorySource {
-  readonly folder?: string;
-  readonly image?: string;
-}
-
 export interface Composition {
   /** Complete, or undefined while a digest is not known. */
   readonly inputs: Inputs | undefined;
-  /** Tools whose layer image digest stands in no pin and was not computed. */
+  /** Entries whose layer image digest stands in no pin and was not computed, as `pin` names them. */
   readonly unknown: readonly string[];
   /** Layer images of the folders, by repository name. */
   readonly folders: Readonly<Record<string, LayerImage>>;
+  /** What was read of the repositories whose pin has no digest, by name. */
+  readonly contents: Readonly<Record<string, RepositoryContent>>;
   /** Digests of releases that were downloaded because their pin has none, by tool name. */
   readonly downloaded: Readonly<Record<string, Digest>>;
 }
@@ -67,8 +68,8 @@ export interface CompositionSettings {
 }
 
 /**
- * Reads the folders, takes the other digests from their pins. `mayDownload`: compute missing digests of releases by
- * downloading them, as an update does and a preview does not.
+ * Reads the folders, takes the other digests from their pins. `mayDownload`: compute missing digests of releases and of
+ * repositories by downloading them, as an update does and a preview does not; a commit that is in the cache is read by both.
  */
 export async function compose(
   { base, image: { user }, tools, policies, mirrors, artifacts, bundles }: CompositionSettings,
@@ -78,24 +79,49 @@ export async function compose(
     filterRecord(policies, ({ folder }) => folder !== undefined),
     ({ folder }, name) => folderLayerImage(folder!, { at: `/repos/${name}` }),
   );
+  const contents = await unpinnedContents(policies, mayDownload);
+  const layerOf = (source: RepositorySource, name: string) =>
+    pinnedLayer(source) ?? (folders[name] ?? contents[name]?.image)?.digest;
   const unpinned = filterRecord(tools, (tool) => digestInPin(tool) === undefined);
   const downloaded = mayDownload
     ? await mapRecordAsync(filterRecord(unpinned, isRelease), (tool) => releaseDigest(tool, mirrors))
     : {};
   const digestOf = (tool: ToolSource, name: string) => digestInPin(tool) ?? downloaded[name];
-  const unknown = Object.keys(filterRecord(tools, (tool, name) => digestOf(tool, name) === undefined));
+  const unknown = [
+    ...Object.keys(filterRecord(tools, (tool, name) => digestOf(tool, name) === undefined)),
+    ...Object.keys(filterRecord(policies, (source, name) => layerOf(source, name) === undefined)).map((name) =>
+      Object.hasOwn(tools, name) ? `policies.${name}` : name,
+    ),
+  ];
   const inputs = (): Inputs => ({
     format: 1,
     artifacts,
     bundles,
     base: parsePinned(base.image).digest,
     image: { user },
-    repositories: mapRecord(policies, ({ image }, name) => ({
-      digest: image ? parsePinned(image).digest : folders[name]!.digest,
-    })),
+    repositories: mapRecord(policies, (source, name) => ({ digest: layerOf(source, name)! })),
     tools: mapRecord(tools, (tool, name) => ({ version: tool.version, digest: digestOf(tool, name)! })),
   });
-  return { inputs: unknown.length > 0 ? undefined : inputs(), unknown, folders, downloaded };
+  return { inputs: unknown.length > 0 ? undefined : inputs(), unknown, folders, contents, downloaded };
+}
+
+/** Of the repositories that are fetched, those whose pin is not complete. */
+async function unpinnedContents(
+  policies: CompositionSettings["policies"],
+  mayFetch: boolean,
+): Promise<Record<string, RepositoryContent>> {
+  const unpinned = Object.entries(policies).flatMap(([name, one]) => {
+    const source = pinnedLayer(one) === undefined ? remoteSource(one) : undefined;
+    return source ? [{ name, source }] : [];
+  });
+  if (unpinned.length === 0) return {};
+  const { repositoryContent } = await import("./repositoryContent"); // with git loaded here alone: mostly all is pinned
+  const client = new RegistryClient({ credentials: dockerCredentials() });
+  const read = unpinned.map(async ({ name, source }) => {
+    const content = await repositoryContent(source, { at: `/repos/${name}`, client, mayFetch });
+    return content ? [[name, content] as const] : [];
+  });
+  return Object.fromEntries((await Promise.all(read)).flat());
 }
 
 function isRelease({ release }: ToolSource): boolean {

@@ -2,6 +2,7 @@
 // It looks at the registry once and writes nothing.
 import { type Composition, type CompositionSettings, compose } from "./composition";
 import { PlatformError } from "./errors";
+import { freshContents } from "./freshContents";
 import { RegistryClient } from "./oci/client";
 import { dockerCredentials } from "./oci/credentials";
 import type { Digest } from "./oci/digest";
@@ -9,12 +10,13 @@ import { parsePinned, parseRepository, type Repository } from "./oci/reference";
 import { type Inputs, inputDigest, pick } from "./pins/model";
 import { requirePolicies } from "./policies/check";
 import { memoryFile } from "./policies/memory";
-import { mapRecord } from "./record";
+import { filterRecord, mapRecord } from "./record";
 import { knownRelease } from "./release/known";
 import { type Preflight, preflight } from "./release/preflight";
 import { commitTag } from "./release/source";
 import { structureMemory } from "./release/structureMemory";
 import { type RegistryAddress, repositoryNames } from "./repositoryNames";
+import { pinnedLayer, type RepositorySource, remoteSource } from "./repositorySource";
 
 /** The part of a stack's settings that decides what is released. */
 export interface ReleaseSettings extends CompositionSettings {
@@ -55,6 +57,8 @@ export interface Plan {
   readonly folders: Readonly<Record<string, FolderContent>>;
   /** Layer image digests of tools by name, where only a download could tell them. */
   readonly downloaded: Composition["downloaded"];
+  /** Layer image digests of the policy repositories that are fetched, by name; undefined for one that is neither pinned nor was read. */
+  readonly fetched: Readonly<Record<string, Digest | undefined>>;
   /** Of what the stack file and the folders say now: never what the state remembers, as an update of a few targets would. */
   readonly inputDigest?: Digest;
   readonly version?: string;
@@ -72,15 +76,26 @@ export interface Plan {
  * `version-taken`; of these two a preview says the first as a line and leaves the other to the tag's resource.
  */
 export async function planRelease(settings: ReleaseSettings, options: PlanOptions): Promise<Plan> {
-  const { inputs, folders, downloaded, unknown } = await compose(settings, { mayDownload: !options.preview });
+  const composition = await compose(settings, { mayDownload: !options.preview });
+  const { inputs, folders, downloaded, unknown } = composition;
+  const contents = await freshContents(settings, composition.contents);
   const notes = await requirePolicies(
-    Object.entries(folders).map(([name, { files }]) => {
-      const folder = settings.policies[name]!.folder!;
-      return { shown: folder, source: folder, files, memory: memoryFile(options.projectDir, name) };
-    }),
+    [
+      ...Object.entries(folders).map(([name, { files }]) => {
+        const folder = settings.policies[name]!.folder!;
+        return { shown: folder, source: folder, files, memory: memoryFile(options.projectDir, name) };
+      }),
+      ...Object.entries(contents).map(([name, { image, read }]) => {
+        return { shown: name, source: read, files: image.files, memory: memoryFile(options.projectDir, name) };
+      }),
+    ],
     { kyverno: pick(settings.tools, "kyverno")?.version },
   );
-  const known = { folders: mapRecord(folders, ({ digest, files }) => ({ digest, files })), downloaded };
+  const known = {
+    folders: mapRecord(folders, ({ digest, files }) => ({ digest, files })),
+    downloaded,
+    fetched: fetchedLayers(settings.policies, composition.contents),
+  };
   if (!inputs) {
     const error = digestUnpinned(unknown, options.stack);
     if (!options.preview) throw error;
@@ -90,7 +105,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
   const [found, tag] = await Promise.all([
     preflightRelease(
       settings,
-      { inputs, folders },
+      { inputs, folders: { ...folders, ...mapRecord(contents, ({ image }) => image) } },
       { ...options, memory: (name) => structureMemory(options.projectDir, name) },
     ),
     commitTag({
@@ -128,8 +143,7 @@ export function preflightRelease(
   });
   return preflight(client, {
     releases,
-    // A repository that is given as an image may live anywhere, and its earlier images are beside it.
-    layers: (name) => homeOf(policies[name]?.image) ?? parseRepository(names.policies(name)),
+    layers: (name) => homesOf(policies[name], parseRepository(names.policies(name))),
     wanted: version,
     inputs,
     folders,
@@ -139,17 +153,23 @@ export function preflightRelease(
   });
 }
 
-function homeOf(image: string | undefined): Repository | undefined {
-  if (image === undefined) return undefined;
-  const { registry, path } = parsePinned(image);
-  return { registry, path };
+/** A repository that is given as a layer image may live anywhere, and its earlier images are beside it; what it was before is in ours. */
+function homesOf(source: RepositorySource | undefined, own: Repository): Repository[] {
+  if (source?.image === undefined || source.path !== undefined) return [own];
+  const { registry, path } = parsePinned(source.image);
+  return [{ registry, path }, own];
 }
 
-/** `digest-unpinned`: the layer image of these tools is not known without making it. */
-export function digestUnpinned(tools: readonly string[], stack: string): PlatformError {
+function fetchedLayers(policies: ReleaseSettings["policies"], contents: Composition["contents"]): Plan["fetched"] {
+  const remote = filterRecord(policies, (source) => remoteSource(source) !== undefined);
+  return mapRecord(remote, (source, name) => pinnedLayer(source) ?? contents[name]?.image.digest);
+}
+
+/** `digest-unpinned`: the layer image of these entries is not known without making it. */
+export function digestUnpinned(entries: readonly string[], stack: string): PlatformError {
   return new PlatformError("digest-unpinned", {
-    what: `the layer image digest of ${tools.join(", ")} is not pinned`,
-    rule: "a tool that is repacked is pinned by the digest of what it becomes",
-    fix: tools.map((tool) => `policy-platform pin ${tool} --stack ${stack}`).join(" && "),
+    what: `the layer image digest of ${entries.join(", ")} is not pinned`,
+    rule: "what is repacked is pinned by the digest of what it becomes",
+    fix: entries.map((entry) => `policy-platform pin ${entry} --stack ${stack}`).join(" && "),
   });
 }

@@ -112,3 +112,9 @@ export function requireDigest(text: string): void {
 export function requireChecksum(text: string): void {
   if (!/^[a-f0-9]{64}$/.test(text)) throw new Error("is not 64 hexadecimal characters in lower case");
 }
+
+/** Refuses what is no whole commit hash, SHA-1 or SHA-256: a branch, a tag or an abbreviation can move. */
+export function requireCommit(text: string): void {
+  if (!/^(?:[a-f0-9]{40}|[a-f0-9]{64})$/.test(text))
+    throw new Error("is not a commit of 40 or 64 hexadecimal characters in lower case");
+}

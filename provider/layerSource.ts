@@ -1,11 +1,11 @@
-// The four sources of a layer image, and how each becomes one.
+// The sources of a layer image, and how each becomes one.
 import type { Digest } from "../lib/oci/digest";
 import { folderLayerImage, type LayerImage, layerImage } from "../lib/oci/layer";
 import { parseRepository } from "../lib/oci/reference";
 import type { ResourceContext } from "./host";
 import { registryClient } from "./registry";
 
-export const sources = ["folder", "release", "image", "content"] as const;
+export const sources = ["folder", "git", "release", "image", "imageFolder", "content"] as const;
 
 /** Inputs of a Manifest once nothing is unknown. */
 export interface ManifestInputs {
@@ -13,9 +13,11 @@ export interface ManifestInputs {
   readonly digest?: Digest;
   readonly files?: Readonly<Record<string, string>>;
   readonly folder?: { readonly path: string; readonly at: string };
+  readonly git?: { readonly url: string; readonly commit: string; readonly path?: string; readonly at: string };
   readonly release?: { readonly url: string; readonly sha256: string; readonly member?: string; readonly at: string };
   readonly mirrors?: Readonly<Record<string, string>>;
   readonly image?: { readonly reference: string; readonly path: string; readonly at: string };
+  readonly imageFolder?: { readonly reference: string; readonly path: string; readonly at: string };
   readonly content?: { readonly at: string; readonly text: string; readonly executable?: boolean };
   readonly insecure?: boolean;
 }
@@ -31,7 +33,7 @@ export function isLocal(inputs: ManifestInputs): boolean {
 }
 
 export async function layerImageOf(context: ResourceContext, inputs: ManifestInputs): Promise<LayerImage> {
-  const { folder, content, release, image } = inputs;
+  const { folder, content, release, image, git, imageFolder } = inputs;
   if (folder) return folderLayerImage(folder.path, { at: folder.at });
   if (content) {
     const bytes = Buffer.from(content.text);
@@ -39,6 +41,7 @@ export async function layerImageOf(context: ResourceContext, inputs: ManifestInp
       { path: content.at, executable: content.executable ?? false, size: bytes.length, open: () => bytes },
     ]);
   }
+  if (git || imageFolder) return remoteLayer(context, git, imageFolder);
   const { downloadRelease, foreignLayer, releaseLayer } = await import("../lib/toolLayer");
   if (release) {
     const { mirrors } = inputs;
@@ -49,4 +52,17 @@ export async function layerImageOf(context: ResourceContext, inputs: ManifestInp
   // `insecure` is about the repository that is pushed to: a foreign image's registry gets its credentials over TLS.
   const client = registryClient(context, inputs.insecure, [parseRepository(inputs.repository)]);
   return foreignLayer(client, { reference, member: path }, at);
+}
+
+/** A registry that an image comes from gets its credentials over TLS, whatever holds for the one that is pushed to. */
+async function remoteLayer(
+  context: ResourceContext,
+  git: ManifestInputs["git"],
+  folder: ManifestInputs["imageFolder"],
+): Promise<LayerImage> {
+  const { repositoryContent } = await import("../lib/repositoryContent");
+  const client = registryClient(context, false, []);
+  const options = { at: (git ?? folder)!.at, client, signal: context.signal, log: context.progress };
+  const source = git ? { git } : { image: folder!.reference, path: folder!.path };
+  return (await repositoryContent(source, options))!.image;
 }

@@ -1,5 +1,6 @@
-// policychain:index:Manifest: a layer image in a registry, from a folder, a release, a foreign image or a text.
+// policychain:index:Manifest: a layer image in a registry, from a folder, a git commit, a release, a foreign image or a text.
 import { PlatformError } from "../lib/errors";
+import { requireGitUrl } from "../lib/git/url";
 import { missingFrom } from "../lib/oci/copy";
 import type { Digest } from "../lib/oci/digest";
 import { pushLayerImage } from "../lib/oci/layer";
@@ -15,7 +16,7 @@ import {
   unwrapSecrets,
   type Values,
 } from "./host";
-import { parseFailures, requireChecksum, requireDigest, schemaFailures } from "./inputs";
+import { parseFailures, requireChecksum, requireCommit, requireDigest, schemaFailures } from "./inputs";
 import { isLocal, layerImageOf, type ManifestInputs, sourceOf, sources } from "./layerSource";
 import { withMissing, withoutMissing } from "./missing";
 import { idOf, pinned, registryClient } from "./registry";
@@ -37,6 +38,9 @@ export const manifest: ResourceHandler = {
       repository: parseRepository,
       digest: requireDigest,
       "image.reference": parsePinned,
+      "imageFolder.reference": parsePinned,
+      "git.url": requireGitUrl,
+      "git.commit": requireCommit,
       "release.sha256": requireChecksum,
     };
     if (failures.length === 0) failures.push(...parseFailures(inputs, parsers));
@@ -104,9 +108,17 @@ function requireDigestOf(known: ManifestInputs, found: Digest): void {
     ? { what: `folder ${known.folder.path}`, fix: "its files changed while the program ran: run it again" }
     : known.content
       ? { what: `the text for ${known.content.at}`, fix: `correct the digest: ${found}` }
-      : known.release
-        ? { what: `release ${known.release.url}`, fix: `if its sha256 is right, correct the digest: ${found}` }
-        : { what: `image ${known.image!.reference}`, fix: `if its path is right, correct the digest: ${found}` };
+      : known.git
+        ? {
+            what: `${known.git.url} at ${known.git.commit}`,
+            fix: `if commit and path are right, correct the digest: ${found}`,
+          }
+        : known.release
+          ? { what: `release ${known.release.url}`, fix: `if its sha256 is right, correct the digest: ${found}` }
+          : {
+              what: `image ${(known.image ?? known.imageFolder)!.reference}`,
+              fix: `if its path is right, correct the digest: ${found}`,
+            };
   throw new PlatformError("layer-digest-mismatch", {
     what: `${from.what} gives the layer image ${found}, and its pin says ${known.digest}`,
     rule: "a layer image is pinned by the digest of its manifest",

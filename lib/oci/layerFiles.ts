@@ -19,6 +19,10 @@ export interface ReadOptions {
 export interface ImageFile {
   readonly bytes: Buffer;
   readonly executable: boolean;
+  /** What it is where it is no regular file; only `readImageEntries` gives such. */
+  readonly special?: "link" | "named pipe" | "device";
+  /** Of a symbolic link. */
+  readonly target?: string;
 }
 
 /**
@@ -35,11 +39,26 @@ export function readImageFiles(
   return merged(client, repository, digest, { ...options, keep: true });
 }
 
+/** As readImageFiles, with symbolic links, pipes and devices as what they are: for those who must refuse them by name. */
+export function readImageEntries(
+  client: RegistryClient,
+  repository: Repository,
+  digest: Digest,
+  options: ReadOptions = {},
+): Promise<Map<string, ImageFile>> {
+  return merged(client, repository, digest, { ...options, keep: true, special: true });
+}
+
 async function merged(
   client: RegistryClient,
   repository: Repository,
   digest: Digest,
-  { maxBytes = contentLimits.keptBytes, only = () => true, keep }: ReadOptions & { readonly keep: boolean },
+  {
+    maxBytes = contentLimits.keptBytes,
+    only = () => true,
+    keep,
+    special = false,
+  }: ReadOptions & Pick<Context, "keep"> & Partial<Pick<Context, "special">>,
 ): Promise<Map<string, ImageFile>> {
   const shown = formatReference({ ...repository, digest });
   const { layers } = await imageManifest(client, repository, digest);
@@ -59,6 +78,7 @@ async function merged(
       files,
       only,
       keep,
+      special,
       wrong,
       tooLarge: () => tooLarge(shown, maxBytes),
       room: maxBytes - keptBytes(files),
@@ -102,6 +122,8 @@ interface Context {
   readonly only: (path: string) => boolean;
   /** Whether content is kept. */
   readonly keep: boolean;
+  /** Whether what is no regular file is kept, as what it is. */
+  readonly special: boolean;
   readonly wrong: (why: string) => Error;
   readonly tooLarge: () => Error;
   /** Bytes that may still be kept. */
@@ -125,7 +147,13 @@ async function note(change: Change, entry: TarEntry, context: Context): Promise<
     const linked = change.added.get(target) ?? files.get(target);
     if (linked === undefined) throw wrong(`${quoted(path)} is a hard link to ${quoted(target)}, which was not read`);
     change.added.set(path, linked);
-  } else change.added.set(path, undefined);
+  } else change.added.set(path, context.special ? specialEntry(entry) : undefined);
+}
+
+function specialEntry({ type, linkname }: TarEntry): ImageFile {
+  const none = { bytes: Buffer.alloc(0), executable: false };
+  if (type === "symlink") return { ...none, special: "link", target: linkname ?? "" };
+  return { ...none, special: type === "fifo" ? "named pipe" : "device" };
 }
 
 async function contentOf(entry: TarEntry, context: Context): Promise<Buffer> {

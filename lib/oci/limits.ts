@@ -82,7 +82,7 @@ export interface ContentLimits {
 export const contentLimits: ContentLimits = {
   entries: 1_000_000,
   folderFiles: 20_000,
-  folderBytes: 1024 * 1024 * 1024,
+  folderBytes: 256 * 1024 * 1024,
   pathBytes: 4096,
   nameBytes: 255,
   keptBytes: 256 * 1024 * 1024,

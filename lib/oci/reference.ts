@@ -18,6 +18,9 @@ export interface Reference extends Repository {
   readonly digest?: Digest;
 }
 
+/** A reference that cannot move. */
+export type PinnedReference = Reference & { readonly digest: Digest };
+
 /** Host and path together, the bound that Docker and containerd share. */
 const maxNameLength = 255;
 /** A longer text is no reference whatever it holds: no pattern below ever sees more. */
@@ -75,7 +78,7 @@ export function parseRepository(text: string): Repository {
 }
 
 /** Parses a reference that holds a digest. Errors: `reference-malformed`, `reference-unpinned`. */
-export function parsePinned(text: string): Reference & { readonly digest: Digest } {
+export function parsePinned(text: string): PinnedReference {
   const reference = parseReference(text);
   const { digest } = reference;
   if (digest === undefined) {

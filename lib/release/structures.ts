@@ -13,8 +13,8 @@ import { recallStructure, rememberStructure } from "./structureMemory";
 
 /** Where the content of policy repositories is. */
 export interface Contents {
-  /** Repository of the layer images of a policy repository. */
-  readonly layers: (name: string) => Repository;
+  /** Where layer images of a policy repository are, the likeliest place first. */
+  readonly layers: (name: string) => readonly Repository[];
   /** Layer images that the program made itself, by repository name: read from there, as they may not be pushed yet. */
   readonly folders: Readonly<Record<string, { readonly digest: Digest; open(): Readable }>>;
   /** File that remembers the comparisons of one repository; default: nothing is remembered. */
@@ -62,13 +62,23 @@ async function filesOf(
 ): Promise<Files | undefined> {
   const root = `repos/${name}/`;
   const own = Object.hasOwn(folders, name) && folders[name]!.digest === digest ? folders[name] : undefined;
+  const files = own ? await untar(own.open()) : await filesIn(client, layers(name), digest);
+  return (
+    files &&
+    new Map([...files].map(([path, content]) => [path.startsWith(root) ? path.slice(root.length) : path, content]))
+  );
+}
+
+async function filesIn(
+  client: RegistryClient,
+  [first, ...others]: readonly Repository[],
+  digest: Digest,
+): Promise<Files | undefined> {
+  if (first === undefined) return undefined;
   try {
-    const files = own ? await untar(own.open()) : await readLayerFiles(client, layers(name), digest);
-    return new Map(
-      [...files].map(([path, content]) => [path.startsWith(root) ? path.slice(root.length) : path, content]),
-    );
+    return await readLayerFiles(client, first, digest);
   } catch (error) {
-    if (isContentGone(error)) return undefined;
+    if (isContentGone(error)) return filesIn(client, others, digest);
     throw error;
   }
 }

@@ -9,6 +9,18 @@ export interface FolderSource {
   at: pulumi.Input<string>;
 }
 
+/** A commit of a git repository; its files are taken as they are in git. */
+export interface GitSource {
+  /** https or ssh, without a password: git finds credentials itself, and they never reach the state. */
+  url: pulumi.Input<string>;
+  /** The whole hash. */
+  commit: pulumi.Input<string>;
+  /** The folder that is taken, from the repository's root; default all of it. */
+  path?: pulumi.Input<string>;
+  /** Where its files go in the image: `/repos/security-policy`. */
+  at: pulumi.Input<string>;
+}
+
 /** One file of a released archive, or a released file. */
 export interface ReleaseSource {
   url: pulumi.Input<string>;
@@ -30,6 +42,16 @@ export interface ImageSource {
   at: pulumi.Input<string>;
 }
 
+/** A folder of any image, by the rules of a folder on this machine. */
+export interface ImageFolderSource {
+  /** Pinned: `host/path@sha256:…`. */
+  reference: pulumi.Input<string>;
+  /** The folder's absolute path in that image. */
+  path: pulumi.Input<string>;
+  /** Where its files go in the layer image. */
+  at: pulumi.Input<string>;
+}
+
 /** One file with the given text. */
 export interface ContentSource {
   /** Where the file goes in the image. */
@@ -39,7 +61,7 @@ export interface ContentSource {
   executable?: pulumi.Input<boolean>;
 }
 
-/** Exactly one of `folder`, `release`, `image` and `content` is given. Nothing is ever replaced. */
+/** Exactly one of `folder`, `git`, `release`, `image`, `imageFolder` and `content` is given. Nothing is ever replaced. */
 export interface ManifestArgs {
   /** Where the layer image is pushed: `host/path`, no tag. */
   repository: pulumi.Input<string>;
@@ -48,10 +70,12 @@ export interface ManifestArgs {
   /** Path → short digest of its content: lets `--diff` name the file that changed. Above 500 files it is kept per folder. */
   files?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   folder?: pulumi.Input<FolderSource>;
+  git?: pulumi.Input<GitSource>;
   release?: pulumi.Input<ReleaseSource>;
   /** Host → base URL that downloads of that host go to; the checksum keeps it safe. Ignored by diff. */
   mirrors?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   image?: pulumi.Input<ImageSource>;
+  imageFolder?: pulumi.Input<ImageFolderSource>;
   content?: pulumi.Input<ContentSource>;
   /** Allows plain http to the repository's host; loopback always may. Ignored by diff. Default false. */
   insecure?: pulumi.Input<boolean>;

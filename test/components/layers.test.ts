@@ -96,10 +96,10 @@ describe("a component with no source or with two", () => {
 
   it("is refused with the two keys between which to choose", async () => {
     await record(false);
-    assert.throws(() => new PolicyRepository("a", { ...both, folder }), /exactly one of folder and image/);
+    assert.throws(() => new PolicyRepository("a", { ...both, folder }), /exactly one of folder, git and image/);
     assert.throws(
       () => new PolicyRepository("b", { repository: "127.0.0.1:5000/layers/x" }),
-      /exactly one of folder and image/,
+      /exactly one of folder, git and image/,
     );
     const release = { url: "https://example.com/yq", sha256: "b".repeat(64) };
     assert.throws(() => new Tool("c", { ...both, version: "1.0.0", release }), /exactly one of image and release/);

@@ -22,7 +22,8 @@ describe("the preflight, on a real registry", () => {
   let releases: Repository;
   let count = 0;
   const client = new RegistryClient();
-  const layers = (name: string) => parseRepository(`${registry.host}/layers/repositories/${name}`);
+  const home = (name: string) => parseRepository(`${registry.host}/layers/repositories/${name}`);
+  const layers = (name: string) => [home(name)];
 
   before(async () => {
     registry = await startRegistry();
@@ -91,7 +92,7 @@ describe("the preflight, on a real registry", () => {
     policies: LayerImage,
     tool?: string,
   ): Promise<{ inputs: Inputs; digest: Digest }> {
-    await pushLayerImage(client, layers("security-policy"), policies);
+    await pushLayerImage(client, home("security-policy"), policies);
     const inputs = inputsOf(policies, tool);
     return { inputs, digest: await push(labelsFor(inputs), `sha-${version}`, version, "latest") };
   }
@@ -124,7 +125,7 @@ describe("the preflight, on a real registry", () => {
   it("reads both layer images from the registry where the repository is given by digest", async () => {
     await release("v1.0.0", await repository(original));
     const layer = await repository({ "policies/b.yaml": original["policies/b.yaml"] });
-    await pushLayerImage(client, layers("security-policy"), layer);
+    await pushLayerImage(client, home("security-policy"), layer);
     const { lines } = await look(inputsOf(layer));
     assert.match(lines[0]!, /removed ClusterPolicy a, rule one of ClusterPolicy a, rule two of ClusterPolicy a\)$/);
   });

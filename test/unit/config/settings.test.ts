@@ -50,6 +50,17 @@ describe("a configuration in order", () => {
     assert.equal(parseSettings(spoiled(["image", "user"], "0:0"), context).image.user, "0:0");
   });
 
+  it("takes policies from a folder, an image, a folder of a foreign image, and a git commit", () => {
+    const policies = {
+      a: { folder: "policies/security-policy" },
+      b: { image: pinned("layers/b") },
+      c: { image: pinned("alpine"), path: "/repos/x", digest: digestOf("c") },
+      d: { git: { url: "ssh://git@git.example.com:2222/~team/p.git", commit: hex("d"), path: ".github/policies" } },
+      e: { git: { url: "https://git.example.com/team/p.git", commit: commitHash, digest: digestOf("e") } },
+    };
+    assert.deepEqual(parseSettings({ ...valid(), policies }, context).policies, policies);
+  });
+
   it("keeps the tag beside a digest, for readers", () => {
     const image = `127.0.0.1:5000/layers/base:12@sha256:${hex("a")}`;
     assert.equal(parseSettings(spoiled(["base", "image"], image), context).base.image, image);
@@ -62,6 +73,7 @@ const set = (path: string, value: string, type = "") =>
   `pulumi config set --path 'policy-platform:${path}' '${value}'${type} --stack dev`;
 const string = " --type string";
 const pin = (name: string) => `policy-platform pin ${name} --stack dev`;
+const commitHash = "0123456789abcdef0123456789abcdef01234567";
 const digestOf = (character: string) => `sha256:${hex(character)}`;
 
 const cases: readonly Case[] = [
@@ -332,6 +344,86 @@ const cases: readonly Case[] = [
     "pulumi config rm --path 'policy-platform:policies.security-policy.folder' --stack dev",
   ],
   [
+    "a git repository that is pinned by a part of a commit's hash",
+    ["policies", "team"],
+    { git: { url: "https://git.example.com/team.git", commit: "0123abc" } },
+    "commit-short",
+    'is a part of a commit hash: "0123abc"',
+    pin("team"),
+  ],
+  [
+    "a git repository that is pinned by a branch",
+    ["policies", "team"],
+    { git: { url: "https://git.example.com/team.git", commit: "main" } },
+    "commit-moving",
+    'is a branch or a tag, not a commit: "main"',
+    pin("team"),
+  ],
+  [
+    "a commit that would pass for an option",
+    ["policies", "team"],
+    { git: { url: "https://git.example.com/team.git", commit: "--upload-pack=sh" } },
+    "commit-malformed",
+    'is not a commit: "--upload-pack=sh"',
+    pin("team VERSION"),
+  ],
+  [
+    "a git address that would run a program",
+    ["policies", "team"],
+    { git: { url: "ext::sh -c id", commit: commitHash } },
+    "url-malformed",
+    'is not https or ssh: "ext::sh -c id"',
+    set("policies.team.git.url", "https://git.example.com/team/policies.git"),
+  ],
+  [
+    "a git address in ssh's short form",
+    ["policies", "team"],
+    { git: { url: "git@github.com:acme/policies.git", commit: commitHash } },
+    "url-malformed",
+    "is not https or ssh",
+    set("policies.team.git.url", "ssh://git@github.com/acme/policies.git"),
+  ],
+  [
+    "a git address with a token",
+    ["policies", "team"],
+    { git: { url: "https://ci:hunter2@git.example.com/team.git", commit: commitHash } },
+    "url-credentials",
+    "holds a user or a password",
+    set("policies.team.git.url", "https://git.example.com/team.git"),
+  ],
+  [
+    "a git folder that climbs",
+    ["policies", "team"],
+    { git: { url: "https://git.example.com/team.git", commit: commitHash, path: "../x" } },
+    "path-malformed",
+    '"../x"',
+    set("policies.team.git.path", "policies"),
+  ],
+  [
+    "a path beside no image",
+    ["policies", "team"],
+    { git: { url: "https://git.example.com/team.git", commit: commitHash }, path: "/repos/x" },
+    "key-misplaced",
+    "stands beside no image",
+    "pulumi config rm --path 'policy-platform:policies.team.path' --stack dev",
+  ],
+  [
+    "a digest beside a layer image, which is one",
+    ["policies", "team"],
+    { image: pinned("p"), digest: `sha256:${"a".repeat(64)}` },
+    "key-misplaced",
+    "stands beside no path",
+    "pulumi config rm --path 'policy-platform:policies.team.digest' --stack dev",
+  ],
+  [
+    "a relative path in a foreign image",
+    ["policies", "team"],
+    { image: pinned("p"), path: "repos/x/" },
+    "path-malformed",
+    '"repos/x/"',
+    set("policies.team.path", "/repos/x"),
+  ],
+  [
     "a folder that is not there",
     ["policies", "security-policy", "folder"],
     "../nowhere",
@@ -424,6 +516,49 @@ describe("a configuration with one error", () => {
       assert.equal(found!.code, "url-credentials");
       assert.ok(!JSON.stringify(found).includes("hunter2"));
     }
+  });
+
+  it("a password of a git server is refused with where it belongs", () => {
+    for (const url of [
+      "https://u:hunter2@h.io/x",
+      "ssh://git:hunter2@h.io/x",
+      "https://hunter2@h.io/x",
+      "git://u:hunter2@h/x",
+      "https://h.io/x?token=hunter2",
+    ]) {
+      const [found, ...others] = problemsAfter(["policies", "p"], { git: { url, commit: commitHash } });
+      assert.deepEqual([found!.code, others], ["url-credentials", []], url);
+      assert.ok(!JSON.stringify(found).includes("hunter2"));
+      assert.match(found!.rule, /credential helpers.*netrc.*ssh agent.*never reach the state/);
+    }
+  });
+
+  it("git addresses that are no plain https or ssh are refused", () => {
+    const bad = [
+      "http://git.example.com/x",
+      "git://h.io/x",
+      "file://host/x",
+      "/srv/x.git",
+      "ssh://-oProxyCommand=id/x",
+      "https://h.io/x y",
+      "https://h.io/x%0a",
+      "https://-h.io/x",
+      "fd::17/x",
+      "https://h.io",
+    ];
+    for (const url of bad) {
+      const [found] = problemsAfter(["policies", "p"], { git: { url, commit: commitHash } });
+      assert.equal(found?.code, "url-malformed", url);
+    }
+    const good = [
+      "http://127.0.0.1:3000/x.git",
+      "https://[::1]:1/x",
+      "file:///srv/x.git",
+      "ssh://h.io/x",
+      "https://h.io/a%20b/x.git",
+    ];
+    for (const url of good)
+      assert.deepEqual(problemsAfter(["policies", "p"], { git: { url, commit: commitHash } }), [], url);
   });
 
   it("a tool outside the catalogue says how it prints its version", () => {

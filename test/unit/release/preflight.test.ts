@@ -14,7 +14,7 @@ import { digestOf, inputsWith } from "../pins/arbitraries";
 import { labelsFor, MemoryRegistry } from "./memoryRegistry";
 
 const releases = { registry: "127.0.0.1:5000", path: "releases/policy-platform" };
-const layers = (name: string) => ({ registry: "127.0.0.1:5000", path: `layers/repositories/${name}` });
+const layers = (name: string) => [{ registry: "127.0.0.1:5000", path: `layers/repositories/${name}` }];
 
 const base = (name: string): Inputs => inputsWith({ base: digestOf(name) });
 const [first, second, third] = [base("1"), base("2"), base("3")];
