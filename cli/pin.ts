@@ -7,8 +7,12 @@ import { type Edit, writeEdits } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
 import { dockerCredentials } from "../lib/oci/credentials";
+<<<<<<< HEAD
 import { bumpOf } from "./pinBump";
 import { newestVersion } from "./pinLatest";
+=======
+import { pinRepository } from "./pinRepository";
+>>>>>>> 8dc1a91 (Pin policy repositories by the commit of a branch or tag)
 import { type Lookup, pinImage, pinTool } from "./pinSources";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
@@ -52,14 +56,7 @@ export async function pin(place: Place, args: PinArguments, output: Output): Pro
 
 function lookUp(lookup: Lookup): Promise<Edit[]> {
   if (lookup.path[0] === "tools") return pinTool(lookup);
-  const image = [...lookup.path, "image"];
-  const folder = valueAt(lookup.raw, [...lookup.path, "folder"]);
-  if (folder === undefined) return pinImage(lookup, image);
-  throw new PlatformError("pin-unknown", {
-    what: `${lookup.path.join(".")} is the folder ${quoted(folder)}`,
-    rule: "a folder's digest is computed from its content at each run",
-    fix: "there is nothing to pin",
-  });
+  return lookup.path[0] === "policies" ? pinRepository(lookup) : pinImage(lookup, [...lookup.path, "image"]);
 }
 
 /** The path of the entry that a name means. */

@@ -13,8 +13,6 @@ import { WrongObject } from "./objects";
 import { type Place, readTree } from "./tree";
 import { requireGitUrl } from "./url";
 
-export type { Place as GitPlace } from "./tree";
-
 export interface GitTreeOptions extends FetchOptions {
   /** False: only what is in the cache is read. Default true. */
   readonly mayFetch?: boolean;
