@@ -77,7 +77,7 @@ export function checksOf(consumer: string, request: ConsumerRequest): Checks {
     ]),
     kyverno: policies.map((path) => ({ name: `kyverno apply ${path}`, command: kyvernoLine(path, environment) })),
     pluto: shellLine([
-      ...["pluto", "detect", "-", "--output", "wide", "--no-color"],
+      ...["pluto", "detect", "-", "--output", "wide", "--no-footer"],
       ...(kubernetes === undefined ? [] : ["--target-versions", `k8s=v${major}.${minor}.${patch}`]),
     ]),
     spectral: shellLine(["spectral", "lint", ...lintedFiles(chart, values), "--ruleset", ruleset]),

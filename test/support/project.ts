@@ -60,6 +60,18 @@ export function preparedPins(): Record<string, any> {
   };
 }
 
+/** Base and all the tools that `npm run local` made on this machine, and the three sample repositories. */
+export function fiveToolPins(): Record<string, any> {
+  const file = process.env.POLICY_PLATFORM_STACK_FILE ?? join(root, "Pulumi.local.yaml");
+  const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, any> };
+  const samples = ["backend-applications", "devops-policy", "security-policy"];
+  return {
+    "policy-platform:base": config["policy-platform:base"],
+    "policy-platform:tools": config["policy-platform:tools"],
+    "policy-platform:policies": Object.fromEntries(samples.map((name) => [name, { folder: `policies/${name}` }])),
+  };
+}
+
 /**
  * A project in a temporary folder with the sample policies copied in. `configuration` is a registry (`host:port`) to
  * publish to with the prepared pins, or a whole configuration.
