@@ -20,6 +20,8 @@ describe("an application team with the released image", function () {
   let project: Project;
   let image: string;
   let temporary: string;
+  /** Where a CI host keeps what is not the checkout's. */
+  let outside: string;
   before(async function () {
     if (!(await hasDockerCommand())) this.skip();
     registry = await startRegistry();
@@ -30,10 +32,13 @@ describe("an application team with the released image", function () {
   });
   beforeEach(() => {
     temporary = mkdtempSync(join(tmpdir(), "application-"));
+    outside = mkdtempSync(join(tmpdir(), "runner-"));
     chmodSync(temporary, 0o755); // as a checkout is: the image's user reads it
     cpSync(join(root, "policies/backend-applications/charts"), join(temporary, "charts"), { recursive: true });
   });
-  afterEach(() => rmSync(temporary, { recursive: true, force: true }));
+  afterEach(() => {
+    for (const folder of [temporary, outside]) rmSync(folder, { recursive: true, force: true });
+  });
   after(async () => {
     project?.remove();
     await registry?.stop();
@@ -87,17 +92,11 @@ describe("an application team with the released image", function () {
     const results: [string, number | null, string][] = [];
     for (const step of steps.filter((one: { run?: string }) => one.run !== undefined)) {
       const options = ["--noprofile", "--norc", "-eo", "pipefail"];
-      const { code, stdout, stderr } = await shell(step.run, { options, env: { ...env, RUNNER_TEMP: runnerTemp } });
+      const { code, stdout, stderr } = await shell(step.run, { options, env: { ...env, RUNNER_TEMP: outside } });
       results.push([step.name, code, stdout + stderr]);
     }
     return results;
   };
-  let runnerTemp: string;
-  beforeEach(() => {
-    runnerTemp = mkdtempSync(join(tmpdir(), "runner-"));
-  });
-  afterEach(() => rmSync(runnerTemp, { recursive: true, force: true }));
-
   it("has a GitHub workflow that passes with the sample chart", async () => {
     const results = await github();
     assert.deepEqual(

@@ -17,7 +17,7 @@ export interface PageCommand {
 /** The `console` blocks of a page of `docs/`, in order, each with the `text` block right below it. */
 export function pageCommands(page: string): PageCommand[] {
   const text = readFileSync(join(__dirname, "..", "..", "docs", page), "utf8");
-  const blocks = text.matchAll(/^## (.*)$|^```console\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?/gms);
+  const blocks = text.matchAll(/^## ([^\n]*)$|^```console\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?/gms);
   let heading = "";
   return [...blocks].flatMap(([, title, script, output = ""]) => {
     if (title !== undefined) heading = title;
