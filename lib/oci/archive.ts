@@ -2,11 +2,12 @@
 // member streamed. What no honest release holds refuses the whole archive.
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import { posix } from "node:path";
 import { Readable } from "node:stream";
 import { PlatformError } from "../errors";
 import { quoted } from "../printable";
-import { readTar, type TarEntry } from "./tarReader";
+import { type ArchiveReader, type Surveyed, survey } from "./archiveSurvey";
+import { tarArchive } from "./tarArchive";
+import { zipArchive } from "./zipArchive";
 
 export { type DownloadOptions, download } from "./download";
 
@@ -20,10 +21,15 @@ export interface ArchiveMember {
   open(): Readable;
 }
 
-/** Formats that are known but not read: they must not be taken for a plain file. By their first bytes. */
+/** By their first bytes. A tar without packing has its name further inside. */
+const formats: readonly (readonly ["gzip" | "xz" | "zip", RegExp])[] = [
+  ["gzip", /^\x1f\x8b/],
+  ["xz", /^\xfd7zXZ\0/],
+  ["zip", /^PK(?:\x03\x04|\x05\x06|\x07\x08)/],
+];
+
+/** Formats that are known but not read: they must not be taken for a plain file. */
 const unread: readonly (readonly [string, RegExp])[] = [
-  ["zip", /^PK(?:\x03\x04|\x05\x06)/],
-  ["xz", /^\xfd7zXZ/],
   ["bzip2", /^BZh[1-9]/],
   ["zstd", /^\x28\xb5\x2f\xfd/],
   ["7z", /^7z\xbc\xaf/],
@@ -31,29 +37,54 @@ const unread: readonly (readonly [string, RegExp])[] = [
 ];
 
 /**
- * The member of a tar or tar.gz archive, or a plain file itself where `member` is left out. An archive with a single file needs
- * no name. Errors: `archive-unsupported`, `archive-malformed`, `archive-hostile`, `archive-member`.
+ * The member of a zip or tar archive (packed by gzip, by xz, or not), or a plain file itself where `member` is left out. An
+ * archive with a single file needs no name. Errors: `archive-unsupported`, `archive-malformed`, `archive-hostile`,
+ * `archive-member`; content that is not what the archive says fails when it is read.
  */
 export async function memberFromArchive(file: string, member: string | undefined): Promise<ArchiveMember> {
   const format = await formatOf(file);
-  if (format === "plain") {
-    if (member !== undefined)
-      throw problem(
-        "archive-member",
-        `${quoted(file)} is no archive, so it has no member ${quoted(member)}`,
-        "member names a file in an archive",
-        "remove the key member",
-      );
-    const { size, mode } = await stat(file);
-    return {
-      size,
-      executable: (mode & 0o100) !== 0,
-      open: () => createReadStream(file, { highWaterMark: 256 * 1024 }),
-    };
-  }
-  const archive: Archive = { file, gzip: format === "gzip" };
-  const files = await survey(archive);
+  if (format === "plain") return plainFile(file, member);
+  const archive = format === "zip" ? zipArchive(file) : tarArchive(file, format);
+  const files = await survey(file, archive.entries());
   const name = member === undefined ? onlyFile(file, files) : plain(member);
+  return { ...fileOf(file, files, name), open: () => contentOf(archive, name) };
+}
+
+/** The stream ends its source when it is left early: an archive is read under a lock, or from an open file. */
+function contentOf(archive: ArchiveReader, name: string): Readable {
+  return Readable.from(archive.content(name), { objectMode: false });
+}
+
+async function plainFile(file: string, member: string | undefined): Promise<ArchiveMember> {
+  if (member !== undefined)
+    throw problem(
+      "archive-member",
+      `${quoted(file)} is no archive, so it has no member ${quoted(member)}`,
+      "member names a file in an archive",
+      "remove the key member",
+    );
+  const { size, mode } = await stat(file);
+  const content = () => createReadStream(file, { highWaterMark: 256 * 1024 });
+  return { size, executable: (mode & 0o100) !== 0, open: content };
+}
+
+async function formatOf(file: string): Promise<"gzip" | "xz" | "zip" | "tar" | "plain"> {
+  const handle = await open(file, "r");
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(512), 0, 512, 0).finally(() => handle.close());
+  const head = buffer.subarray(0, bytesRead).toString("latin1");
+  const other = unread.find(([, pattern]) => pattern.test(head));
+  if (other !== undefined)
+    throw problem(
+      "archive-unsupported",
+      `${quoted(file)} is a ${other[0]} archive`,
+      "archives are zip, tar, tar.gz or tar.xz",
+      "choose another file of that release",
+    );
+  const found = formats.find(([, pattern]) => pattern.test(head));
+  return found?.[0] ?? (head.slice(257, 262) === "ustar" ? "tar" : "plain");
+}
+
+function fileOf(file: string, files: ReadonlyMap<string, Surveyed>, name: string): Exclude<Surveyed, "link"> {
   const found = files.get(name);
   if (found === undefined) {
     throw problem(
@@ -70,79 +101,7 @@ export async function memberFromArchive(file: string, member: string | undefined
       "a member is a regular file",
       "name the file that it links to",
     );
-  return { ...found, open: () => Readable.from(contentOf(archive, name), { objectMode: false }) };
-}
-
-interface Archive {
-  readonly file: string;
-  readonly gzip: boolean;
-}
-
-type Surveyed = { readonly size: number; readonly executable: boolean } | "link";
-
-/** Reads the whole archive once and refuses it for anything hostile anywhere in it. */
-async function survey(archive: Archive): Promise<Map<string, Surveyed>> {
-  const files = new Map<string, Surveyed>();
-  const hostile = (entry: TarEntry, why: string) =>
-    problem(
-      "archive-hostile",
-      `entry ${quoted(entry.path)} of ${quoted(archive.file)} ${why}`,
-      "a release archive holds files, folders and links within itself, each once",
-      "do not use this archive; find out where it comes from",
-    );
-  for await (const entry of entriesOf(archive)) {
-    const name = entry.path;
-    if (/[\p{Cc}\\]/u.test(name)) throw hostile(entry, "has a control character or backslash in its name");
-    if (name.startsWith("/") || name.split("/").includes("..")) throw hostile(entry, "leads out of the archive");
-    if (entry.type === "directory") continue;
-    if (entry.type === "symlink" || entry.type === "link") {
-      const target = entry.linkname ?? "";
-      const inner = posix.normalize(entry.type === "link" ? target : posix.join(posix.dirname(name), target));
-      if (target.startsWith("/") || inner === ".." || inner.startsWith("../"))
-        throw hostile(entry, "links out of the archive");
-    } else if (entry.type !== "file" && entry.type !== "contiguous-file") throw hostile(entry, `is a ${entry.type}`);
-    if (files.has(name)) throw hostile(entry, "is there twice");
-    files.set(
-      name,
-      entry.type === "symlink" || entry.type === "link" ? "link" : { size: entry.size, executable: entry.executable },
-    );
-  }
-  return files;
-}
-
-async function* contentOf(archive: Archive, name: string): AsyncGenerator<Buffer, void, undefined> {
-  for await (const entry of entriesOf(archive)) {
-    if (entry.path !== name || entry.type === "directory") continue;
-    yield* entry.content;
-    return;
-  }
-}
-
-function entriesOf({ file, gzip }: Archive): AsyncGenerator<TarEntry, void, undefined> {
-  const wrong = (why: string) =>
-    problem(
-      "archive-malformed",
-      `archive ${quoted(file)} cannot be read: ${why}`,
-      "an archive is a tar, packed by gzip or not, of bounded size",
-      "check the address and the checksum that it is pinned by",
-    );
-  return readTar(createReadStream(file, { highWaterMark: 256 * 1024 }), { gzip, wrong });
-}
-
-async function formatOf(file: string): Promise<"gzip" | "tar" | "plain"> {
-  const handle = await open(file, "r");
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(512), 0, 512, 0).finally(() => handle.close());
-  const head = buffer.subarray(0, bytesRead).toString("latin1");
-  const other = unread.find(([, pattern]) => pattern.test(head));
-  if (other !== undefined)
-    throw problem(
-      "archive-unsupported",
-      `${quoted(file)} is a ${other[0]} archive`,
-      "archives are tar or tar.gz",
-      "choose another file of that release",
-    );
-  if (head.startsWith("\x1f\x8b")) return "gzip";
-  return head.slice(257, 262) === "ustar" ? "tar" : "plain";
+  return found;
 }
 
 function onlyFile(file: string, files: ReadonlyMap<string, Surveyed>): string {
@@ -158,7 +117,10 @@ function onlyFile(file: string, files: ReadonlyMap<string, Surveyed>): string {
 
 /** At most ten names: an archive may have thousands. */
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, 10).map(quoted).join(", ");
+  const shown = names
+    .slice(0, 10)
+    .map((name) => quoted(name.slice(0, 200)))
+    .join(", ");
   return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }
 

@@ -83,7 +83,8 @@ async function merged(
       tooLarge: () => tooLarge(shown, maxBytes),
       room: maxBytes - keptBytes(files),
     };
-    for await (const entry of readTar(stream, { gzip, wrong })) await note(change, entry, context);
+    for await (const entry of readTar(stream, { packing: gzip ? "gzip" : "none", wrong }))
+      await note(change, entry, context);
     apply(files, change);
   }
   return files;

@@ -62,6 +62,10 @@ export const defaultLimits: Limits = {
 export interface ContentLimits {
   /** Entries of one layer or archive that is read. */
   readonly entries: number;
+  /** Entries of one release archive. */
+  readonly archiveEntries: number;
+  /** All names in one release archive, in bytes of UTF-8. */
+  readonly archiveNameBytes: number;
   /** Files of one policy folder. */
   readonly folderFiles: number;
   /** Content of one policy folder: a folder chosen by mistake (a home, a whole disk) is refused, not packed. */
@@ -73,14 +77,17 @@ export interface ContentLimits {
   readonly keptBytes: number;
   /** Everything that one layer or archive may unpack to. */
   readonly unpackedBytes: number;
-  /** Unpacked bytes for each packed one, beyond the first 64 MiB: more is a decompression bomb. */
+  /** Unpacked bytes for each packed one, beyond the first `ratioFloor` bytes: more is a decompression bomb. */
   readonly ratio: number;
+  readonly ratioFloor: number;
   /** Size of one download. */
   readonly downloadBytes: number;
 }
 
 export const contentLimits: ContentLimits = {
   entries: 1_000_000,
+  archiveEntries: 20_000,
+  archiveNameBytes: 16 * 1024 * 1024,
   folderFiles: 20_000,
   folderBytes: 256 * 1024 * 1024,
   pathBytes: 4096,
@@ -88,5 +95,6 @@ export const contentLimits: ContentLimits = {
   keptBytes: 256 * 1024 * 1024,
   unpackedBytes: 8 * 1024 * 1024 * 1024,
   ratio: 100,
+  ratioFloor: 64 * 1024 * 1024,
   downloadBytes: 1024 * 1024 * 1024,
 };

@@ -1,9 +1,9 @@
-// Reads tar streams, packed by gzip or not, of which nothing is trusted: sizes, counts and ratios are bounded.
+// Reads tar streams, packed by gzip, by xz or not, of which nothing is trusted: sizes, counts and ratios are bounded.
 import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { extract, type Header } from "tar-stream";
 import { PlatformError } from "../errors";
 import { contentLimits } from "./limits";
+import { gunzipped, unxzed } from "./unpack";
 
 /** One entry; its content can be read until the next one is asked for. */
 export interface TarEntry {
@@ -17,29 +17,29 @@ export interface TarEntry {
 }
 
 export interface ReadTarOptions {
-  readonly gzip: boolean;
+  readonly packing: "none" | "gzip" | "xz";
+  /** Default `contentLimits.entries`. */
+  readonly maxEntries?: number;
   /** Makes the error for a stream that is no proper tar or passes a bound. */
   readonly wrong: (why: string) => Error;
 }
 
-/** From here on the ratio of unpacked to packed bytes counts. */
-const ratioFloor = 64 * 1024 * 1024;
-
 /** The entries in order. The source is read to its end, or destroyed when the reader stops early or fails. */
 export async function* readTar(
   source: Readable,
-  { gzip, wrong }: ReadTarOptions,
+  { packing, maxEntries = contentLimits.entries, wrong }: ReadTarOptions,
 ): AsyncGenerator<TarEntry, void, undefined> {
   const packed = { bytes: 0 };
   const counted = countBytes(source, packed);
-  const unpacked = Readable.from(bounded(gzip ? gunzipped(counted) : counted, packed, wrong), { objectMode: false });
+  const plain = packing === "gzip" ? gunzipped(counted, wrong) : packing === "xz" ? unxzed(counted, wrong) : counted;
+  const unpacked = Readable.from(bounded(plain, packed, wrong), { objectMode: false });
   const parser = extract();
   unpacked.on("error", (error) => parser.destroy(error));
   unpacked.pipe(parser);
   let entries = 0;
   try {
     for await (const entry of parser) {
-      if (++entries > contentLimits.entries) throw wrong(`more than ${contentLimits.entries} entries`);
+      if (++entries > maxEntries) throw wrong(`more than ${maxEntries} entries`);
       const { name, type, linkname, mode, size } = entry.header;
       yield {
         path: plainPath(name),
@@ -63,7 +63,7 @@ export async function* readTar(
 function isFormatError(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   const { code } = error as NodeJS.ErrnoException;
-  return code?.startsWith("Z_") === true || /^(?:Invalid|Unexpected|Pax|unexpected)/.test(error.message);
+  return code?.startsWith("Z_") === true || /^(?:Invalid|Unexpected|Pax|unexpected|Header exceeds)/.test(error.message);
 }
 
 async function* countBytes(source: Readable, packed: { bytes: number }): AsyncGenerator<Buffer, void, undefined> {
@@ -73,25 +73,12 @@ async function* countBytes(source: Readable, packed: { bytes: number }): AsyncGe
   }
 }
 
-async function* gunzipped(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  const packed = Readable.from(chunks, { objectMode: false });
-  const gunzip = createGunzip();
-  packed.on("error", (error) => gunzip.destroy(error));
-  packed.pipe(gunzip);
-  try {
-    yield* gunzip as AsyncIterable<Buffer>;
-  } finally {
-    gunzip.destroy();
-    packed.destroy();
-  }
-}
-
 async function* bounded(
   chunks: AsyncIterable<Buffer>,
   packed: { readonly bytes: number },
   wrong: (why: string) => Error,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const { unpackedBytes, ratio } = contentLimits;
+  const { unpackedBytes, ratio, ratioFloor } = contentLimits;
   let bytes = 0;
   for await (const chunk of chunks) {
     bytes += chunk.length;

@@ -87,7 +87,7 @@ async function filesIn(
 async function untar(tar: Readable): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
   const wrong = (why: string) => new Error(`a layer of our own cannot be read: ${why}`);
-  for await (const { path, type, content } of readTar(tar, { gzip: false, wrong })) {
+  for await (const { path, type, content } of readTar(tar, { packing: "none", wrong })) {
     if (type !== "file") continue;
     const chunks: Buffer[] = [];
     for await (const chunk of content) chunks.push(chunk);
