@@ -7,12 +7,9 @@ import { type Edit, writeEdits } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
 import { dockerCredentials } from "../lib/oci/credentials";
-<<<<<<< HEAD
 import { bumpOf } from "./pinBump";
 import { newestVersion } from "./pinLatest";
-=======
 import { pinRepository } from "./pinRepository";
->>>>>>> 8dc1a91 (Pin policy repositories by the commit of a branch or tag)
 import { type Lookup, pinImage, pinTool } from "./pinSources";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
