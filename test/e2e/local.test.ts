@@ -25,6 +25,7 @@ import { RegistryClient } from "../../lib/oci/client";
 import { parseRepository } from "../../lib/oci/reference";
 import { killProcesses, processesOf } from "../support/processes";
 import { startRegistry } from "../support/registry";
+import { hasDockerCommand } from "../support/runImage";
 
 const root = join(__dirname, "..", "..");
 const linked = ["Pulumi.yaml", "index.ts", "tsconfig.json", "package.json", "package-lock.json", "node_modules"];
@@ -47,6 +48,14 @@ interface Checkout {
   path(...names: string[]): string;
   read(...names: string[]): string;
   remove(): Promise<void>;
+}
+
+/** Devices, routes, firewall tables and forwarding of this machine. */
+function networkState(): string[] {
+  const devices = readFileSync("/proc/net/dev", "utf8").match(/^ *\S+(?=:)/gm)!;
+  const files = ["net/route", "net/ip_tables_names", "net/ip6_tables_names", "sys/net/ipv4/ip_forward"];
+  const texts = files.map((name) => join("/proc", name)).filter((path) => existsSync(path));
+  return [...devices, ...texts.map((path) => readFileSync(path, "utf8"))];
 }
 
 async function freePort(): Promise<number> {
@@ -131,6 +140,7 @@ describe("npm run local", function () {
   let checkout: Checkout;
   let releases: ReturnType<typeof parseRepository>;
   const servers: Server[] = [];
+  const network = networkState();
 
   before(async () => {
     checkout = await createCheckout();
@@ -181,10 +191,20 @@ describe("npm run local", function () {
     assert.equal(await digestOf("latest"), digest);
     const tags = await new RegistryClient().tags(releases);
     assert.equal(tags.filter((tag) => /^sha-[0-9a-f]{12}-[0-9a-f]{8}$/.test(tag)).length, 1);
-    assert.match(output, /gate +✔ smoke: kyverno: 1\.13\.2/);
+    for (const tool of ["kyverno: 1.13.2", "yq: 4.54.1", "pluto: 5.21.1", "helm: 3.19.0", "spectral: 6.16.3"])
+      assert.match(output, new RegExp(`gate +✔ smoke: ${tool.replaceAll(".", "\\.")}`));
+    for (const name of ["security-policy", "devops-policy", "backend-applications"])
+      assert.match(output, new RegExp(`gate +✔ smoke: /repos/${name}: \\d+ files`));
     for (const part of ["pulumi up", "in all", "source .local/env"]) assert.ok(output.includes(part), part);
     assert.match(output, /Provider plugins: docker is the (official|closed-network) one/);
     assert.match(output, /Docker engine: .*started here/);
+  });
+
+  it("runs a tool by plain docker run, and leaves the machine's network as it was", async () => {
+    const image = `127.0.0.1:${checkout.port}/releases/policy-platform:v1.0.0`;
+    if (await hasDockerCommand())
+      assert.match(green(await checkout.shell(`docker run --rm ${image} kyverno version`)), /^Version: v1\.13\.2$/m);
+    assert.deepEqual(networkState(), network);
   });
 
   it("keeps the passphrase to itself", () => {
@@ -203,10 +223,10 @@ describe("npm run local", function () {
   });
 
   it("leaves a shell in which plain pulumi works on the stack, and the tools of the image are there", async () => {
-    const line = "pulumi stack output version && pulumi preview --expect-no-changes && command -v kyverno yq";
+    const line = "pulumi stack output version && pulumi preview --expect-no-changes && command -v kyverno spectral";
     const output = green(await checkout.shell(line));
     assert.match(output, /^v1\.0\.0$/m);
-    for (const tool of ["kyverno", "yq"])
+    for (const tool of ["kyverno", "spectral"])
       assert.ok(output.includes(`\n${checkout.path(".local", "bin", tool)}\n`), output);
   });
 
@@ -307,6 +327,7 @@ describe("npm run local", function () {
       await registry.stop();
     }
     assert.match(green(await checkout.run("status")), /is down\nno Docker engine of ours runs/);
+    assert.deepEqual(networkState(), network);
   });
 
   it("cleans up all that it made but the stack file, unless that holds secrets", async () => {

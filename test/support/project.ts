@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { type ExecResult, exec } from "../../lib/exec";
+import { toolNames } from "../../local/layers/push";
 
 const root = join(__dirname, "..", "..");
 
@@ -48,15 +49,29 @@ export interface Project {
   with(env: Readonly<Record<string, string>>): Pick<Project, "pulumi">;
 }
 
-/** Base and tools that `npm run local` made on this machine, and the sample policies; nothing else of its stack file. */
+/**
+ * Base and tools that `npm run local` made on this machine, and the sample policies; nothing else of its stack file. Two tools and
+ * one repository, which build in seconds.
+ */
 export function preparedPins(): Record<string, any> {
+  return pinsOf(["kyverno", "yq"], ["security-policy"]);
+}
+
+/** The same with every tool and repository of the local stack. */
+export function wholePins(): Record<string, any> {
+  return pinsOf(toolNames, ["security-policy", "devops-policy", "backend-applications"]);
+}
+
+function pinsOf(tools: readonly string[], repositories: readonly string[]): Record<string, any> {
   const file = process.env.POLICY_PLATFORM_STACK_FILE ?? join(root, "Pulumi.local.yaml");
   const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, any> };
-  const { kyverno, yq } = config["policy-platform:tools"];
+  const pinned = config["policy-platform:tools"];
+  const missing = tools.filter((name) => !pinned[name]?.image);
+  if (missing.length > 0) throw new Error(`${file} has no ${missing.join(", ")}: it is older than these tools`);
   return {
     "policy-platform:base": config["policy-platform:base"],
-    "policy-platform:tools": { kyverno, yq },
-    "policy-platform:policies": { "security-policy": { folder: "policies/security-policy" } },
+    "policy-platform:tools": Object.fromEntries(tools.map((name) => [name, pinned[name]])),
+    "policy-platform:policies": Object.fromEntries(repositories.map((name) => [name, { folder: `policies/${name}` }])),
   };
 }
 

@@ -1,4 +1,5 @@
-// `docker run -i --rm --network none IMAGE ARGS`, as users type it; where the command is not there, the same through the engine.
+// Programs run in an image, and lines with `docker run` as users type them; where the command is not there, the same through
+// the engine.
 import { DockerEngine } from "../../lib/docker/engine";
 import { demultiplex, type ProgramOutput } from "../../lib/docker/exec";
 import { type ExecResult, exec } from "../../lib/exec";
@@ -7,6 +8,8 @@ export interface RunImageOptions {
   /** Read as the program's whole standard input. Default: nothing. */
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Nothing can be written but /tmp. Default: false. */
+  readonly readOnly?: boolean;
   /** Default: the `docker` command where it is on PATH. */
   readonly by?: "command" | "engine";
 }
@@ -32,23 +35,41 @@ export async function runImage(
 ): Promise<ImageRun> {
   const by = options.by ?? ((await hasDockerCommand()) ? "command" : "engine");
   if (by === "engine") return runByEngine(reference, args, options);
-  const { env, input } = options;
-  return exec("docker", ["run", "-i", "--rm", "--network", "none", reference, ...args], {
+  const { env, input, readOnly } = options;
+  const bounds = readOnly ? ["--read-only", "--tmpfs", "/tmp"] : [];
+  return exec("docker", ["run", "-i", "--rm", "--network", "none", ...bounds, reference, ...args], {
     env,
     input,
     timeout: patience,
   });
 }
 
+/**
+ * Runs a line of a shell with one `docker run` in it. Without the docker command the shell only says which arguments it would
+ * have been given, and the engine runs them: `-v` is then left out.
+ */
+export async function runLine(
+  line: string,
+  options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+): Promise<ImageRun> {
+  if (await hasDockerCommand()) return exec("bash", ["-c", line], { ...options, timeout: patience });
+  const said = await exec("bash", ["-c", `docker() { printf '%s\\0' "$@"; }; ${line}`], options);
+  const [verb, ...words] = said.stdout.split("\0").slice(0, -1);
+  while (words[0]?.startsWith("-")) words.splice(0, words[0] === "-v" ? 2 : 1);
+  if (said.code !== 0 || verb !== "run" || words.length < 2) throw new Error(`no line with docker run: ${line}`);
+  return runByEngine(words[0]!, words.slice(1), { env: options.env });
+}
+
 async function runByEngine(
   reference: string,
   args: readonly string[],
-  { input = "", env }: RunImageOptions,
+  { input = "", env, readOnly = false }: RunImageOptions,
 ): Promise<ImageRun> {
   const engine = DockerEngine.fromEnvironment({ ...process.env, ...env });
   const signal = AbortSignal.timeout(patience);
   if (!(await engine.inspectImage(reference, signal))) await engine.pull(reference, { signal });
-  const spec = { image: reference, command: args, openStdin: true, readOnly: false, memoryBytes };
+  const tmpfs = readOnly ? { "/tmp": 64 * 1024 * 1024 } : undefined;
+  const spec = { image: reference, command: args, openStdin: true, readOnly, tmpfs, memoryBytes };
   const id = await engine.createContainer(spec, signal);
   try {
     const connection = await engine.attach(id, signal);

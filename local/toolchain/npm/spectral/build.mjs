@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import vm from "node:vm";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -63,6 +64,13 @@ async function bundle() {
   return `(function (exports, require, module, __filename, __dirname) {${text}\n})`;
 }
 
+/** Code that V8 refuses costs nothing but time in the image: it must show here. */
+function checkCompiled() {
+  const cachedData = readFileSync(at("spectral.js.cache"));
+  const script = new vm.Script(readFileSync(at("spectral.js"), "latin1"), { filename: "spectral.js", cachedData });
+  if (script.cachedDataRejected) throw new Error("V8 refuses the compiled code that was kept");
+}
+
 /** Node without what only debuggers read: the symbols and sections that follow the parts which are loaded. */
 function strip(node) {
   const [headers, size, count] = [Number(node.readBigUInt64LE(32)), node.readUInt16LE(54), node.readUInt16LE(56)];
@@ -81,6 +89,7 @@ const [target] = process.argv.slice(2);
 writeFileSync(at("spectral.js"), await bundle(), "latin1");
 // Without --predictable the compiled code has other bytes each time. The sample has one finding of severity error: 1.
 must("warming up", run(process.execPath, ["--predictable", at("warm.cjs"), "lint", "*.yaml"], at("warm")), 1);
+checkCompiled();
 writeFileSync(
   at("sea.json"),
   JSON.stringify({
