@@ -10,23 +10,34 @@ export interface Outputs {
     readonly reference?: string;
     readonly tags?: readonly string[];
   };
+  readonly changes?: {
+    readonly bump?: string;
+    /** Which version, after which one, and why. */
+    readonly reason?: string;
+  };
   readonly gate?: {
     readonly passed?: boolean;
     readonly checks?: readonly { readonly name: string; readonly status: string; readonly detail: string }[];
   };
 }
 
-/** Digest, tags and gate of the released image. */
-export function releaseLines({ image, gate }: Outputs): string[] {
+/** Digest, tags, version step and gate of the released image. */
+export function releaseLines({ image, changes, gate }: Outputs): string[] {
   if (!image?.digest) return ["  nothing is released yet"];
   return [
     `  image   ${image.repository}`,
     `  digest  ${image.digest}`,
     `  tags    ${(image.tags ?? []).join("  ")}`,
+    ...(changes?.reason === undefined ? [] : [`  version ${changes.reason}${stepOf(changes.bump)}`]),
     ...(gate?.checks ?? []).map(
       ({ name, status, detail }) => `  gate    ${status === "passed" ? "✔" : "✗"} ${name}${detail && `: ${detail}`}`,
     ),
   ];
+}
+
+/** A first release is no step up from anything. */
+function stepOf(bump: string | undefined): string {
+  return bump === undefined || bump === "first" ? "" : `: a ${bump} version`;
 }
 
 export interface SummaryOptions {

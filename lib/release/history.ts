@@ -19,6 +19,8 @@ export interface ReleasedImage {
 /** Reads each tag and each digest once. Undefined: there is none. A registry that cannot say so fails the read. */
 export interface History {
   at(reference: string): Promise<ReleasedImage | undefined>;
+  /** Where a tag points, without reading what it points at. */
+  digestAt(tag: string): Promise<Digest | undefined>;
 }
 
 /** What is no image of ours: an index without linux/amd64, a document that is no manifest or no configuration. */
@@ -33,6 +35,7 @@ export function historyOf(client: RegistryClient, repository: Repository): Histo
     return image;
   };
   return {
+    digestAt: async (tag) => (await client.resolve(repository, tag))?.digest,
     at: (reference) =>
       once(reference, async () => {
         const answer = await client.manifest(repository, reference);

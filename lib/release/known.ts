@@ -10,6 +10,8 @@ export interface KnownRelease {
   /** What the version was given to, whatever its tag points at now. */
   readonly digest: Digest;
   readonly inputDigest: Digest;
+  /** Other tags that were written on it: `sha-…` and `latest`. */
+  readonly tags?: readonly string[];
 }
 
 /**
@@ -17,10 +19,12 @@ export interface KnownRelease {
  * as the engine's function `pulumi:pulumi:readStackResourceOutputs` answers. Undefined where the stack has made no release there.
  */
 export function knownRelease(resources: unknown, repository: string): KnownRelease | undefined {
-  for (const { type, outputs } of Object.values((resources ?? {}) as Record<string, StateEntry>)) {
-    if (type !== "policychain:index:Tag" || outputs?.role !== "version" || outputs.repository !== repository) continue;
+  const tags = Object.values((resources ?? {}) as Record<string, StateEntry>).flatMap(({ type, outputs }) =>
+    type === "policychain:index:Tag" && outputs?.repository === repository ? [outputs] : [],
+  );
+  for (const outputs of tags.filter(({ role }) => role === "version")) {
     const { tag: version, inputDigest } = outputs;
-    const digest = outputs.released ?? outputs.digest; // a refresh changes `digest` alone
+    const digest = releasedAt(outputs);
     if (
       isText(version) &&
       isVersion(version) &&
@@ -29,14 +33,29 @@ export function knownRelease(resources: unknown, repository: string): KnownRelea
       isText(inputDigest) &&
       isDigest(inputDigest)
     )
-      return { version, digest, inputDigest };
+      return { version, digest, inputDigest, ...othersOn(digest, tags) };
   }
   return undefined;
 }
 
+/** A refresh changes `digest` alone. */
+function releasedAt({ released, digest }: Outputs): unknown {
+  return released ?? digest;
+}
+
+/** A run that ended half-way may have left a tag on an earlier release: that one was not moved by hand. */
+function othersOn(digest: Digest, tags: readonly Outputs[]): { tags?: string[] } {
+  const others = tags.flatMap((outputs) =>
+    outputs.role !== "version" && isText(outputs.tag) && releasedAt(outputs) === digest ? [outputs.tag] : [],
+  );
+  return others.length > 0 ? { tags: others.sort() } : {};
+}
+
+type Outputs = Readonly<Record<string, unknown>>;
+
 interface StateEntry {
   readonly type?: string;
-  readonly outputs?: Readonly<Record<string, unknown>>;
+  readonly outputs?: Outputs;
 }
 
 function isText(value: unknown): value is string {

@@ -4,7 +4,7 @@ import type { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import type { Repository } from "../oci/reference";
-import { bumpBetween, decideVersion, nextVersion, requiredBump, type Step } from "../pins/bump";
+import { bumpBetween, decideVersion, nextVersion, reasonsFor, requiredBump, type Step } from "../pins/bump";
 import { type Change, diffInputs } from "../pins/diff";
 import { type Inputs, inputDigest } from "../pins/model";
 import { type History, historyOf, type ReleasedImage } from "./history";
@@ -55,6 +55,8 @@ export interface Preflight {
     /** What the rule asks for. */
     readonly required: Step;
     readonly entries: readonly Change[];
+    /** One line: `v1.0.0 → v1.0.1 (policy update)`. */
+    readonly reason: string;
   };
 }
 
@@ -85,6 +87,7 @@ export async function preflight(client: RegistryClient, options: PreflightOption
   ]);
 
   const isSame = last?.inputDigest === own;
+  const moved = known && last?.version === known.version ? movedTags(history, known) : [];
   const compare = async (release: Release) =>
     diffInputs(release.inputs!, inputs, await structureChanges(client, options, release.inputs!, inputs));
   const [changes, earlier] =
@@ -113,7 +116,12 @@ export async function preflight(client: RegistryClient, options: PreflightOption
     version,
     reason,
     required: decision.required,
-    lines: [...(changes ?? []).map(({ text }) => text), ...(last ? tagLine(last, tagged) : []), reason],
+    lines: [
+      ...(changes ?? []).map(({ text }) => text),
+      ...(last ? tagLine(last.version, last.digest, tagged) : []),
+      ...(await moved),
+      reason,
+    ],
     ...(last ? { last } : {}),
     ...(image && (await history.at(image.digest)) ? { image: { digest: image.digest } } : {}),
     ...(isTaken
@@ -179,10 +187,16 @@ function below(versions: readonly string[], version: string): string[] {
   return versions.filter((candidate) => compareReleases(candidate, version) < 0);
 }
 
-function tagLine(last: Release, tagged: Digest | undefined): string[] {
-  if (tagged === last.digest) return [];
-  const found = tagged ? `was moved in the registry, from ${last.digest} to ${tagged}` : "is gone from the registry";
-  return [`tag ${last.version} ${found}: pulumi up --refresh puts it back`];
+/** The other tags of the last release: looked at only while nobody released a higher version, which `latest` would follow. */
+async function movedTags(history: History, { digest, tags = [] }: KnownRelease): Promise<string[]> {
+  const found = await Promise.all(tags.map((tag) => history.digestAt(tag)));
+  return tags.flatMap((tag, index) => tagLine(tag, digest, found[index]));
+}
+
+function tagLine(tag: string, released: Digest, tagged: Digest | undefined): string[] {
+  if (tagged === released) return [];
+  const found = tagged ? `was moved in the registry, from ${released} to ${tagged}` : "is gone from the registry";
+  return [`tag ${tag} ${found}: pulumi up --refresh puts it back`];
 }
 
 /** What the rule asked for stays what it was: a release below the table's step was accepted as a way back to earlier pins. */
@@ -192,9 +206,17 @@ function stepFrom(
   entries: readonly Change[],
   required?: Step,
 ): Preflight["changes"] {
-  if (!before) return { bump: "first", required: "first", entries: [] };
+  if (!before) return { bump: "first", required: "first", entries: [], reason: `${version} (first release)` };
   const bump = bumpBetween(before.version, version);
   const asked = requiredBump(entries);
   const isBelow = asked !== "none" && compareReleases(version, nextVersion(before.version, asked)) < 0;
-  return { bump, required: required ?? (isBelow ? bump : asked), entries };
+  const why = !before.inputs
+    ? "first release above a foreign image"
+    : isBelow
+      ? "back to earlier pins"
+      : asked === "none"
+        ? "no pin changed"
+        : reasonsFor(entries);
+  const reason = `${before.version} → ${version} (${why})`;
+  return { bump, required: required ?? (isBelow ? bump : asked), entries, reason };
 }

@@ -67,7 +67,7 @@ describe("releasing the platform image", function () {
       artifacts: {},
       bundles: {},
       clusters: {},
-      changes: { bump: "string", required: "string", entries: [] },
+      changes: { bump: "string", required: "string", entries: [], reason: "string" },
     });
     assert.equal(image.tags.length, 3);
     for (const tag of image.tags) assert.equal((await inspect(tag)).Digest, image.digest);
@@ -151,6 +151,7 @@ describe("releasing the platform image", function () {
       bump: "string",
       required: "string",
       entries: [{ kind: "string", name: "string", from: "string", to: "string", bump: "string", text: "string" }],
+      reason: "string",
     });
     const moved = (await inspect("v1.0.1")).Layers.filter((layer: string) => !before.Layers.includes(layer));
     assert.equal(moved.length, 1);

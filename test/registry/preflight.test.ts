@@ -183,6 +183,25 @@ describe("the preflight, on a real registry", () => {
     assert.equal((await look(second.inputs)).version, "v1.0.2", "without the state it cannot be told");
   });
 
+  it("has a line for latest and for the commit's tag that were moved or deleted, while no other stack released since", async () => {
+    const first = await release("v1.0.0", await repository(original));
+    const second = await release("v1.0.1", await repository({ ...original, "README.md": "new" }));
+    await push(labelsFor(first.inputs), "latest");
+    const { digest } = second;
+    const tags = ["latest", "sha-0123456789ab"];
+    const known = Promise.resolve({ version: "v1.0.1", digest, inputDigest: inputDigest(second.inputs), tags });
+    assert.deepEqual((await look(second.inputs, { known })).lines, [
+      `tag latest was moved in the registry, from ${digest} to ${first.digest}: pulumi up --refresh puts it back`,
+      "tag sha-0123456789ab is gone from the registry: pulumi up --refresh puts it back",
+      "v1.0.1 (unchanged)",
+    ]);
+    for (const tag of tags) await push(labelsFor(second.inputs), tag);
+    assert.deepEqual((await look(second.inputs, { known })).lines, ["v1.0.1 (unchanged)"]);
+    await push(labelsFor(first.inputs), "latest");
+    await release("v1.1.0", await repository({ ...original, "README.md": "newer" }));
+    assert.doesNotMatch((await look(second.inputs, { known })).lines.join("\n"), /tag latest/);
+  });
+
   it("finds the highest of two thousand versions within a second", async () => {
     const layer = await repository(original);
     const { inputs, digest } = await release("v1.0.0", layer);

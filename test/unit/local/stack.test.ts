@@ -73,6 +73,7 @@ describe("the summary", () => {
       reference: "127.0.0.1:5000/releases/x@sha256:aa",
       tags: ["v1.0.0", "latest"],
     },
+    changes: { bump: "patch", reason: "v1.0.0 → v1.0.1 (policy update)" },
     gate: { passed: true, checks: [{ name: "smoke: yq", status: "passed", detail: "4.54.1" }] },
   };
 
@@ -89,6 +90,7 @@ describe("the summary", () => {
     for (const part of [
       "sha256:aa",
       "v1.0.0  latest",
+      "version v1.0.0 → v1.0.1 (policy update): a patch version",
       "✔ smoke: yq: 4.54.1",
       "Registry  1.2 s",
       "source .local/env",

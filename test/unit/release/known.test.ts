@@ -24,7 +24,16 @@ describe("what the stack's state remembers of its last release", () => {
       latest: tag({ role: "latest", tag: "latest" }),
       other: { type: "other:index:Tag", outputs },
     };
-    assert.deepEqual(knownRelease(state, repository), released);
+    assert.deepEqual(knownRelease(state, repository), { ...released, tags: ["latest", "sha-0123456789ab"] });
+  });
+
+  it("names no tag that was left on an earlier release by a run that ended half-way", () => {
+    const state = {
+      version: tag({}),
+      latest: tag({ role: "latest", tag: "latest", released: digestOf("earlier"), digest: digestOf("earlier") }),
+      commit: tag({ role: "commit", tag: "sha-0123456789ab", digest: digestOf("moved") }),
+    };
+    assert.deepEqual(knownRelease(state, repository), { ...released, tags: ["sha-0123456789ab"] });
   });
 
   it("is what was released, also after a refresh has written down where the tag points now", () => {

@@ -43,7 +43,7 @@ describe("the preflight", () => {
       reason: "v1.0.0 (first release)",
       required: "first",
       lines: ["v1.0.0 (first release)"],
-      changes: { bump: "first", required: "first", entries: [] },
+      changes: { bump: "first", required: "first", entries: [], reason: "v1.0.0 (first release)" },
     });
     assert.deepEqual(registry.requests, ["tags"]);
   });
@@ -55,7 +55,7 @@ describe("the preflight", () => {
     assert.deepEqual([found.version, found.last?.version, found.image], ["v1.0.1", "v1.0.0", undefined]);
     assert.deepEqual(
       { ...found.changes, entries: found.changes.entries.map(({ text }) => text) },
-      { bump: "patch", required: "patch", entries: [baseLine("1", "2")] },
+      { bump: "patch", required: "patch", entries: [baseLine("1", "2")], reason: "v1.0.0 → v1.0.1 (base update)" },
     );
   });
 
@@ -170,7 +170,12 @@ describe("a version that is set by hand", () => {
   it("may be given to pins that are released already, and keeps their digest", async () => {
     const found = await look(registry, second, { wanted: "v1.1.0" });
     assert.deepEqual([found.version, found.image], ["v1.1.0", { digest }]);
-    assert.deepEqual(found.changes, { bump: "minor", required: "none", entries: [] });
+    assert.deepEqual(found.changes, {
+      bump: "minor",
+      required: "none",
+      entries: [],
+      reason: "v1.0.1 → v1.1.0 (no pin changed)",
+    });
   });
 
   it("stays what it is in the stack that released it, after others released more", async () => {
