@@ -136,6 +136,41 @@ ${more}`,
     });
   });
 
+  it("goes on above the v1.0.2 of a script once the line of the how-to was typed", async () => {
+    const image = "from-a-script";
+    const { folder } = projectAt(registry.host, `  policy-platform:image: {name: ${image}}\n`);
+    const file = join(folder, "Pulumi.dev.yaml");
+    const ask = () => run("version", "--stack", "dev", "--cwd", folder, "-o", "json");
+    const client = new RegistryClient();
+    const releases = parseRepository(`${registry.host}/releases/${image}`);
+    for (const version of ["v1.0.1", "v1.0.2"]) await pushRelease(client, releases, { version });
+
+    const refused = (await ask()).data.error as { code: string; fix: string };
+    assert.equal(refused.code, "release-foreign");
+    const line = "pulumi config set policy-platform:version v1.0.3";
+    assert.ok(refused.fix.startsWith(`${line} --stack dev, a higher one if you like`), refused.fix);
+    assert.ok(readFileSync(join(__dirname, "../../docs/how-to/set-up-a-stack.md"), "utf8").includes(`\n${line}\n`));
+
+    const withAuto = readFileSync(file, "utf8");
+    writeFileSync(file, `${withAuto}  policy-platform:version: v1.0.3\n`);
+    assert.equal((await ask()).data.reason, "v1.0.2 → v1.0.3 (first release above a foreign image)");
+    const layer = await folderLayerImage(join(folder, "policies/security-policy"), { at: "/repos/security-policy" });
+    await pushLayerImage(client, parseRepository(`${registry.host}/layers/repositories/security-policy`), layer);
+    const inputs = {
+      format: 1,
+      base: parsePinned(pinned("layers/base")).digest,
+      image: { user: "65532:65532" },
+      repositories: { "security-policy": { digest: layer.digest } },
+      tools: {},
+    };
+    await pushRelease(client, releases, { version: "v1.0.3", inputs });
+
+    writeFileSync(file, withAuto);
+    assert.equal((await ask()).data.reason, "v1.0.3 (unchanged)");
+    writeFileSync(join(folder, "policies/security-policy/a.yaml"), "a: 2\n");
+    assert.equal((await ask()).data.reason, "v1.0.3 → v1.0.4 (policy update)");
+  });
+
   it("fails when the registry cannot be read, and never takes that for no release", async () => {
     const { code, data } = await project("127.0.0.1:1")("-o", "json");
     assert.equal(code, 1);
