@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { BaseImage } from "./components/baseImage";
 import { PlatformImage } from "./components/platformImage";
 import { PolicyRepository } from "./components/policyRepository";
-import { asRunError, known, stateOf } from "./components/program";
+import { asBuilt, asRunError, known, stateOf } from "./components/program";
 import { PolicyRegistry } from "./components/registry";
 import { Release } from "./components/release";
 import { ReleaseGate } from "./components/releaseGate";
@@ -12,6 +12,7 @@ import { mapOwnFramesOnly } from "./components/stackTraces";
 import { Tool } from "./components/tool";
 import { fromPulumi } from "./config/load";
 import { parseSettings } from "./config/settings";
+import { findStackBase } from "./lib/base/find";
 import { planRelease } from "./lib/plan";
 import { mapRecord } from "./lib/record";
 
@@ -22,10 +23,13 @@ export = () => asRunError(program);
 async function program() {
   const place = { stack: pulumi.getStack(), projectDir: process.cwd() };
   const settings = parseSettings(fromPulumi(), place);
-  const plan = await planRelease(settings, { ...place, preview: pulumi.runtime.isDryRun(), state: stateOf });
-  for (const line of plan.lines) pulumi.log.info(line);
-
   const { names, address, insecure } = new PolicyRegistry("registry", settings.registry);
+  const found = await findStackBase(settings, stateOf);
+  const base = new BaseImage("base", { ...settings.base, repository: names.base(), ...found }).reference;
+  const preview = pulumi.runtime.isDryRun();
+  const plan = await planRelease(settings, { ...place, preview, state: stateOf, base: await asBuilt(found, base) });
+  for (const line of [...(found?.lines ?? []), ...plan.lines]) pulumi.log.info(line);
+
   const candidates = names.candidates(settings.image.name);
   const releases = names.releases(settings.image.name);
   const repositories = mapRecord(settings.policies, (source, name) => {
@@ -38,7 +42,6 @@ async function program() {
     const args = { version, path, ...source, release: download, mirrors: settings.mirrors, insecure };
     return { version, reference: new Tool(name, { repository: names.tool(name), ...args }).reference };
   });
-  const base = new BaseImage("base", settings.base).reference;
   const image = new PlatformImage("image", {
     candidates,
     base,

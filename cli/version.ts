@@ -2,10 +2,11 @@
 import { resolve } from "node:path";
 import { fromStackFile } from "../config/load";
 import { parseSettings } from "../config/settings";
+import { findStackBase } from "../lib/base/find";
 import { compose } from "../lib/composition";
 import { exec } from "../lib/exec";
 import { freshContents } from "../lib/freshContents";
-import { digestUnpinned, preflightRelease } from "../lib/plan";
+import { preflightRelease, unknownInputs } from "../lib/plan";
 import { mapRecord } from "../lib/record";
 import type { Preflight } from "../lib/release/preflight";
 import { repositoryNames } from "../lib/repositoryNames";
@@ -20,13 +21,16 @@ export async function nextRelease(place: Place): Promise<Preflight> {
   const inProject = (folder: string | undefined) =>
     folder === undefined ? {} : { folder: resolve(projectDir, folder) };
   const settings = { ...rest, policies: mapRecord(policies, (one) => ({ ...one, ...inProject(one.folder) })) };
-  const { inputs, unknown, ...read } = await compose(settings, { mayDownload: false });
-  if (!inputs) throw digestUnpinned(unknown, stack);
+  let resources: Promise<unknown> | undefined;
+  const state = () => (resources ??= resourcesOf(place));
+  const base = await findStackBase(settings, state);
+  const { inputs, unknown, ...read } = await compose(settings, { mayDownload: false, base: base?.digest });
+  if (!inputs) throw unknownInputs(settings, unknown, { stack, base })[0]!;
   const contents = await freshContents(settings, read.contents);
   const folders = { ...read.folders, ...mapRecord(contents, ({ image }) => image) };
 
   narrate("doing", `reading ${repositoryNames(settings.registry).releases(settings.image.name)}`);
-  const found = await preflightRelease(settings, { inputs, folders }, { stack, state: () => resourcesOf(place) });
+  const found = await preflightRelease(settings, { inputs, folders }, { stack, state });
 
   if (found.taken) throw found.taken;
   return found;

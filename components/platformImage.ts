@@ -4,10 +4,11 @@ import { BuilderVersion } from "@pulumi/docker/types/enums";
 import * as pulumi from "@pulumi/pulumi";
 import { writeContext } from "../lib/dockerfile/context";
 import { type Addresses, render, sourceDateEpoch } from "../lib/dockerfile/render";
-import { isDigest, shortDigest } from "../lib/oci/digest";
+import { shortDigest } from "../lib/oci/digest";
 import { parsePinned } from "../lib/oci/reference";
 import { type Inputs, inputDigest } from "../lib/pins/model";
 import { mapRecord } from "../lib/record";
+import { registryDigest } from "./program";
 
 /** One tool as it goes into the image. */
 export interface PlatformImageTool {
@@ -80,7 +81,7 @@ export class PlatformImage extends pulumi.ComponentResource {
       { parent: this, replaceOnChanges: ["imageName"] },
     );
     this.inputDigest = plan.inputDigest;
-    this.digest = image.repoDigest.apply(digestOf);
+    this.digest = registryDigest(image);
     this.buildUrn = image.urn;
     this.registerOutputs({ inputDigest: this.inputDigest, digest: this.digest });
   }
@@ -130,11 +131,4 @@ function splitReferences(parts: ImageParts): { inputs: Inputs; addresses: Addres
       repositories: mapRecord(repositories, (reference) => split(reference).address),
     },
   };
-}
-
-/** The digest of `name@sha256:…`: only that form of repoDigest names what a registry holds. */
-function digestOf(repoDigest: string): string {
-  const digest = repoDigest.slice(repoDigest.lastIndexOf("@") + 1);
-  if (!isDigest(digest)) throw new Error(`docker.Image returned no registry digest: ${JSON.stringify(repoDigest)}`);
-  return digest;
 }

@@ -1,10 +1,34 @@
 // What the program itself needs of Pulumi: honest unknowns, errors that are one sentence, and its own last state.
 import * as pulumi from "@pulumi/pulumi";
+import type { FoundBase } from "../lib/base/find";
 import { PlatformError } from "../lib/errors";
+import { isDigest } from "../lib/oci/digest";
+import { parsePinned } from "../lib/oci/reference";
 
 /** The value, or an unknown where a preview cannot have it. */
 export function known<T>(value: T | undefined): pulumi.Output<T> {
   return pulumi.output((value === undefined ? pulumi.unknown : value) as T) as pulumi.Output<T>;
+}
+
+/** A base as it was found, with the digest of `reference` once its build has ended: undefined where a preview cannot have it. */
+export async function asBuilt(
+  found: FoundBase | undefined,
+  reference: pulumi.Output<string>,
+): Promise<FoundBase | undefined> {
+  if (!found) return undefined;
+  const { digest: earlier, lost, ...rest } = found;
+  const built = await (reference as unknown as { promise(): Promise<string | undefined> }).promise();
+  const digest = built === undefined ? undefined : parsePinned(built).digest;
+  return { ...rest, ...(digest && { digest }), ...(digest === earlier && lost !== undefined && { lost }) };
+}
+
+/** What a registry has of a build: only the form `name@sha256:…` of repoDigest says so. */
+export function registryDigest({ repoDigest }: { readonly repoDigest: pulumi.Output<string> }): pulumi.Output<string> {
+  return repoDigest.apply((text) => {
+    const digest = text.slice(text.lastIndexOf("@") + 1);
+    if (!isDigest(digest)) throw new Error(`docker.Image returned no registry digest: ${JSON.stringify(text)}`);
+    return digest;
+  });
 }
 
 /** Runs `program`; what a user can mend is shown as its message alone, anything else keeps its stack. */

@@ -1,8 +1,10 @@
 // Turns what the schema library found into problems: full key, value, rule, and the line that mends it.
 import type { z } from "zod";
+import { pinnedImage } from "./addresses";
 import { catalogued } from "./catalogued";
 import type { Refusal } from "./grammar";
 import { nearest } from "./nearest";
+import { packageGrammars } from "./packageGrammar";
 import {
   type ConfigurationProblem,
   keyPath,
@@ -13,6 +15,7 @@ import {
   removeLine,
   Secret,
   setLine,
+  shellQuote,
   stackFileName,
 } from "./problems";
 import { type KeyShape, shapeAt } from "./shape";
@@ -136,10 +139,21 @@ function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal
   const hidden = refusal.code === "url-credentials";
   const version = refusal.pin === "to-version" ? "VERSION" : undefined;
   const pinnable = refusal.pin && (refusal.code !== "url-moving" || catalogued(path[1]));
+  const offered = refusal.meant === undefined ? offeredLine(path, scene) : undefined;
   const fix = pinnable
     ? pinLine(pinName(path, scene.raw), scene, version)
-    : setLine(path, refusal.meant ?? String(shape.examples[0]), scene);
+    : (offered ?? setLine(path, refusal.meant ?? String(shape.examples[0]), scene));
   return problem(refusal.code, path, refusal.wrong + (hidden ? "" : `: ${quoted(text)}`), shape.rule, fix);
+}
+
+/** What shows the versions of a package that there are; undefined for what is no package, or no image to ask. */
+function offeredLine([key, map, manager, name]: Path, scene: Scene): string | undefined {
+  if (key !== "base" || map !== "packages" || (manager !== "apk" && manager !== "apt")) return undefined;
+  const image = valueAt(scene.raw, ["base", "image"]);
+  const isUsable = typeof image === "string" && pinnedImage.refuse(image) === undefined;
+  if (!isUsable || packageGrammars[manager].name.refuse(String(name))) return undefined;
+  const ask = { apk: "apk update && apk policy", apt: "apt-get update && apt-cache madison" }[manager];
+  return `choose one that there is: docker run --rm --user 0 ${shellQuote(image)} sh -c ${shellQuote(`${ask} ${name}`)}`;
 }
 
 function unquotedNumber(path: Path, value: number, shape: KeyShape, scene: Scene): ConfigurationProblem {
@@ -159,7 +173,11 @@ function replaceLine(path: Path, shape: KeyShape, scene: Scene): string {
   return shape.kind !== "text" ? `${removeLine(path, scene)} && ${line}` : line;
 }
 
-const exampleNames: Readonly<Record<string, string>> = { policies: "security-policy", mirrors: "github.com" };
+const exampleNames: Readonly<Record<string, string>> = {
+  base: "bash",
+  policies: "security-policy",
+  mirrors: "github.com",
+};
 
 /** Sets an example: of a map, of its first key that must be there. */
 function exampleLine(path: Path, shape: KeyShape, scene: Scene): string {

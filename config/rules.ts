@@ -7,6 +7,7 @@ import { catalogued, defaultToolPath } from "./catalogued";
 import { deliveries } from "./deliveryRules";
 import { entryName, imagePath } from "./grammar";
 import { pinName, problem, type Scene, valueAt } from "./issues";
+import { packages } from "./packageRules";
 import {
   type ConfigurationProblem,
   type Path,
@@ -29,9 +30,18 @@ const maxEntries = 100;
 
 /** All problems of all rules. */
 export function problemsOfRules(scene: RuleScene): ConfigurationProblem[] {
-  return [secrets, names, sourceForms, imageFolders, toolPaths, toolChecks, folders, entries, deliveries].flatMap(
-    (rule) => rule(scene),
-  );
+  return [
+    secrets,
+    names,
+    sourceForms,
+    imageFolders,
+    toolPaths,
+    toolChecks,
+    packages,
+    folders,
+    entries,
+    deliveries,
+  ].flatMap((rule) => rule(scene));
 }
 
 /** Own keys of the map at a path; none where there is no map. */

@@ -1,8 +1,10 @@
 // The one place that says which keys there are, what they mean and what they default to.
 // docs/configuration.md is generated from it.
 import { z } from "zod";
+import type { PackageManager } from "../lib/base/packages";
 import * as addresses from "./addresses";
 import * as grammar from "./grammar";
+import { packageGrammars } from "./packageGrammar";
 
 /** A text of one grammar. */
 function text(form: grammar.Grammar, description: string, example = form.example) {
@@ -133,6 +135,20 @@ const policyRepository = z
 /** Each one has the charts of policies rendered once more. */
 const maxEnvironments = 20;
 
+/** Packages of one package manager. */
+function packagesOf(manager: PackageManager) {
+  const { name, version } = packageGrammars[manager];
+  return z.record(z.string(), text(version, `Version of a package that \`${manager}\` installs`)).meta({
+    description: `Packages by name, which \`${manager}\` installs`,
+    rule: name.rule,
+  });
+}
+
+const basePackages = z.strictObject({ apk: packagesOf("apk").optional(), apt: packagesOf("apt").optional() }).meta({
+  description: "Packages that are installed on the image, once for all stacks; of the one package manager that it has",
+  rule: "packages are a map of apk or of apt",
+});
+
 /** Keys below `policy-platform:`. */
 export const schema = z.strictObject({
   version: text(
@@ -186,8 +202,9 @@ export const schema = z.strictObject({
         addresses.pinnedImage,
         "The image that everything is laid upon, by digest: it brings the shell and the CA certificates",
       ),
+      packages: basePackages.optional(),
     })
-    .meta({ description: "The base of the image", rule: "a base is a map with an image" }),
+    .meta({ description: "The base of the image", rule: "a base is a map of image and packages" }),
   tools: named(tool, "Tools by name").default({}),
   policies: named(policyRepository, "Policy repositories by name; at least one"),
   gate: z

@@ -1,5 +1,6 @@
 // Configuration of one stack: validated once, with every error at once, and then trusted everywhere.
 import { join } from "node:path";
+import { type BaseSource, installed } from "../lib/base/packages";
 import type { ToolSource } from "../lib/composition";
 import { mapRecord } from "../lib/record";
 import type { RegistryAddress } from "../lib/repositoryNames";
@@ -40,7 +41,7 @@ export interface Settings {
   readonly version: string;
   readonly registry: RegistrySettings;
   readonly image: { readonly name: string /** `uid:gid`. */; readonly user: string };
-  readonly base: { /** By digest. */ readonly image: string };
+  readonly base: BaseSource;
   readonly tools: Readonly<Record<string, ToolSettings>>;
   readonly policies: Readonly<Record<string, RepositorySource>>;
   readonly gate: { readonly smoke: { readonly timeoutSeconds: number; readonly memoryBytes: number } };
@@ -108,9 +109,10 @@ function sorted(problems: readonly ConfigurationProblem[]): ConfigurationProblem
   return [...problems].sort((a, b) => rank(a) - rank(b) || compare(a.key, b.key) || compare(a.code, b.code));
 }
 
-function toSettings({ tools, gate, ...rest }: ParsedConfiguration): Settings {
+function toSettings({ base, tools, gate, ...rest }: ParsedConfiguration): Settings {
   return {
     ...rest,
+    base: installed(base.packages) ? base : { image: base.image },
     tools: mapRecord(tools, (tool, name) => completeTool(name, tool)),
     gate: {
       smoke: { timeoutSeconds: parseDuration(gate.smoke.timeout)!, memoryBytes: parseSize(gate.smoke.memory)! },

@@ -1,6 +1,7 @@
 // What an image is to be composed of, resolved to digests before the first resource is declared.
 // Nothing is pushed here, and nothing is downloaded unless the caller allows it.
 
+import { type BaseSource, installed } from "./base/packages";
 import { RegistryClient } from "./oci/client";
 import { dockerCredentials } from "./oci/credentials";
 import type { Digest } from "./oci/digest";
@@ -42,7 +43,7 @@ export interface ToolSource {
 }
 
 export interface Composition {
-  /** Complete, or undefined while a digest is not known. */
+  /** Complete, or undefined while a digest is not known: that of a base with packages, or one of `unknown`. */
   readonly inputs: Inputs | undefined;
   /** Entries whose layer image digest stands in no pin and was not computed, as `pin` names them. */
   readonly unknown: readonly string[];
@@ -56,7 +57,7 @@ export interface Composition {
 
 /** What an image is made of, as a stack's settings have it. */
 export interface CompositionSettings {
-  readonly base: { readonly image: string };
+  readonly base: BaseSource;
   readonly image: { readonly user: string };
   readonly tools: Readonly<Record<string, ToolSource>>;
   readonly policies: Readonly<Record<string, RepositorySource>>;
@@ -67,13 +68,20 @@ export interface CompositionSettings {
   readonly bundles: Readonly<Record<string, { readonly repositories: readonly string[] }>>;
 }
 
-/**
- * Reads the folders, takes the other digests from their pins. `mayDownload`: compute missing digests of releases and of
- * repositories by downloading them, as an update does and a preview does not; a commit that is in the cache is read by both.
- */
+export interface ComposeOptions {
+  /**
+   * Compute missing digests of releases and of repositories by downloading them, as an update does and a preview does not; a commit
+   * that is in the cache is read by both.
+   */
+  readonly mayDownload: boolean;
+  /** Digest of a base with packages; undefined while it is not known. */
+  readonly base?: Digest;
+}
+
+/** Reads the folders, takes the other digests from their pins. */
 export async function compose(
   { base, image: { user }, tools, policies, mirrors, artifacts, bundles }: CompositionSettings,
-  { mayDownload }: { readonly mayDownload: boolean },
+  { mayDownload, base: built }: ComposeOptions,
 ): Promise<Composition> {
   const folders = await mapRecordAsync(
     filterRecord(policies, ({ folder }) => folder !== undefined),
@@ -93,16 +101,18 @@ export async function compose(
       Object.hasOwn(tools, name) ? `policies.${name}` : name,
     ),
   ];
-  const inputs = (): Inputs => ({
+  const baseDigest = installed(base.packages) ? built : parsePinned(base.image).digest;
+  const inputs = (baseDigest: Digest): Inputs => ({
     format: 1,
     artifacts,
     bundles,
-    base: parsePinned(base.image).digest,
+    base: baseDigest,
     image: { user },
     repositories: mapRecord(policies, (source, name) => ({ digest: layerOf(source, name)! })),
     tools: mapRecord(tools, (tool, name) => ({ version: tool.version, digest: digestOf(tool, name)! })),
   });
-  return { inputs: unknown.length > 0 ? undefined : inputs(), unknown, folders, contents, downloaded };
+  const isKnown = unknown.length === 0 && baseDigest !== undefined;
+  return { inputs: isKnown ? inputs(baseDigest) : undefined, unknown, folders, contents, downloaded };
 }
 
 /** Of the repositories that are fetched, those whose pin is not complete. */

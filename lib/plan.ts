@@ -1,5 +1,6 @@
 // What one run of the program is going to do, decided before its first resource: inputs, version, commit tag.
 // It looks at the registry once and writes nothing.
+import { baseLost, baseUnbuilt, type FoundBase } from "./base/find";
 import { type Composition, type CompositionSettings, compose } from "./composition";
 import { PlatformError } from "./errors";
 import { freshContents } from "./freshContents";
@@ -41,6 +42,8 @@ export interface PlanOptions extends ReleaseStack {
   readonly projectDir: string;
   /** True in a preview: then nothing is downloaded, and what only a download can tell stays unknown. */
   readonly preview: boolean;
+  /** The base, where it has packages, with the digest that it was found or built under. */
+  readonly base?: FoundBase;
 }
 
 /** A folder as a layer image, without its bytes. */
@@ -72,11 +75,12 @@ export interface Plan {
 
 /**
  * Composes the inputs, holds their policies to what Kyverno takes, asks the registry for the last release, and decides version and tags.
- * Errors: those of {@link compose}, {@link requirePolicies}, {@link preflight} and {@link commitTag}, `digest-unpinned`, and
- * `version-taken`; of these two a preview says the first as a line and leaves the other to the tag's resource.
+ * Errors: those of {@link compose}, {@link requirePolicies}, {@link preflight} and {@link commitTag}, `digest-unpinned`,
+ * `base-unbuilt`, `base-lost`, and `version-taken`; a preview says the first two as lines and leaves the last to the tag's resource.
  */
 export async function planRelease(settings: ReleaseSettings, options: PlanOptions): Promise<Plan> {
-  const composition = await compose(settings, { mayDownload: !options.preview });
+  const { base, preview } = options;
+  const composition = await compose(settings, { mayDownload: !preview, base: base?.digest });
   const { inputs, folders, downloaded, unknown } = composition;
   const contents = await freshContents(settings, composition.contents);
   const notes = await requirePolicies(
@@ -97,10 +101,10 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     fetched: fetchedLayers(settings.policies, composition.contents),
   };
   if (!inputs) {
-    const error = digestUnpinned(unknown, options.stack);
-    if (!options.preview) throw error;
-    const { what, fix } = error.problem;
-    return { ...known, lines: [...notes, `${what}: version and digest are unknown here; ${fix}`] };
+    const reasons = unknownInputs(settings, unknown, options);
+    if (!preview) throw reasons[0]!;
+    const lines = reasons.map(({ problem: { what, fix } }) => `${what}: version and digest are unknown here; ${fix}`);
+    return { ...known, lines: [...notes, ...lines] };
   }
   const [found, tag] = await Promise.all([
     preflightRelease(
@@ -117,7 +121,8 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
       source: settings.source,
     }),
   ]);
-  if (found.taken && !options.preview) throw found.taken;
+  if (found.taken && !preview) throw found.taken;
+  if (base?.lost && !found.image) throw baseLost(settings.base, base.lost);
   return {
     ...known,
     inputDigest: inputDigest(inputs),
@@ -127,6 +132,19 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     changes: found.changes,
     lines: [...notes, ...found.lines],
   };
+}
+
+/** Why the inputs are not known: pins without a digest, a base that is yet to be built, or both. */
+export function unknownInputs(
+  { base }: Pick<ReleaseSettings, "base">,
+  unpinned: readonly string[],
+  options: { readonly stack: string; readonly base?: FoundBase },
+): PlatformError[] {
+  const isUnbuilt = options.base !== undefined && options.base.digest === undefined;
+  return [
+    ...(unpinned.length > 0 ? [digestUnpinned(unpinned, options.stack)] : []),
+    ...(isUnbuilt ? [baseUnbuilt(base, options.base!.name, options.stack)] : []),
+  ];
 }
 
 /** Looks at the registry of `settings`, with the credentials of the docker config. See {@link preflight}. */

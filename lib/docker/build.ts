@@ -1,5 +1,6 @@
 // One BuildKit build through the engine's API, with the steps it takes and, when it fails, the step and its last words.
 import type { Readable } from "node:stream";
+import { baseFailure } from "../base/failure";
 import { PlatformError } from "../errors";
 import type { RegistryAuth } from "./auth";
 import { jsonLines } from "./jsonLines";
@@ -82,6 +83,8 @@ export async function build(transport: EngineTransport, options: BuildOptions): 
 
 function buildFailed(name: string, reason: string, trace: BuildTrace): PlatformError {
   const failure = trace.failure();
+  const ofPackages = failure && baseFailure(name, failure);
+  if (ofPackages) return ofPackages;
   const log = failure?.log.map((line) => `\n  | ${line}`).join("") ?? "";
   return new PlatformError("build-failed", {
     what: `the build of ${name} failed${failure?.step ? ` at step \`${failure.step}\`` : ""}: ${failure?.error || reason}`,

@@ -52,7 +52,7 @@ function layerStages(
 }
 
 /** Every value in here was validated by the configuration; this is the last guard before it becomes an instruction. */
-function pinned(address: string | undefined, digest: string): string {
+export function pinned(address: string | undefined, digest: string): string {
   const reference = `${address}@${digest}`;
   if (address === undefined || !/^[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}$/.test(reference))
     throw new Error(`not a pinned reference: ${JSON.stringify(reference)}`);
@@ -60,7 +60,7 @@ function pinned(address: string | undefined, digest: string): string {
 }
 
 /** `LABEL name="value"`, escaped for the Dockerfile, broken over as many lines as the scanner needs. */
-function label(name: string, value: string): string[] {
+export function label(name: string, value: string): string[] {
   return breakLine(`LABEL ${name}="${value.replace(/[\\"$]/g, (character) => `\\${character}`)}"`);
 }
 

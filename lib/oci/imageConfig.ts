@@ -48,33 +48,58 @@ async function imageBehind(
   return imageManifest(client, repository, child.digest);
 }
 
+/** What an image says about its containers. */
+export interface ContainerSettings {
+  readonly labels: Readonly<Record<string, string>>;
+  /** Its USER; empty where it names none. */
+  readonly user: string;
+}
+
 /**
- * The labels of an image; none for an artifact, which has no image configuration.
+ * The settings of an image; empty for an artifact, which has no image configuration.
  * Errors: `manifest-missing`, `blob-missing`, `platform-missing`, `manifest-malformed`.
  */
+export async function containerSettings(
+  client: RegistryClient,
+  repository: Repository,
+  digest: Digest,
+): Promise<ContainerSettings> {
+  return settingsOfImage(client, repository, await imageManifest(client, repository, digest));
+}
+
+/** {@link containerSettings} of a manifest that was read already: one request less. */
+export async function settingsOfAnswer(
+  client: RegistryClient,
+  repository: Repository,
+  answer: ManifestAnswer,
+): Promise<ContainerSettings> {
+  return settingsOfImage(client, repository, await imageBehind(client, repository, answer));
+}
+
+/** The labels of {@link containerSettings}. */
 export async function imageLabels(
   client: RegistryClient,
   repository: Repository,
   digest: Digest,
-): Promise<Record<string, string>> {
-  return labelsOfImage(client, repository, await imageManifest(client, repository, digest));
+): Promise<Readonly<Record<string, string>>> {
+  return (await containerSettings(client, repository, digest)).labels;
 }
 
-/** {@link imageLabels} of a manifest that was read already: one request less. */
+/** The labels of {@link settingsOfAnswer}. */
 export async function labelsOfAnswer(
   client: RegistryClient,
   repository: Repository,
   answer: ManifestAnswer,
-): Promise<Record<string, string>> {
-  return labelsOfImage(client, repository, await imageBehind(client, repository, answer));
+): Promise<Readonly<Record<string, string>>> {
+  return (await settingsOfAnswer(client, repository, answer)).labels;
 }
 
-async function labelsOfImage(
+async function settingsOfImage(
   client: RegistryClient,
   repository: Repository,
   { config, digest }: ImageManifest,
-): Promise<Record<string, string>> {
-  if (!isConfigType(config.mediaType)) return {};
+): Promise<ContainerSettings> {
+  if (!isConfigType(config.mediaType)) return { labels: {}, user: "" };
   const malformed = (why: string) =>
     new PlatformError("manifest-malformed", {
       what: `the configuration of ${formatReference({ ...repository, digest })} ${why}`,
@@ -84,13 +109,16 @@ async function labelsOfImage(
   if (config.size > maxConfigBytes) throw malformed(`is larger than ${maxConfigBytes / 2 ** 20} MiB`);
   const bytes = await client.blob(repository, config.digest, maxConfigBytes);
   let labels: unknown;
+  let user: unknown;
   try {
-    labels = JSON.parse(bytes.toString("utf8"))?.config?.Labels ?? {};
+    const settings = JSON.parse(bytes.toString("utf8"))?.config;
+    labels = settings?.Labels ?? {};
+    user = settings?.User ?? "";
   } catch {
     labels = undefined;
   }
-  if (typeof labels !== "object" || labels === null || Array.isArray(labels)) throw malformed("cannot be read");
-  return Object.fromEntries(
-    Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
-  );
+  if (typeof labels !== "object" || labels === null || Array.isArray(labels) || typeof user !== "string")
+    throw malformed("cannot be read");
+  const texts = Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+  return { labels: Object.fromEntries(texts), user };
 }

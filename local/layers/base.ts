@@ -111,7 +111,7 @@ export async function makeBase(layout: Layout, apt: PrivateApt): Promise<Base> {
     for (const { file } of downloaded) await unpack(file, root);
     const tar = await packRoot(root, await extraFiles(root, downloaded));
     const gzipped = gzipSync(tar);
-    const image = describe(tar, gzipped);
+    const image = describeLayer(tar, gzipped);
     await writeFile(join(temporary, "layer.tar.gz"), gzipped);
     await writeFile(join(temporary, "config.json"), image.config);
     await writeFile(join(temporary, "manifest.json"), image.manifest);
@@ -206,10 +206,15 @@ function addParents(name: string, entries: Map<string, Entry>): void {
   }
 }
 
-function describe(tar: Buffer, gzipped: Buffer): { config: string; manifest: string } {
+/** Configuration and manifest of an image of one gzipped layer; `extra` joins what its containers are started with. */
+export function describeLayer(
+  tar: Buffer,
+  gzipped: Buffer,
+  extra: { readonly User?: string } = {},
+): { config: string; manifest: string } {
   const config = canonicalJson({
     architecture: "amd64",
-    config: { Cmd: ["/bin/bash"], Env: [`PATH=${path}`] },
+    config: { Cmd: ["/bin/bash"], Env: [`PATH=${path}`], ...extra },
     created: "1970-01-01T00:00:00Z",
     history: [{ created: "1970-01-01T00:00:00Z", created_by: "policy-platform local base" }],
     os: "linux",

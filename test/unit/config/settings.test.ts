@@ -46,6 +46,20 @@ describe("a configuration in order", () => {
     assert.deepEqual(parseSettings(raw, context).tools.jq!.smoke, smoke);
   });
 
+  it("pins packages of the base, of one package manager", () => {
+    const packages = { apt: { "libstdc++6": "12.2.0-14+deb12u1", tzdata: "2025b-0+deb12u1", vim: "2:9.0.1378-2" } };
+    assert.deepEqual(parseSettings(spoiled(["base", "packages"], packages), context).base.packages, packages);
+    const apk = { apk: { bash: "5.2.37-r0", "ca-certificates": "20250911-r0", git: "2.49.1_rc2-r10" } };
+    assert.deepEqual(parseSettings(spoiled(["base", "packages"], apk), context).base.packages, apk);
+  });
+
+  it("takes a base without a package for a base that is used as it is", () => {
+    for (const packages of [{}, { apt: {} }])
+      assert.deepEqual(parseSettings(spoiled(["base", "packages"], packages), context).base, {
+        image: pinned("layers/base"),
+      });
+  });
+
   it("admits root for CI hosts that need it", () => {
     assert.equal(parseSettings(spoiled(["image", "user"], "0:0"), context).image.user, "0:0");
   });
@@ -74,6 +88,8 @@ const set = (path: string, value: string, type = "") =>
 const string = " --type string";
 const pin = (name: string) => `policy-platform pin ${name} --stack dev`;
 const commitHash = "0123456789abcdef0123456789abcdef01234567";
+const offered = (ask: string) =>
+  `choose one that there is: docker run --rm --user 0 '${pinned("layers/base")}' sh -c '${ask}'`;
 const digestOf = (character: string) => `sha256:${hex(character)}`;
 
 const cases: readonly Case[] = [
@@ -141,6 +157,102 @@ const cases: readonly Case[] = [
     "reference-malformed",
     "is not an image reference",
     set("base.image", "registry.example.com/layers/base@sha256:<64 hex>"),
+  ],
+  [
+    "a package at a range",
+    ["base", "packages"],
+    { apt: { bash: ">=5.2" } },
+    "version-moving",
+    'is a moving version: ">=5.2"',
+    offered("apt-get update && apt-cache madison bash"),
+  ],
+  [
+    "a package at any version",
+    ["base", "packages"],
+    { apk: { bash: "latest" } },
+    "version-moving",
+    'is a moving version: "latest"',
+    offered("apk update && apk policy bash"),
+  ],
+  [
+    "a package of apk without its revision",
+    ["base", "packages"],
+    { apk: { bash: "5.2.37" } },
+    "version-malformed",
+    'is not a whole version: "5.2.37"',
+    offered("apk update && apk policy bash"),
+  ],
+  [
+    "a package with the sign between name and version",
+    ["base", "packages"],
+    { apt: { bash: "=5.2.15-2" } },
+    "version-malformed",
+    '"=5.2.15-2"',
+    set("base.packages.apt.bash", "5.2.15-2", string),
+  ],
+  [
+    "a package that apt would remove",
+    ["base", "packages"],
+    { apt: { bash: "5.2.15-" } },
+    "version-malformed",
+    '"5.2.15-"',
+    offered("apt-get update && apt-cache madison bash"),
+  ],
+  [
+    "a package version without quotes",
+    ["base", "packages"],
+    { apt: { tree: 2.1 } },
+    "value-wrong",
+    "is the number 2.1, not text",
+    set("base.packages.apt.tree", "2.1", string),
+  ],
+  [
+    "a package's name that is an option",
+    ["base", "packages"],
+    { apt: { "-oDebug::NoLocking": "1.0" } },
+    "name-malformed",
+    "is not a package's name",
+    "rename it in Pulumi.dev.yaml",
+  ],
+  [
+    "a package's name with its version",
+    ["base", "packages"],
+    { apt: { "bash=5.2": "5.2" } },
+    "name-malformed",
+    "is not a package's name",
+    "rename it to bash in Pulumi.dev.yaml",
+  ],
+  [
+    "packages of two managers",
+    ["base", "packages"],
+    { apk: { bash: "5.2.37-r0" }, apt: { bash: "5.2.15-2" } },
+    "package-managers",
+    "two package managers: apk and apt",
+    "pulumi config rm --path 'policy-platform:base.packages.apk' --stack dev, or pulumi config rm --path 'policy-platform:base.packages.apt' --stack dev",
+  ],
+  [
+    "a package manager that is not known",
+    ["base", "packages"],
+    { yum: { bash: "5.2.37" } },
+    "key-unknown",
+    "is no known key",
+    "pulumi config rm --path 'policy-platform:base.packages.yum' --stack dev",
+  ],
+  [
+    "packages as a list",
+    ["base", "packages"],
+    { apt: ["bash=5.2"] },
+    "value-wrong",
+    "is a list, not a map by name",
+    "pulumi config rm --path 'policy-platform:base.packages.apt' --stack dev && pulumi config set --path 'policy-platform:base.packages.apt.bash' '5.2.15-2+b7' --stack dev",
+  ],
+  [
+    "more packages than a step takes",
+    ["base", "packages"],
+    { apt: Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`package${index}`, "1.0"])) },
+    "too-many-entries",
+    "names 101 packages",
+    "leave out what others depend on, or make a base of your own",
   ],
   [
     "a release without a checksum",
