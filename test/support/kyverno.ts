@@ -21,15 +21,18 @@ export interface ApplyRun {
   readonly output: string;
 }
 
-/** The CLI on PATH, else the one that the local toolchain built into the cache folder. */
-export function kyvernoBinary(): string {
+/** The real CLI. */
+export const kyvernoBinary = () => builtProgram("kyverno");
+
+/** A program on PATH, else the one that the local toolchain built into the cache folder. */
+export function builtProgram(name: string): string {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "policy-platform");
   const candidates = [
-    ...(process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "kyverno")),
-    ...foldersBelow(cache, 3).map((folder) => join(folder, "kyverno")),
+    ...(process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)),
+    ...foldersBelow(cache, 3).map((folder) => join(folder, name)),
   ];
   const found = candidates.find(isExecutable);
-  if (found === undefined) throw new Error(`no kyverno on PATH or under ${cache}; npm run local builds it`);
+  if (found === undefined) throw new Error(`no ${name} on PATH or under ${cache}; npm run local builds it`);
   return found;
 }
 
