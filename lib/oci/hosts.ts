@@ -1,5 +1,5 @@
 // Where a registry is reached, and which hosts may be spoken to without TLS.
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 
 /**
  * True for what never leaves this machine: localhost, 127.0.0.0/8 and [::1], with or without a port. Names below `.localhost`
@@ -8,6 +8,35 @@ import { isIP } from "node:net";
 export function isLoopback(host: string): boolean {
   const name = host.replace(/:[0-9]+$/, "").toLowerCase();
   return name === "localhost" || name === "[::1]" || (isIP(name) === 4 && name.startsWith("127."));
+}
+
+/** Loopback, private, link-local and shared ranges (RFC 1122, 1918, 3927, 6598, 4193, 4291). */
+const insideRanges = new BlockList();
+for (const [net, prefix] of [
+  ["0.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["100.64.0.0", 10],
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+] as const)
+  insideRanges.addSubnet(net, prefix, "ipv4");
+for (const [net, prefix] of [
+  ["::", 127],
+  ["fc00::", 7],
+  ["fe80::", 10],
+] as const)
+  insideRanges.addSubnet(net, prefix, "ipv6");
+
+/**
+ * True for addresses that only this machine or its network has. `hostname` is a URL's, which writes every form of an IPv4
+ * address in one way; other names are not looked up.
+ */
+export function isInside(hostname: string): boolean {
+  const name = hostname.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
+  const kind = isIP(name);
+  return kind === 0 ? /(^|\.)localhost$/.test(name) : insideRanges.check(name, kind === 4 ? "ipv4" : "ipv6");
 }
 
 /** True where plain http is allowed: on loopback, and for hosts that the user listed, port included. */

@@ -14,6 +14,8 @@ export interface Limits {
   readonly answerTime: number;
   /** Without a single byte in either direction while a body is under way. Total time is unbounded: layers have any size. */
   readonly idleTime: number;
+  /** One download from a host of releases, all its tries together. */
+  readonly downloadTime: number;
   /** From the last byte of an upload to its answer: registries hash and move the blob in that time. */
   readonly commitTime: number;
   /** Redirects followed for one request. */
@@ -45,6 +47,7 @@ export const defaultLimits: Limits = {
   totalWait: 60_000,
   answerTime: 30_000,
   idleTime: 60_000,
+  downloadTime: 1_800_000,
   commitTime: 300_000,
   redirects: 5,
   manifestBytes: 4 * 1024 * 1024,

@@ -2,7 +2,7 @@
 // tags. Whatever is found is a name alone: the pin that is then written is checked as any other.
 import semver from "semver";
 import { PlatformError } from "../errors";
-import { redirectedTo } from "../oci/download";
+import { redirectedTo } from "../oci/redirected";
 
 /** Page that redirects to the newest release beside a release's own address; undefined where no such page is known. */
 export function latestPage(url: string): string | undefined {
