@@ -5,10 +5,12 @@ import { fromStackFile, type StackFile } from "../config/load";
 import { type ConfigurationProblem, keyPath, stackFileName } from "../config/problems";
 import { problemsOf, type RawConfiguration } from "../config/settings";
 import { messageOf, PlatformError } from "../lib/errors";
+import { isDigest } from "../lib/oci/digest";
 import { folderLayerImage } from "../lib/oci/layer";
 import { type CheckedRepository, checkPolicies } from "../lib/policies/check";
 import { memoryFile } from "../lib/policies/memory";
 import { policyRules } from "../lib/policies/rules";
+import { rememberedPolicies } from "../lib/shippedPolicies";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 
@@ -45,8 +47,9 @@ async function policyProblems(raw: RawConfiguration, projectDir: string): Promis
   const read = await Promise.all(
     policies.map(([name, entry]) => {
       const folder = (entry as { folder?: unknown } | null)?.folder;
-      const usable = typeof folder === "string" && folder !== "" && /^[a-z0-9-]{1,63}$/.test(name);
-      return usable ? readFolder(name, folder, projectDir) : [];
+      if (!/^[a-z0-9-]{1,63}$/.test(name)) return [];
+      if (folder === undefined) return readMemory(name, entry, projectDir);
+      return typeof folder === "string" && folder !== "" ? readFolder(name, folder, projectDir) : [];
     }),
   );
   const repositories = read.flat().flatMap((one) => ("files" in one ? one : []));
@@ -63,6 +66,18 @@ async function policyProblems(raw: RawConfiguration, projectDir: string): Promis
 function pinnedKyverno(raw: RawConfiguration): string | undefined {
   const version = valueAt(raw, ["tools", "kyverno", "version"]);
   return typeof version === "string" ? version : undefined;
+}
+
+/** A layer image is not read from here, but what an earlier preview found in it counts. */
+async function readMemory(
+  name: string,
+  entry: unknown,
+  projectDir: string,
+): Promise<(CheckedRepository & { key: string })[]> {
+  const pin = valueAt(entry, ["digest"]) ?? valueAt(entry, ["git", "digest"]) ?? valueAt(entry, ["image"]);
+  const own = String(pin).split("@").at(-1)!;
+  const known = isDigest(own) ? await rememberedPolicies(projectDir, name, own) : undefined;
+  return known ? [{ ...known, key: keyPath(["policies", name]) }] : [];
 }
 
 async function readFolder(

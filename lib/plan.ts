@@ -7,17 +7,17 @@ import { freshContents } from "./freshContents";
 import { RegistryClient } from "./oci/client";
 import { dockerCredentials } from "./oci/credentials";
 import type { Digest } from "./oci/digest";
-import { parsePinned, parseRepository, type Repository } from "./oci/reference";
+import { parseRepository } from "./oci/reference";
 import { type Inputs, inputDigest, pick } from "./pins/model";
 import { requirePolicies } from "./policies/check";
-import { memoryFile } from "./policies/memory";
 import { filterRecord, mapRecord } from "./record";
 import { knownRelease } from "./release/known";
 import { type Preflight, preflight } from "./release/preflight";
 import { commitTag } from "./release/source";
 import { structureMemory } from "./release/structureMemory";
 import { type RegistryAddress, repositoryNames } from "./repositoryNames";
-import { pinnedLayer, type RepositorySource, remoteSource } from "./repositorySource";
+import { pinnedLayer, remoteSource } from "./repositorySource";
+import { homesOf, shippedPolicies } from "./shippedPolicies";
 
 /** The part of a stack's settings that decides what is released. */
 export interface ReleaseSettings extends CompositionSettings {
@@ -84,15 +84,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
   const { inputs, folders, downloaded, unknown } = composition;
   const contents = await freshContents(settings, composition.contents);
   const notes = await requirePolicies(
-    [
-      ...Object.entries(folders).map(([name, { files }]) => {
-        const folder = settings.policies[name]!.folder!;
-        return { shown: folder, source: folder, files, memory: memoryFile(options.projectDir, name) };
-      }),
-      ...Object.entries(contents).map(([name, { image, read }]) => {
-        return { shown: name, source: read, files: image.files, memory: memoryFile(options.projectDir, name) };
-      }),
-    ],
+    await shippedPolicies(settings, { projectDir: options.projectDir, folders, contents }),
     { kyverno: pick(settings.tools, "kyverno")?.version },
   );
   const known = {
@@ -169,13 +161,6 @@ export function preflightRelease(
     stack,
     known: state().then((resources) => knownRelease(resources, names.releases(image.name))),
   });
-}
-
-/** A repository that is given as a layer image may live anywhere, and its earlier images are beside it; what it was before is in ours. */
-function homesOf(source: RepositorySource | undefined, own: Repository): Repository[] {
-  if (source?.image === undefined || source.path !== undefined) return [own];
-  const { registry, path } = parsePinned(source.image);
-  return [{ registry, path }, own];
 }
 
 function fetchedLayers(policies: ReleaseSettings["policies"], contents: Composition["contents"]): Plan["fetched"] {

@@ -16,8 +16,8 @@ export interface CheckedRepository {
   readonly shown: string;
   /** What ships: path in the repository → digest of the content, as a layer image lists it. */
   readonly files: Readonly<Record<string, string>>;
-  /** Folder that the files are in; or how else one of them is read. */
-  readonly source: string | ((path: string) => Promise<Uint8Array>);
+  /** Folder that the files are in; or how else one of them is read: undefined where it cannot be any more. */
+  readonly source: string | ((path: string) => Promise<Uint8Array | undefined>);
   /** File that remembers contents which are in order; default: nothing is remembered. */
   readonly memory?: string;
 }
@@ -159,7 +159,9 @@ async function readFacts({ files, source, memory }: CheckedRepository): Promise<
   if (fresh.length > 0) {
     const { factsOf } = await import("./facts"); // loaded here alone: mostly nothing is fresh
     for (const file of fresh) {
-      const facts = factsOf(typeof source === "string" ? await readFile(join(source, file)) : await source(file));
+      const bytes = typeof source === "string" ? await readFile(join(source, file)) : await source(file);
+      const facts = bytes && factsOf(bytes);
+      if (!facts) continue;
       if ("problem" in facts) broken.push({ file, ...facts.problem });
       else read.set(files[file]!, facts.policies);
     }

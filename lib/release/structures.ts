@@ -60,27 +60,31 @@ async function filesOf(
   name: string,
   digest: Digest,
 ): Promise<Files | undefined> {
-  const root = `repos/${name}/`;
   const own = Object.hasOwn(folders, name) && folders[name]!.digest === digest ? folders[name] : undefined;
-  const files = own ? await untar(own.open()) : await filesIn(client, layers(name), digest);
-  return (
-    files &&
-    new Map([...files].map(([path, content]) => [path.startsWith(root) ? path.slice(root.length) : path, content]))
-  );
+  return own ? belowRepository(name, await untar(own.open())) : contentIn(client, layers(name), name, digest);
 }
 
-async function filesIn(
+/** What a policy repository's layer image holds, by path in the repository, from the first place that has it; undefined where none has. */
+export async function contentIn(
   client: RegistryClient,
   [first, ...others]: readonly Repository[],
+  name: string,
   digest: Digest,
 ): Promise<Files | undefined> {
   if (first === undefined) return undefined;
   try {
-    return await readLayerFiles(client, first, digest);
+    return belowRepository(name, await readLayerFiles(client, first, digest));
   } catch (error) {
-    if (isContentGone(error)) return filesIn(client, others, digest);
+    if (isContentGone(error)) return contentIn(client, others, name, digest);
     throw error;
   }
+}
+
+function belowRepository(name: string, files: ReadonlyMap<string, Buffer>): Files {
+  const root = `repos/${name}/`;
+  return new Map(
+    [...files].map(([path, content]) => [path.startsWith(root) ? path.slice(root.length) : path, content]),
+  );
 }
 
 /** Files of a layer that this program made: it holds nothing but folders and files. */
