@@ -6,6 +6,7 @@ import { cacheFolder, placeFolder } from "../../lib/cache";
 import { diskFull, saysDiskFull } from "../../lib/diskFull";
 import { PlatformError } from "../../lib/errors";
 import { type ExecResult, exec } from "../../lib/exec";
+import { printable } from "../../lib/printable";
 import type { Layout } from "../layout";
 import type { Step } from "../steps";
 import { networkEnvironment } from "./network";
@@ -57,10 +58,10 @@ function said({ stderr, timedOut }: ExecResult): string {
 function buildFailed(name: ProgramName, reason: string): PlatformError {
   const { version } = programOf(name);
   if (saysDiskFull(reason)) return diskFull(`the build of ${name} ${version} in ${cacheFolder()}`);
-  const tail = reason.split("\n").slice(-6).join("\n    ");
+  const tail = reason.split("\n").slice(-6).join(" ");
   return new PlatformError("build-failed", {
-    what: `${name} ${version} cannot be made from npm packages:\n    ${tail}\n`,
+    what: `${name} ${version} cannot be made from npm packages: ${printable(tail, 600)}`,
     rule: "its packages come from the npm registry that npm is configured for, each checked against local/toolchain/npm",
-    fix: "mend what npm says above (`npm config get registry` names the registry) and run it again",
+    fix: "mend what it says (`npm config get registry` names the registry) and run it again",
   });
 }
