@@ -1,7 +1,7 @@
 // Makes programs of npm packages in the cache folder: the packages pinned by the integrity in their lock file, none of their
 // scripts run, made into one file by the recipe in npm/<name>, moved into place by rename.
 import { cp, mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { cacheFolder, placeFolder } from "../../lib/cache";
 import { diskFull, saysDiskFull } from "../../lib/diskFull";
 import { PlatformError } from "../../lib/errors";
@@ -37,7 +37,10 @@ export async function buildFromNpm(
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
   try {
-    await cp(join(layout.npmRecipes, name), work, { recursive: true });
+    await cp(join(layout.npmRecipes, name), work, {
+      recursive: true,
+      filter: (source) => basename(source) !== "node_modules",
+    });
     step.progress("packages");
     await run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error");
     step.progress("making one file of them");

@@ -1,6 +1,6 @@
 // The programs that are built here: their pins, and the folders of the cache in which they are found again.
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, type Json } from "../../lib/canonicalJson";
 import { sha256 } from "../../lib/oci/digest";
@@ -69,11 +69,10 @@ function keyOf(facts: Json): string {
 /** The folder of a program from npm in the cache, there or not: every file of its recipe can change the bytes. */
 export function npmProgramFolder(layout: Layout, name: ProgramName): string {
   const recipe = join(layout.npmRecipes, name);
-  const files = readdirSync(recipe, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.parentPath.includes("node_modules"))
-    .map(({ parentPath, name: file }) => join(parentPath, file));
-  const facts = Object.fromEntries(files.map((file) => [file.slice(recipe.length + 1), sha256(readFileSync(file))]));
-  return join(layout.cache.programs, `${name}-${programOf(name).version}-${keyOf(facts)}`);
+  const files = readdirSync(recipe, { recursive: true, encoding: "utf8" })
+    .filter((file) => !file.startsWith("node_modules") && statSync(join(recipe, file)).isFile())
+    .map((file) => [file, sha256(readFileSync(join(recipe, file)))]);
+  return join(layout.cache.programs, `${name}-${programOf(name).version}-${keyOf(Object.fromEntries(files))}`);
 }
 
 /** The folder of a program from a Go module in the cache, there or not. */
