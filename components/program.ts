@@ -16,10 +16,9 @@ export async function asBuilt(
   reference: pulumi.Output<string>,
 ): Promise<FoundBase | undefined> {
   if (!found) return undefined;
-  const { digest: earlier, lost, ...rest } = found;
+  const { digest: _, ...rest } = found;
   const built = await (reference as unknown as { promise(): Promise<string | undefined> }).promise();
-  const digest = built === undefined ? undefined : parsePinned(built).digest;
-  return { ...rest, ...(digest && { digest }), ...(digest === earlier && lost !== undefined && { lost }) };
+  return built === undefined ? rest : { ...rest, digest: parsePinned(built).digest };
 }
 
 /** What a registry has of a build: only the form `name@sha256:…` of repoDigest says so. */

@@ -153,7 +153,7 @@ function offeredLine([key, map, manager, name]: Path, scene: Scene): string | un
   const isUsable = typeof image === "string" && pinnedImage.refuse(image) === undefined;
   if (!isUsable || packageGrammars[manager].name.refuse(String(name))) return undefined;
   const ask = { apk: "apk update && apk policy", apt: "apt-get update && apt-cache madison" }[manager];
-  return `choose one that there is: docker run --rm --user 0 ${shellQuote(image)} sh -c ${shellQuote(`${ask} ${name}`)}`;
+  return `choose one that there is: docker run --rm --network host --user 0 --entrypoint sh ${shellQuote(image)} -c ${shellQuote(`${ask} ${name}`)}`;
 }
 
 function unquotedNumber(path: Path, value: number, shape: KeyShape, scene: Scene): ConfigurationProblem {

@@ -1,6 +1,6 @@
 // What one run of the program is going to do, decided before its first resource: inputs, version, commit tag.
 // It looks at the registry once and writes nothing.
-import { baseLost, baseUnbuilt, type FoundBase } from "./base/find";
+import { baseUnbuilt, type FoundBase, requireBase } from "./base/find";
 import { type Composition, type CompositionSettings, compose } from "./composition";
 import { PlatformError } from "./errors";
 import { freshContents } from "./freshContents";
@@ -114,7 +114,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     }),
   ]);
   if (found.taken && !preview) throw found.taken;
-  if (base?.lost && !found.image) throw baseLost(settings.base, base.lost);
+  if (base && !found.image) await requireBase(settings, base);
   return {
     ...known,
     inputDigest: inputDigest(inputs),

@@ -5,7 +5,7 @@ import { RegistryClient } from "../oci/client";
 import { dockerCredentials } from "../oci/credentials";
 import { type Digest, isDigest } from "../oci/digest";
 import { containerSettings, settingsOfAnswer } from "../oci/imageConfig";
-import { parsePinned, parseRepository } from "../oci/reference";
+import { parsePinned, parseReference, parseRepository } from "../oci/reference";
 import { type RegistryAddress, repositoryNames } from "../repositoryNames";
 import { type BaseSource, baseDocument, baseKey, baseLabel, installed } from "./packages";
 
@@ -62,24 +62,32 @@ export async function findBase(client: RegistryClient, base: BaseSource, options
   return { name, digest: own.digest, build: true, user, lines: [line], ...(isThere ? {} : { lost: own.urn }) };
 }
 
+/** The part of a stack's settings that a base is looked for with. */
+export interface BaseSettings {
+  readonly base: BaseSource;
+  readonly registry: RegistryAddress & { readonly insecure: boolean };
+}
+
 /** Looks for the base of a stack in its registry; undefined for one without packages, which its own digest names. */
 export async function findStackBase(
-  {
-    base,
-    registry,
-  }: { readonly base: BaseSource; readonly registry: RegistryAddress & { readonly insecure: boolean } },
+  { base, registry }: BaseSettings,
   state: FindBaseOptions["state"],
 ): Promise<FoundBase | undefined> {
   if (!installed(base.packages)) return undefined;
   const repository = repositoryNames(registry).base();
-  const insecure = registry.insecure ? [parseRepository(repository).registry] : [];
-  return findBase(new RegistryClient({ credentials: dockerCredentials(), insecure }), base, { repository, state });
+  return findBase(clientOf(registry, parseRepository(repository).registry), base, { repository, state });
 }
 
-/** `base-lost`: an image is to be built on a base that no registry has. */
-export function baseLost(base: BaseSource, lost: string): PlatformError {
-  return new PlatformError("base-lost", {
-    what: `the base with packages ${baseKey(base)} was built by this stack and is gone from its registry`,
+function clientOf({ insecure }: BaseSettings["registry"], host: string): RegistryClient {
+  return new RegistryClient({ credentials: dockerCredentials(), insecure: insecure ? [host] : [] });
+}
+
+/** Throws `base-lost` when an image is to be built on a base that its registry has lost, and that was not built again meanwhile. */
+export async function requireBase({ base, registry }: BaseSettings, { name, digest, lost }: FoundBase): Promise<void> {
+  const place = parseReference(name);
+  if (lost === undefined || (digest && (await clientOf(registry, place.registry).resolve(place, digest)))) return;
+  throw new PlatformError("base-lost", {
+    what: `the base with ${countOf(base)} that this stack built is gone from its registry: ${place.registry}/${place.path}@${digest}`,
     rule: "an image is composed on a base that is there; layers/base is under no clean-up rule",
     fix: `build it again: ${rebuildLine(lost)}`,
   });

@@ -14,8 +14,8 @@ const endOfScript = "end-of-script";
 const scriptFolder = "/tmp/policy-platform";
 
 /**
- * The whole Dockerfile. `user` is the base's own USER, empty where it names none: packages are installed by root, and the base is
- * as it was afterwards.
+ * The whole Dockerfile. `user` is the base's own USER, empty where it names none, which means root: packages are installed by root,
+ * and the base has its user back afterwards.
  * Error: `base-user-malformed`.
  */
 export function renderBase(base: BaseSource, user: string): string {
@@ -30,7 +30,7 @@ export function renderBase(base: BaseSource, user: string): string {
     ...installScripts[manager].trim().split("\n"),
     endOfScript,
     `FROM ${pinned(`${registry}/${path}`, digest)}`,
-    ...(user === "" ? [] : ["USER 0:0"]),
+    "USER 0:0",
     `RUN --mount=type=bind,from=script,target=${scriptFolder} ${JSON.stringify(["/bin/sh", `${scriptFolder}/install`, ...pins])}`,
     ...(user === "" ? [] : [`USER ${checkedUser(user, base.image)}`]),
     ...label(baseLabel, baseDocument(base)),

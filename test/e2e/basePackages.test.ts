@@ -67,6 +67,7 @@ describe("a base with packages", function () {
   };
   const dropTag = (key: string) =>
     rmSync(join(registry.dir, "storage/docker/registry/v2/repositories/layers/base/_manifests/tags", key), {
+      force: true,
       recursive: true,
     });
 
@@ -210,6 +211,25 @@ describe("a base with packages", function () {
         output,
         /tag [0-9a-f]{12} is gone from .*layers\/base: this stack goes on with what it built; pulumi up --replace 'urn:/,
       );
+    });
+
+    it("that is gone altogether breaks no release, stops the next one, and is built again by the line that says so", async () => {
+      const response = await fetch(`http://${registry.host}/v2/layers/base/manifests/${own}`, { method: "DELETE" });
+      assert.equal(response.status, 202);
+      assert.match(
+        await preview("--expect-no-changes"),
+        /is gone from its registry: this stack goes on with what it built/,
+      );
+      project.configure((config) => {
+        config["policy-platform:image"] = { name: "policy-platform", user: "0:0" };
+      });
+      const output = await refusedUp();
+      const [, urn] = /build it again: pulumi up --replace '(urn:[^']+)'/.exec(output) ?? [];
+      assert.ok(urn, output);
+      await project.up("--replace", urn);
+      own = (await client.resolve(bases(), keyOf(apt)))!.digest;
+      assert.equal(await baseOf((await project.outputs()).image.digest), own);
+      await preview("--expect-no-changes");
     });
 
     it("is what the tag names when somebody built it a second time", async () => {

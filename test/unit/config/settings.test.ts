@@ -89,7 +89,7 @@ const string = " --type string";
 const pin = (name: string) => `policy-platform pin ${name} --stack dev`;
 const commitHash = "0123456789abcdef0123456789abcdef01234567";
 const offered = (ask: string) =>
-  `choose one that there is: docker run --rm --user 0 '${pinned("layers/base")}' sh -c '${ask}'`;
+  `choose one that there is: docker run --rm --network host --user 0 --entrypoint sh '${pinned("layers/base")}' -c '${ask}'`;
 const digestOf = (character: string) => `sha256:${hex(character)}`;
 
 const cases: readonly Case[] = [
