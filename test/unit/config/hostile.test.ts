@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { keyPath, quoted, Secret, setLine, shellQuote } from "../../../config/problems";
 import { parseSettings, problemsOf } from "../../../config/settings";
+import { times } from "../../support/counts";
 import { pinned, problemsAfter, projectDir, spoiled, valid } from "./valid";
 
 const context = { stack: "dev", projectDir };
@@ -51,7 +52,7 @@ function assertPrintable(text: string): void {
 describe("hostile names", function () {
   this.timeout(60_000);
 
-  it("10,000 of them: only what fits the grammar passes, as tool, repository or image", () => {
+  it("by the thousand: only what fits the grammar passes, as tool, repository or image", () => {
     fc.assert(
       fc.property(hostileText, fc.constantFrom("tools", "policies", "image"), (name, where) => {
         const entry =
@@ -63,7 +64,7 @@ describe("hostile names", function () {
         assert.equal(problems.length === 0, safeName.test(name), JSON.stringify([name, problems]));
         for (const { what, rule, fix } of problems) for (const text of [what, rule, fix]) assertPrintable(text);
       }),
-      { numRuns: 10_000 },
+      { numRuns: times(10_000) },
     );
   });
 
@@ -107,7 +108,7 @@ describe("hostile values", function () {
         if (path[0] !== "policies" && problems.length === 0) assert.match(value, /^[^\s"'`$\\\x00-\x1f\x7f-\uffff]*$/);
         for (const { what, rule, fix } of problems) for (const line of [what, rule, fix]) assertPrintable(line);
       }),
-      { numRuns: 3_000 },
+      { numRuns: times(3_000) },
     );
   });
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { render } from "../../../lib/dockerfile/render";
 import { sha256 } from "../../../lib/oci/digest";
 import { type Inputs, inputsDocument } from "../../../lib/pins/model";
+import { times } from "../../support/counts";
 import { golden } from "../../support/golden";
 
 const digest = (text: string) => sha256(text);
@@ -61,11 +62,11 @@ describe("the Dockerfile", () => {
           assert.match(String(error), /not a pinned reference/);
         }
       }),
-      { numRuns: 10_000 },
+      { numRuns: times(10_000) },
     );
   });
 
-  it("escapes 10,000 random label values so that none adds an instruction and each reads back as written", () => {
+  it("escapes thousands of random label values so that none adds an instruction and each reads back as written", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 40 }), (version) => {
         const hostile: Inputs = { ...inputs, tools: { yq: { version, digest: digest("yq") } } };
@@ -76,7 +77,7 @@ describe("the Dockerfile", () => {
         assert.doesNotMatch(quoted.replace(/\\[\\"$]/g, ""), /["$]/);
         assert.equal(quoted.replace(/\\([\\"$])/g, "$1"), inputsDocument(hostile));
       }),
-      { numRuns: 10_000 },
+      { numRuns: times(10_000) },
     );
   });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { sha256 } from "../../../lib/oci/digest";
 import { type Inputs, inputDigest, inputsDocument, parseInputs } from "../../../lib/pins/model";
+import { times } from "../../support/counts";
 import { anyInputs, inputsWith } from "./arbitraries";
 
 const malformed = { code: "inputs-malformed" };
@@ -50,14 +51,14 @@ describe("the pins that an image names", () => {
     );
   });
 
-  it("come back out of the label as they went in, 2,000 times", () => {
+  it("come back out of the label as they went in, time after time", () => {
     fc.assert(
       fc.property(anyInputs, (inputs) => {
         const read = parseInputs(inputsDocument(inputs));
         assert.equal(inputDigest(read), inputDigest(inputs));
         assert.equal(inputsDocument(read), inputsDocument(inputs));
       }),
-      { numRuns: 2000 },
+      { numRuns: times(2000) },
     );
   });
 });
@@ -128,7 +129,7 @@ describe("a label out of a registry", () => {
           if ((error as { code?: string }).code !== "inputs-malformed") throw error;
         }
       }),
-      { numRuns: 5000 },
+      { numRuns: times(5000) },
     );
   });
 });

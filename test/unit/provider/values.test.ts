@@ -13,6 +13,7 @@ import {
   type Value,
   type Values,
 } from "../../../provider/host";
+import { times } from "../../support/counts";
 
 /** Values as programs make them: no `undefined`, no NaN, and no text that happens to be the mark of an unknown. */
 const { values } = fc.letrec<{ value: Value; values: Values }>((tie) => ({
@@ -40,7 +41,7 @@ describe("values on the wire", () => {
   it("come back as they went, unknowns and secrets at every depth included", () => {
     fc.assert(
       fc.property(values, (value) => assert.deepEqual(overTheWire(value), value)),
-      { numRuns: 1000 },
+      { numRuns: times(1000) },
     );
   });
 

@@ -13,13 +13,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { resolveRef } from "../../../lib/git/refs";
-import { gitTree } from "../../../lib/git/repository";
-import { RegistryClient } from "../../../lib/oci/client";
-import { folderLayerImage } from "../../../lib/oci/layer";
-import { repositoryContent } from "../../../lib/repositoryContent";
-import { type GitContent, type GitServer, startGitServer } from "../../support/gitServer";
-import { refused } from "../../support/refused";
+import { resolveRef } from "../../lib/git/refs";
+import { gitTree } from "../../lib/git/repository";
+import { RegistryClient } from "../../lib/oci/client";
+import { folderLayerImage } from "../../lib/oci/layer";
+import { repositoryContent } from "../../lib/repositoryContent";
+import { type GitContent, type GitServer, startGitServer } from "../support/gitServer";
+import { refused } from "../support/refused";
 
 const at = "/repos/x";
 const files: Readonly<Record<string, GitContent>> = {

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createGzip, gzipSync } from "node:zlib";
-import { tarHeader } from "../../../lib/oci/tar";
-import { costOf, writeChunks } from "../../support/archiveCost";
-import { zipball } from "../../support/zipball";
+import { tarHeader } from "../../lib/oci/tar";
+import { costOf, writeChunks } from "../support/archiveCost";
+import { zipball } from "../support/zipball";
 
 const mebibyte = 2 ** 20;
 
