@@ -1,13 +1,14 @@
 // What one run of the program is going to do, decided before its first resource: inputs, version, commit tag.
 // It looks at the registry once and writes nothing.
 import { baseUnbuilt, type FoundBase, requireBase } from "./base/find";
+import { installed } from "./base/packages";
 import { type Composition, type CompositionSettings, compose } from "./composition";
 import { PlatformError } from "./errors";
 import { freshContents } from "./freshContents";
 import { RegistryClient } from "./oci/client";
 import { dockerCredentials } from "./oci/credentials";
 import type { Digest } from "./oci/digest";
-import { parseRepository } from "./oci/reference";
+import { parsePinned, parseRepository } from "./oci/reference";
 import { type Inputs, inputDigest, pick } from "./pins/model";
 import { requirePolicies } from "./policies/check";
 import { filterRecord, mapRecord } from "./record";
@@ -141,7 +142,7 @@ export function unknownInputs(
 
 /** Looks at the registry of `settings`, with the credentials of the docker config. See {@link preflight}. */
 export function preflightRelease(
-  { version, registry, image, policies }: ReleaseSettings,
+  { version, registry, image, policies, base }: ReleaseSettings,
   { inputs, folders }: { readonly inputs: Inputs; readonly folders: Composition["folders"] },
   { stack, state, memory }: ReleaseStack,
 ): Promise<Preflight> {
@@ -156,6 +157,9 @@ export function preflightRelease(
     layers: (name) => homesOf(policies[name], parseRepository(names.policies(name))),
     wanted: version,
     inputs,
+    ...(installed(base.packages) && {
+      base: { image: parsePinned(base.image).digest, packages: base.packages! },
+    }),
     folders,
     memory,
     stack,

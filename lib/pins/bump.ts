@@ -1,7 +1,7 @@
 // The version of the next release: a pure function of the last one, of what changed, and of the version that was asked for.
 import { PlatformError } from "../errors";
 import { compareReleases, formatVersion, isVersion, nextFreeVersion, numbersOf } from "../release/versions";
-import type { Change } from "./diff";
+import type { Change } from "./change";
 import { type Bump, largestBump, versionRule } from "./rule";
 
 /** The version of a registry's first release, where none is asked for. */

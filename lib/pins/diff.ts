@@ -1,24 +1,10 @@
 // What differs between the pins of two releases, one readable line for each, and the version step each line asks for.
 import { coerce, compare } from "semver";
 import { type Digest, shortDigest } from "../oci/digest";
-import { type BundleInputs, type Inputs, names, pick, type ToolPin } from "./model";
-import { type Bump, type ChangeKind, versionRule } from "./rule";
+import { type Bases, baseChanges } from "./baseChanges";
+import { bothNames, type Change, change, digestChange } from "./change";
+import { type BundleInputs, type Inputs, pick, type ToolPin } from "./model";
 import type { StructureChange } from "./structure";
-
-/** One pin that changed. */
-export interface Change {
-  readonly kind: ChangeKind;
-  /** Configuration key of the pin: `tools.yq`, `policies.security-policy`, `base.image`, `image.user`. */
-  readonly name: string;
-  /** Version of a tool, the first 12 characters of a digest, or the value; undefined for what was added. */
-  readonly from?: string;
-  /** The same; undefined for what was removed. */
-  readonly to?: string;
-  /** The version step that this change alone requires. */
-  readonly bump: Bump;
-  /** One line: `policies security-policy: 0123456789ab → 4567890123ab (policy update)`. */
-  readonly text: string;
-}
 
 /** By repository; `unknown` where the old content cannot be read any more. A missing entry says that nothing was removed. */
 export type StructureChanges = Readonly<Record<string, StructureChange | "unknown">>;
@@ -27,9 +13,9 @@ export type StructureChanges = Readonly<Record<string, StructureChange | "unknow
 const shown = 3;
 
 /** Every pin that differs, in a fixed order: base, image, template, tools, policies, artifacts, bundles; by name within. */
-export function diffInputs(old: Inputs, next: Inputs, structures: StructureChanges = {}): Change[] {
+export function diffInputs(old: Inputs, next: Inputs, structures: StructureChanges = {}, bases: Bases = {}): Change[] {
   return [
-    ...(old.base === next.base ? [] : [digestChange("base-changed", "base.image", old.base, next.base)]),
+    ...baseChanges(old.base, next.base, bases),
     ...(old.image.user === next.image.user
       ? []
       : [change("user-changed", "image.user", old.image.user, next.image.user)]),
@@ -107,21 +93,6 @@ function listChanges(old: readonly string[] = [], next: readonly string[] = []):
   const [was, is] = [new Set(old), new Set(next)];
   const differing = [...new Set([...was, ...is])].filter((name) => was.has(name) !== is.has(name));
   return differing.sort().map((name) => [name, is.has(name)]);
-}
-
-function digestChange(kind: ChangeKind, name: string, from: Digest, to: Digest, detail?: string): Change {
-  return change(kind, name, shortDigest(from), shortDigest(to), detail);
-}
-
-function change(kind: ChangeKind, name: string, from?: string, to?: string, detail?: string): Change {
-  const { bump, reason } = versionRule[kind];
-  const values = from !== undefined && to !== undefined ? `${from} → ${to}` : (from ?? to);
-  const text = `${name.replace(".", " ")}: ${values} (${reason}${detail ? `: ${detail}` : ""})`;
-  return { kind, name, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }), bump, text };
-}
-
-function bothNames(old: Readonly<Record<string, unknown>>, next: Readonly<Record<string, unknown>>): string[] {
-  return [...new Set([...names(old), ...names(next)])].sort();
 }
 
 /** `v1.13` and `1.13.2-rc1` too; a text without a number has no order. */

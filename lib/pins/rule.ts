@@ -59,6 +59,15 @@ export const versionRule = {
   },
   "tool-rebuilt": { bump: "patch", reason: "tool rebuilt", when: "a tool's binary changes and its version does not" },
   "base-changed": { bump: "patch", reason: "base update", when: "the base image changes" },
+  "package-added": { bump: "patch", reason: "package added", when: "a package of the base is added" },
+  "package-removed": { bump: "patch", reason: "package removed", when: "a package of the base is removed" },
+  "package-raised": { bump: "patch", reason: "package upgrade", when: "a package of the base is raised" },
+  "package-lowered": { bump: "patch", reason: "package downgrade", when: "a package of the base is lowered" },
+  "package-changed": {
+    bump: "patch",
+    reason: "package version change",
+    when: "a package's version is another text that is neither higher nor lower",
+  },
   "user-changed": { bump: "patch", reason: "user change", when: "the image's user changes" },
   "template-changed": { bump: "patch", reason: "template change", when: "the Dockerfile's template changes" },
 } as const satisfies Record<string, Row>;

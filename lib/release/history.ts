@@ -1,4 +1,5 @@
 // What a registry tells about releases: the images behind tags and digests, and the pins their labels name.
+import { type BasePins, baseLabel, parseBaseDocument } from "../base/packages";
 import { PlatformError } from "../errors";
 import type { ManifestAnswer, RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
@@ -14,6 +15,8 @@ export interface ReleasedImage {
   readonly inputs?: Inputs;
   /** Of `inputs`. */
   readonly inputDigest?: Digest;
+  /** What its base is made of, where that has packages. */
+  readonly base?: BasePins;
 }
 
 /** Reads each tag and each digest once. Undefined: there is none. A registry that cannot say so fails the read. */
@@ -57,8 +60,13 @@ async function readImage(
   // Both labels are ours or the image is foreign: half a forgery must not pass for a release.
   const named = inputs && inputDigest(inputs);
   return named !== undefined && labels[inputDigestLabel] === named
-    ? { digest, inputs, inputDigest: named }
+    ? { digest, inputs, inputDigest: named, ...baseOf(labels[baseLabel]) }
     : { digest };
+}
+
+function baseOf(document: string | undefined): { base?: BasePins } {
+  const base = document === undefined ? undefined : parseBaseDocument(document);
+  return base ? { base } : {};
 }
 
 /** Labels of an image; none for what is no image, and for one whose config is gone. */

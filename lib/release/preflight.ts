@@ -1,11 +1,13 @@
 // One look at the registry before the first resource: the last release, what changed since, the next version and why.
 // It reads only. A version that is taken by other pins is refused by the tag's resource, which alone sees moved from taken.
+import type { BasePins } from "../base/packages";
 import type { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import type { Repository } from "../oci/reference";
 import { bumpBetween, decideVersion, nextVersion, reasonsFor, requiredBump, type Step } from "../pins/bump";
-import { type Change, diffInputs } from "../pins/diff";
+import type { Change } from "../pins/change";
+import { diffInputs } from "../pins/diff";
 import { type Inputs, inputDigest } from "../pins/model";
 import { type History, historyOf, type ReleasedImage } from "./history";
 import type { KnownRelease } from "./known";
@@ -20,6 +22,8 @@ export interface PreflightOptions extends Contents {
   readonly wanted: string;
   /** The pins of now, complete. */
   readonly inputs: Inputs;
+  /** What the base of now is made of, where it has packages. */
+  readonly base?: BasePins;
   /** Named in the commands that fix an error. */
   readonly stack: string;
   /** What the stack's state remembers of its last release into `releases`, read while the registry is. */
@@ -89,7 +93,10 @@ export async function preflight(client: RegistryClient, options: PreflightOption
   const isSame = last?.inputDigest === own;
   const moved = known && last?.version === known.version ? movedTags(history, known) : [];
   const compare = async (release: Release) =>
-    diffInputs(release.inputs!, inputs, await structureChanges(client, options, release.inputs!, inputs));
+    diffInputs(release.inputs!, inputs, await structureChanges(client, options, release.inputs!, inputs), {
+      old: release.base,
+      next: options.base,
+    });
   const [changes, earlier] =
     last?.inputs && !isSame
       ? await Promise.all([compare(last), findEarlier(history, below(versions, last.version), own)])

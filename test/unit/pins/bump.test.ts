@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import semver from "semver";
+import type { Bases } from "../../../lib/pins/baseChanges";
 import { bumpBetween, decideVersion, nextVersion, requiredBump, type VersionQuestion } from "../../../lib/pins/bump";
-import { type Change, diffInputs, type StructureChanges } from "../../../lib/pins/diff";
+import type { Change } from "../../../lib/pins/change";
+import { diffInputs, type StructureChanges } from "../../../lib/pins/diff";
 import type { Inputs } from "../../../lib/pins/model";
 import { type Bump, type ChangeKind, versionRule } from "../../../lib/pins/rule";
 import { times } from "../../support/counts";
@@ -14,8 +16,34 @@ const tool = (text: string, version: string) => ({ digest: digestOf(text), versi
 const removedRule: StructureChanges = { "security-policy": { removed: ["rule a of ClusterPolicy b"], added: [] } };
 const edited = inputsWith({ repositories: { "security-policy": pin("edited") } });
 
+/** The same image below, other packages on it. */
+function packages(old: Record<string, string>, next: Record<string, string>) {
+  const base = (apt: Record<string, string>) => ({ image: digestOf("debian"), packages: { apt } });
+  return { next: inputsWith({ base: digestOf("installed") }), bases: { old: base(old), next: base(next) } };
+}
+
 /** One pair of releases for each row of the table, with the version that must come after v1.2.3. */
-const rows: Record<ChangeKind, { next: Inputs; structures?: StructureChanges; version: string; reason: string }> = {
+const rows: Record<
+  ChangeKind,
+  { next: Inputs; structures?: StructureChanges; bases?: Bases; version: string; reason: string }
+> = {
+  "package-added": { ...packages({}, { bash: "1" }), version: "v1.2.4", reason: "package added" },
+  "package-removed": { ...packages({ bash: "1" }, {}), version: "v1.2.4", reason: "package removed" },
+  "package-raised": {
+    ...packages({ bash: "5.2.9-1" }, { bash: "5.2.15-1" }),
+    version: "v1.2.4",
+    reason: "package upgrade",
+  },
+  "package-lowered": {
+    ...packages({ bash: "5.2.15-1" }, { bash: "5.2.15~rc1-1" }),
+    version: "v1.2.4",
+    reason: "package downgrade",
+  },
+  "package-changed": {
+    ...packages({ bash: "1.0" }, { bash: "1.00" }),
+    version: "v1.2.4",
+    reason: "package version change",
+  },
   "tool-raised": {
     next: inputsWith({ tools: { ...before.tools, yq: tool("yq5", "4.55.0") } }),
     version: "v2.0.0",
@@ -95,10 +123,10 @@ const patch = diffInputs(before, edited);
 const major = diffInputs(before, edited, removedRule);
 
 describe("the version rule", () => {
-  for (const [kind, { next, structures, version, reason }] of Object.entries(rows)) {
+  for (const [kind, { next, structures, bases, version, reason }] of Object.entries(rows)) {
     const { when } = versionRule[kind as ChangeKind];
     it(`says ${version} after v1.2.3 when ${when}`, () => {
-      const changes = diffInputs(before, next, structures);
+      const changes = diffInputs(before, next, structures, bases);
       assert.deepEqual(
         changes.map((change) => change.kind),
         [kind],

@@ -59,6 +59,20 @@ describe("the preflight", () => {
     );
   });
 
+  it("names each package of the base that changed, from what the released image says of its own base", async () => {
+    const image = digestOf("debian");
+    const made = (bash: string) => ({ image, packages: { apt: { bash } } });
+    const labels = { ...labelsFor(first), "dev.policychain.base": JSON.stringify(made("5.2.9-1")) };
+    registry.tags.set("v1.0.0", registry.push(labels));
+    const { lines } = await look(registry, second, { base: made("5.2.15-1") });
+    assert.deepEqual(lines, [
+      "base packages.apt.bash: 5.2.9-1 → 5.2.15-1 (package upgrade)",
+      "v1.0.0 → v1.0.1 (package upgrade)",
+    ]);
+    registry.tags.set("v1.0.0", registry.push({ ...labels, "dev.policychain.base": "somebody else's" }));
+    assert.deepEqual((await look(registry, second, { base: made("5.2.15-1") })).lines.length, 3);
+  });
+
   it("keeps the version and the image while the pins are equal, by manifest and config of two releases only", async () => {
     registry.release("v1.0.0", first);
     const digest = registry.release("v1.0.1", second);
