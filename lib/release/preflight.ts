@@ -91,16 +91,16 @@ export async function preflight(client: RegistryClient, options: PreflightOption
   ]);
 
   const isSame = last?.inputDigest === own;
-  const moved = known && last?.version === known.version ? movedTags(history, known) : [];
   const compare = async (release: Release) =>
     diffInputs(release.inputs!, inputs, await structureChanges(client, options, release.inputs!, inputs), {
       old: release.base,
       next: options.base,
     });
-  const [changes, earlier] =
-    last?.inputs && !isSame
-      ? await Promise.all([compare(last), findEarlier(history, below(versions, last.version), own)])
-      : [undefined, undefined];
+  const [moved, changes, earlier] = await Promise.all([
+    known && last?.version === known.version ? movedTags(history, known) : [],
+    last?.inputs && !isSame ? compare(last) : undefined,
+    last?.inputs && !isSame ? findEarlier(history, below(versions, last.version), own) : undefined,
+  ]);
   const decision = decideVersion({
     wanted,
     last: last && { version: last.version, foreign: !last.inputs },
@@ -126,7 +126,7 @@ export async function preflight(client: RegistryClient, options: PreflightOption
     lines: [
       ...(changes ?? []).map(({ text }) => text),
       ...(last ? tagLine(last.version, last.digest, tagged) : []),
-      ...(await moved),
+      ...moved,
       reason,
     ],
     ...(last ? { last } : {}),
