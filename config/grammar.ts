@@ -224,3 +224,54 @@ export const memory: Grammar = {
     };
   },
 };
+
+/** A file or folder of a policy repository, as it stands in the image. */
+export const repositoryPath: Grammar = {
+  rule: "a path begins with the name of a policy repository, below /repos, and has no slash in front and no . and .. steps",
+  example: "backend-applications/charts/app",
+  refuse(text) {
+    const holds = (path: string) =>
+      new RegExp(`^${plainNames}(?:/${plainNames})*$`).test(path) && path.length <= 200 && !path.startsWith("-");
+    if (holds(text)) return undefined;
+    const meant = text.replace(/^\/repos\/|^(?:\.?\/)+/, "").replace(/\/+$/, "");
+    return { code: "path-malformed", wrong: "is not such a path", ...(holds(meant) && { meant }) };
+  },
+};
+
+/** A rule of a policy. */
+export const policyRule: Grammar = {
+  rule: "a rule is named by its policy and itself, policy/rule, as the policy names it",
+  example: "disallow-latest-tag/image-tag",
+  refuse: (text) =>
+    /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/.test(text)
+      ? undefined
+      : { code: "rule-malformed", wrong: "is no rule" },
+};
+
+/** A version of Kubernetes that a chart is for. */
+export const kubernetesVersion: Grammar = {
+  rule: 'a version of Kubernetes is quoted and of two numbers: "1.31"',
+  example: "1.31",
+  refuse(text) {
+    if (/^1\.(0|[1-9]\d?)$/.test(text)) return undefined;
+    const meant = /^v?(1\.\d{1,2})\.\d+$/.exec(text)?.[1] ?? /^v(1\.\d{1,2})$/.exec(text)?.[1];
+    return { code: "version-malformed", wrong: "is not such a version", ...(meant !== undefined && { meant }) };
+  },
+};
+
+/** What an image may weigh. */
+export const imageSize: Grammar = {
+  rule: "a size is a number and Ki, Mi or Gi, from 1Mi to 64Gi",
+  example: "400Mi",
+  refuse(text) {
+    const inRange = (value: string) => {
+      const bytes = parseSize(value);
+      return bytes !== undefined && bytes >= 2 ** 20 && bytes <= 2 ** 36;
+    };
+    if (inRange(text)) return undefined;
+    const meant = /^(\d+)\s*([kmg])i?b?$/i.exec(text);
+    const written = meant && `${meant[1]}${meant[2]!.toUpperCase()}i`;
+    const fix = written && inRange(written) ? { meant: written } : {};
+    return { code: "size-malformed", wrong: "is not such a size", ...fix };
+  },
+};

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { hostName } from "./addresses";
 import { catalogued, defaultToolPath } from "./catalogued";
 import { deliveries } from "./deliveryRules";
+import { integrationCases } from "./gateRules";
 import { entryName, imagePath } from "./grammar";
 import { pinName, problem, type Scene, valueAt } from "./issues";
 import { packages } from "./packageRules";
@@ -41,6 +42,7 @@ export function problemsOfRules(scene: RuleScene): ConfigurationProblem[] {
     folders,
     entries,
     deliveries,
+    integrationCases,
   ].flatMap((rule) => rule(scene));
 }
 

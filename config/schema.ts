@@ -3,24 +3,10 @@
 import { z } from "zod";
 import type { PackageManager } from "../lib/base/packages";
 import * as addresses from "./addresses";
+import { gateIntegration, gateSize } from "./gateSchema";
 import * as grammar from "./grammar";
 import { packageGrammars } from "./packageGrammar";
-
-/** A text of one grammar. */
-function text(form: grammar.Grammar, description: string, example = form.example) {
-  return z
-    .string()
-    .superRefine((value, context) => {
-      const refusal = form.refuse(value);
-      if (refusal) context.addIssue({ code: "custom", params: { ...refusal } });
-    })
-    .meta({ description, rule: form.rule, examples: [example], refuse: form.refuse });
-}
-
-/** A map by name. */
-function named<T extends z.ZodType>(entry: T, description: string) {
-  return z.record(z.string(), entry).meta({ description, rule: grammar.entryName.rule });
-}
+import { named, text } from "./schemaParts";
 
 const toolImage = z
   .strictObject({
@@ -219,6 +205,8 @@ export const schema = z.strictObject({
           description: "Bounds of the smoke check: each tool prints its version, each repository is there",
           rule: "smoke is a map of timeout and memory",
         }),
+      size: gateSize.prefault({}),
+      integration: gateIntegration.default({}),
     })
     .prefault({})
     .meta({ description: "The checks between build and release", rule: "a gate is a map of checks" }),

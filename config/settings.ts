@@ -2,6 +2,8 @@
 import { join } from "node:path";
 import { type BaseSource, installed } from "../lib/base/packages";
 import type { ToolSource } from "../lib/composition";
+import type { IntegrationCase } from "../lib/gate/integrationCase";
+import type { SizeBudget } from "../lib/gate/size";
 import { mapRecord } from "../lib/record";
 import type { RegistryAddress } from "../lib/repositoryNames";
 import type { RepositorySource } from "../lib/repositorySource";
@@ -44,7 +46,12 @@ export interface Settings {
   readonly base: BaseSource;
   readonly tools: Readonly<Record<string, ToolSettings>>;
   readonly policies: Readonly<Record<string, RepositorySource>>;
-  readonly gate: { readonly smoke: { readonly timeoutSeconds: number; readonly memoryBytes: number } };
+  readonly gate: {
+    readonly smoke: { readonly timeoutSeconds: number; readonly memoryBytes: number };
+    /** By name. */
+    readonly integration: Readonly<Record<string, IntegrationCase>>;
+    readonly size: SizeBudget;
+  };
   /** Commit that is released, where the project is no git checkout. */
   readonly source?: string;
   readonly artifacts: { /** Environments that policies are delivered to. */ readonly environments: readonly string[] };
@@ -116,6 +123,15 @@ function toSettings({ base, tools, gate, ...rest }: ParsedConfiguration): Settin
     tools: mapRecord(tools, (tool, name) => completeTool(name, tool)),
     gate: {
       smoke: { timeoutSeconds: parseDuration(gate.smoke.timeout)!, memoryBytes: parseSize(gate.smoke.memory)! },
+      integration: gate.integration,
+      size: budgetOf(gate.size),
     },
+  };
+}
+
+function budgetOf({ compressed, unpacked }: ParsedConfiguration["gate"]["size"]): SizeBudget {
+  return {
+    ...(compressed === undefined ? {} : { compressedBytes: parseSize(compressed)! }),
+    ...(unpacked === undefined ? {} : { unpackedBytes: parseSize(unpacked)! }),
   };
 }

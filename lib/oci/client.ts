@@ -156,6 +156,19 @@ export class RegistryClient {
     });
   }
 
+  /** The last `count` bytes of a blob, which no digest can check; undefined where the registry sends no parts of blobs. */
+  blobEnd(repository: Repository, { digest, size }: Pick<Descriptor, "digest" | "size">, count: number): Promise<Buffer | undefined> {
+    const start = size - count;
+    return this.#session.attempt(async () => {
+      const answer = await this.#askBlob("GET", repository, digest, "pull", start);
+      if (answer.status === 404) throw await blobMissing(answer, repository, digest);
+      if (answer.status === 206 && answer.headers.get("content-range")?.startsWith(`bytes ${start}-`))
+        return answer.bytes(count);
+      await answer.discard();
+      return undefined;
+    });
+  }
+
   /** Makes sure that the repository holds a blob: found, mounted from another repository of the registry, or uploaded. */
   pushBlob(
     repository: Repository,

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { policyCharts } from "../../lib/gate/charts";
-import { type IntegrationCase, runCases } from "../../lib/gate/integration";
+import { runCases } from "../../lib/gate/integration";
+import type { IntegrationCase } from "../../lib/gate/integrationCase";
 import { type HostGate, hostGate } from "../support/hostGate";
 import { builtProgram } from "../support/kyverno";
 

@@ -1,0 +1,84 @@
+// The keys of two checks of the gate: cases of charts under policies, and what the image may weigh.
+import { z } from "zod";
+import * as grammar from "./grammar";
+import { named, text } from "./schemaParts";
+
+const paths = (description: string, example: readonly string[]) =>
+  z
+    .array(text(grammar.repositoryPath, "One path"))
+    .max(20)
+    .meta({ description, rule: "paths are a list of at most 20 texts", examples: [example] });
+
+const spectral = z
+  .strictObject({
+    ruleset: text(grammar.repositoryPath, "The ruleset, below `/repos`", "backend-applications/.spectral.yaml"),
+    files: paths("Files that are looked at, below `/repos`; default: the chart's values.yaml and `values`", [
+      "backend-applications/charts/app/values.yaml",
+    ])
+      .min(1)
+      .optional(),
+  })
+  .meta({
+    description: "Looks at values files with spectral; what it calls an error fails the case",
+    rule: "spectral is a map of ruleset and files",
+  });
+
+const integrationCase = z
+  .strictObject({
+    chart: text(grammar.repositoryPath, "Folder of the chart, below `/repos`"),
+    values: paths("Values files on top of the chart's own, below `/repos`; the last one wins", [
+      "backend-applications/cd/production/values.yaml",
+    ]).default([]),
+    environment: text(
+      grammar.entryName,
+      "Environment with whose values (`cd/<environment>/values.yaml`) policies in charts are rendered",
+      "production",
+    ).optional(),
+    policies: paths("Names of policy repositories, or paths in them below `/repos`", [
+      "security-policy",
+      "devops-policy/charts/workload-standards",
+    ]).min(1),
+    expect: z
+      .enum(["pass", "refused"])
+      .default("pass")
+      .meta({
+        description: "What must come of it: no rule refuses, or exactly the rules under `by` do",
+        rule: "a case is expected to pass or to be refused",
+        examples: ["refused"],
+      }),
+    by: z
+      .array(text(grammar.policyRule, "One rule"))
+      .max(50)
+      .default([])
+      .meta({
+        description: "Rules that must refuse, and no other, as `policy/rule`",
+        rule: "by is a list of at most 50 rules",
+        examples: [["disallow-latest-tag/image-tag"]],
+      }),
+    kubernetes: text(
+      grammar.kubernetesVersion,
+      "Version of Kubernetes that the chart is for: an API that it deprecates or no longer has fails the case",
+    ).optional(),
+    spectral: spectral.optional(),
+  })
+  .meta({
+    description: "One case: `helm template` of a chart under `kyverno apply`, with pluto and spectral where it says so",
+    rule: "a case is a map with chart and policies",
+  });
+
+/** Below `gate.integration`. */
+export const gateIntegration = named(
+  integrationCase,
+  "Charts that are tried under policies, by name. The programs of the image do it, without a network",
+);
+
+/** Below `gate.size`. */
+export const gateSize = z
+  .strictObject({
+    compressed: text(grammar.imageSize, "What is pulled, in all").optional(),
+    unpacked: text(grammar.imageSize, "What it is on a disk, in all", "1Gi").optional(),
+  })
+  .meta({
+    description: "What the image may weigh; the weight is shown whether or not there is a budget",
+    rule: "size is a map of compressed and unpacked",
+  });

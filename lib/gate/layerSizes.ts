@@ -1,0 +1,79 @@
+// Reads from the registry what each layer of an image weighs, and tells whose it is. No layer is downloaded: the length of
+// what was packed stands in the last four bytes of a gzip stream (RFC 1952, 2.3.1). It is modulo 2^32 and, of a stream of
+// several members, that of the last one alone; so one that is below the compressed size is not believed, and counted.
+import { createGunzip } from "node:zlib";
+import type { RegistryClient } from "../oci/client";
+import type { Digest } from "../oci/digest";
+import { imageManifest } from "../oci/imageConfig";
+import type { Descriptor } from "../oci/manifest";
+import type { Repository } from "../oci/reference";
+import type { LayerSize } from "./size";
+
+/** Names of what is composed, as the Dockerfile sorts them. */
+export interface Composed {
+  readonly tools: readonly string[];
+  readonly repositories: readonly string[];
+}
+
+/** Bytes of an image's configuration. */
+const maxConfigBytes = 8 * 1024 * 1024;
+/** Compressed bytes from which a layer may have more than 2^32 bytes. */
+const hugeLayer = 256 * 1024 * 1024;
+/** `COPY --link --from=… / /` in a history. */
+const composition = /^COPY \/ \/(?: |$)/;
+
+/** The layers of an image, lowest first. Errors: those of the registry. */
+export async function layerSizes(
+  client: RegistryClient,
+  repository: Repository,
+  digest: Digest,
+  composed: Composed,
+): Promise<LayerSize[]> {
+  const { config, layers } = await imageManifest(client, repository, digest);
+  const document: unknown = JSON.parse((await client.blob(repository, config.digest, maxConfigBytes)).toString("utf8"));
+  const names = layerNames(document, layers.length, composed);
+  return Promise.all(
+    layers.map(async (layer, index) => {
+      const unpacked = await unpackedSize(client, repository, layer);
+      return { name: names[index]!, compressed: layer.size, ...(unpacked === undefined ? {} : { unpacked }) };
+    }),
+  );
+}
+
+/** Whose each layer is, by the history: what is below the first of our layers is the base, what is above the last is metadata. */
+export function layerNames(document: unknown, count: number, { tools, repositories }: Composed): string[] {
+  const history = (document as { history?: unknown } | null)?.history;
+  const entries = Array.isArray(history) ? (history as { created_by?: unknown; empty_layer?: unknown }[]) : [];
+  const steps = entries.filter((entry) => entry?.empty_layer !== true).map((entry) => String(entry?.created_by ?? ""));
+  const ours = [...[...tools].sort(), ...[...repositories].sort()];
+  const copies = steps.flatMap((step, index) => (composition.test(step) ? [index] : [])).slice(-ours.length);
+  const isKnown = steps.length === count && copies.length === ours.length && ours.length > 0;
+  return Array.from({ length: count }, (_, index) => {
+    if (!isKnown) return "other";
+    const own = copies.indexOf(index);
+    if (own >= 0) return ours[own]!;
+    return index < copies[0]! ? "base" : "other";
+  });
+}
+
+async function unpackedSize(
+  client: RegistryClient,
+  repository: Repository,
+  layer: Descriptor,
+): Promise<number | undefined> {
+  if (/(\.tar|\.tar\.uncompressed)$/.test(layer.mediaType)) return layer.size;
+  if (!/[+.]gzip$/.test(layer.mediaType)) return undefined;
+  const end = layer.size > 4 && layer.size < hugeLayer ? await client.blobEnd(repository, layer, 4) : undefined;
+  const stated = end?.length === 4 ? end.readUInt32LE() : 0;
+  return stated >= layer.size ? stated : counted(client, repository, layer);
+}
+
+/** Reads all of it; the little that is packed larger than it is comes here too. */
+async function counted(client: RegistryClient, repository: Repository, layer: Descriptor): Promise<number> {
+  const { stream } = await client.blobStream(repository, layer.digest, layer.size);
+  const unpacked = createGunzip();
+  stream.on("error", (error) => unpacked.destroy(error));
+  let bytes = 0;
+  for await (const chunk of stream.pipe(unpacked)) bytes += (chunk as Buffer).length;
+  return bytes;
+}
