@@ -1,0 +1,82 @@
+// What layers of an image weigh, asked of a real registry, and of one that sends no parts of blobs.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { gzipSync } from "node:zlib";
+import { layerSizes } from "../../lib/gate/layerSizes";
+import { RegistryClient } from "../../lib/oci/client";
+import { type Digest, sha256 } from "../../lib/oci/digest";
+import { configType, manifestType, tarLayerType } from "../../lib/oci/mediaTypes";
+import type { Repository } from "../../lib/oci/reference";
+import { startRegistry, type TestRegistry } from "../support/registry";
+import { startScriptedServer } from "../support/scriptedServer";
+
+const text = Buffer.alloc(200_000, "policy\n");
+const noise = randomBytes(5000);
+
+describe("layers in a registry", function () {
+  this.timeout(20_000);
+  let registry: TestRegistry;
+  let digest: Digest;
+  const client = new RegistryClient();
+  const repository = (): Repository => ({ registry: registry.host, path: "releases/sized" });
+  const composed = { tools: ["tool"], repositories: ["repository"] };
+  const layers: [mediaType: string, bytes: Buffer][] = [
+    [`${tarLayerType}+gzip`, gzipSync(text)],
+    // Several members, as some builders write them: the last one alone says less than there is.
+    [`${tarLayerType}+gzip`, Buffer.concat([gzipSync(text), gzipSync(noise), gzipSync(Buffer.from("end"))])],
+    [tarLayerType, noise],
+    [`${tarLayerType}+zstd`, Buffer.from("not read")],
+  ];
+  const copy = { created_by: "COPY / / # buildkit" };
+
+  before(async () => {
+    registry = await startRegistry();
+    const config = Buffer.from(
+      JSON.stringify({ history: [{ created_by: "base" }, copy, copy, { created_by: "WORKDIR" }] }),
+    );
+    const blobs = [[configType, config] as const, ...layers];
+    const described = blobs.map(([mediaType, bytes]) => ({ mediaType, digest: sha256(bytes), size: bytes.length }));
+    for (const [index, [, bytes]] of blobs.entries()) await client.pushBlob(repository(), described[index]!, { bytes });
+    const [first, ...rest] = described;
+    const manifest = Buffer.from(
+      JSON.stringify({ schemaVersion: 2, mediaType: manifestType, config: first, layers: rest }),
+    );
+    digest = sha256(manifest);
+    await client.putManifest(repository(), digest, manifest, manifestType);
+  });
+  after(() => registry.stop());
+
+  const expected = () => [
+    { name: "base", compressed: layers[0]![1].length, unpacked: text.length },
+    { name: "tool", compressed: layers[1]![1].length, unpacked: text.length + noise.length + 3 },
+    { name: "repository", compressed: noise.length, unpacked: noise.length },
+    { name: "other", compressed: 8 },
+  ];
+
+  it("weigh what their tars weigh, and are known by the names of what they hold", async () => {
+    assert.deepEqual(await layerSizes(client, repository(), digest, composed), expected());
+  });
+
+  it("weigh the same where the registry sends whole blobs only", async () => {
+    const proxy = await startScriptedServer(
+      (request) => {
+        delete (request.headers as Record<string, string | undefined>).range;
+        return "forward";
+      },
+      { forwardTo: registry.host },
+    );
+    const behind = { registry: proxy.host, path: "releases/sized" };
+    assert.deepEqual(await layerSizes(new RegistryClient(), behind, digest, composed), expected());
+    await proxy.stop();
+  });
+
+  it("are not downloaded where a few bytes tell", async () => {
+    const proxy = await startScriptedServer(() => "forward", { forwardTo: registry.host });
+    await layerSizes(new RegistryClient(), { registry: proxy.host, path: "releases/sized" }, digest, composed);
+    const whole = proxy.requests.filter(
+      ({ method, path, headers }) => method === "GET" && path.includes("/blobs/") && headers.range === undefined,
+    );
+    assert.equal(whole.length, 2, "the configuration and the layer of several members");
+    await proxy.stop();
+  });
+});
