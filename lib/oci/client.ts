@@ -157,7 +157,11 @@ export class RegistryClient {
   }
 
   /** The last `count` bytes of a blob, which no digest can check; undefined where the registry sends no parts of blobs. */
-  blobEnd(repository: Repository, { digest, size }: Pick<Descriptor, "digest" | "size">, count: number): Promise<Buffer | undefined> {
+  blobEnd(
+    repository: Repository,
+    { digest, size }: Pick<Descriptor, "digest" | "size">,
+    count: number,
+  ): Promise<Buffer | undefined> {
     const start = size - count;
     return this.#session.attempt(async () => {
       const answer = await this.#askBlob("GET", repository, digest, "pull", start);
