@@ -14,6 +14,8 @@ export interface ContainerSpec {
   readonly readOnly?: boolean;
   /** Path → size in bytes of a memory file system, counted as memory of the container. */
   readonly tmpfs?: Readonly<Record<string, number>>;
+  /** Paths at which the container gets a volume of its own, which goes with it. */
+  readonly volumes?: readonly string[];
   /** Standard input stays open until the one who is attached hangs up, then the main process reads its end. */
   readonly openStdin?: boolean;
   /** The engine removes the container when it ends. */
@@ -36,7 +38,7 @@ export interface ContainerSummary {
 }
 
 /** Bounds of every container. */
-const processors = 1;
+const processors = 2;
 const processes = 512;
 
 /** Creates a container with the narrowest rights there are: no network, no capability, no new privileges. Returns its id. */
@@ -52,6 +54,7 @@ export async function createContainer(
       Image: spec.image,
       Cmd: spec.command,
       Labels: spec.labels,
+      Volumes: Object.fromEntries((spec.volumes ?? []).map((path) => [path, {}])),
       OpenStdin: spec.openStdin ?? false,
       StdinOnce: spec.openStdin ?? false,
       AttachStdin: spec.openStdin ?? false,
@@ -122,6 +125,29 @@ export function getArchive(
   signal?: AbortSignal,
 ): Promise<Readable | undefined> {
   return ifPresent(transport.open({ path: `/containers/${id}/archive`, query: { path }, signal }));
+}
+
+/** Unpacks a tar into a folder of a container; into a volume where the rest cannot be written. */
+export async function putArchive(
+  transport: EngineTransport,
+  id: string,
+  path: string,
+  tar: Buffer | Readable,
+  signal?: AbortSignal,
+): Promise<void> {
+  const query = { path, noOverwriteDirNonDir: true };
+  await transport.document({ method: "PUT", path: `/containers/${id}/archive`, query, tar, signal });
+}
+
+/** Gives a running container another bound of memory, still without swap. */
+export async function updateMemory(
+  transport: EngineTransport,
+  id: string,
+  memoryBytes: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const json = { Memory: memoryBytes, MemorySwap: memoryBytes };
+  await transport.document({ method: "POST", path: `/containers/${id}/update`, json, signal });
 }
 
 /** Ends and removes a container with its volumes; one that is gone or going already is fine. Never aborted: it is the cleaning up. */

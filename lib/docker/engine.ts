@@ -119,6 +119,16 @@ export class DockerEngine {
     return containers.getArchive(this.#transport, id, path, signal);
   }
 
+  /** Unpacks a tar into a folder of a container. */
+  putArchive(id: string, path: string, tar: Buffer | Readable, signal?: AbortSignal): Promise<void> {
+    return containers.putArchive(this.#transport, id, path, tar, signal);
+  }
+
+  /** Gives a running container another bound of memory. */
+  updateMemory(id: string, memoryBytes: number, signal?: AbortSignal): Promise<void> {
+    return containers.updateMemory(this.#transport, id, memoryBytes, signal);
+  }
+
   /** Ends and removes a container with its volumes. */
   remove(id: string): Promise<void> {
     return containers.removeContainer(this.#transport, id);

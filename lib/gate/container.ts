@@ -1,12 +1,12 @@
 // The gate's container: the image's own command (a shell) kept waiting on its standard input, and programs run beside it.
 import type { Duplex } from "node:stream";
-import { extract } from "tar-stream";
 import type { DockerEngine } from "../docker/engine";
 import { demultiplex } from "../docker/exec";
 import { EngineAnswerError } from "../docker/transport";
-import type { ExecOutcome } from "./exec";
+import type { ExecOutcome, ProgramOptions } from "./exec";
+import { type ImageFiles, readFiles, tarOf } from "./imageFiles";
 import { isGone, thisProcess } from "./owner";
-import type { SmokeLimits } from "./smoke";
+import { Turns } from "./turns";
 
 /**
  * Carried by every container of the gate; the value is the number of seconds after which nobody can still be using it.
@@ -15,14 +15,26 @@ import type { SmokeLimits } from "./smoke";
 const label = "dev.policychain.gate";
 /** The process that made it, see {@link thisProcess}. */
 const ownerLabel = "dev.policychain.gate-owner";
-/** Seconds on top of what the programs may take: start, listing, removal. */
-const slackSeconds = 120;
+/** Seconds after which a container that never started is nobody's: pull and start are long over. */
+const lifetime = 6 * 60 * 60;
 /** Milliseconds in which a command that cannot stay up ends. */
 const settleTime = 150;
 /** Bytes of memory for /tmp, part of the container's memory. */
 const tmpBytes = 64 * 1024 * 1024;
-/** The most that a listing reads: policies are text. */
-const maxListingBytes = 2 * 1024 * 1024 * 1024;
+/** Programs that run side by side: as many as the container has processors. */
+const sideBySide = 2;
+/** The volume that takes files; everything else in the container is read-only. */
+export const volume = "/gate";
+
+/** Bounds of programs in the container. */
+export interface ProgramLimits {
+  /** Seconds that each program may take. */
+  readonly timeoutSeconds: number;
+  /** Memory of the container, all its programs together. */
+  readonly memoryBytes: number;
+  /** Bytes that each program may print. */
+  readonly outputBytes: number;
+}
 
 /** Removes what an earlier run that was killed left behind; containers that may still be in use stay. */
 export async function removeLeftovers(engine: DockerEngine, signal?: AbortSignal): Promise<void> {
@@ -31,101 +43,143 @@ export async function removeLeftovers(engine: DockerEngine, signal?: AbortSignal
   }
 }
 
+/** One container at a time; one that a program used up is replaced by another one that looks the same. */
 export class GateContainer {
-  #id: string | undefined;
-  #connection: Duplex | undefined;
+  #running: { readonly id: string; readonly connection: Duplex } | undefined;
+  #starting: Promise<string | undefined> | undefined;
   #output = "";
+  #limits: ProgramLimits;
+  readonly #turns = new Turns(sideBySide);
+  /** What was put into the volume: tars by folder, for the next container. */
+  readonly #put: { readonly folder: string; readonly tar: Buffer }[] = [];
 
   constructor(
     private readonly engine: DockerEngine,
     private readonly image: string,
-    private readonly limits: SmokeLimits & { readonly programs: number },
+    limits: ProgramLimits,
     private readonly signal?: AbortSignal,
-  ) {}
+  ) {
+    this.#limits = limits;
+  }
 
   /** Starts the image as it is. Returns why it does not run, undefined when it does. */
-  async start(): Promise<string | undefined> {
-    const { engine, limits, signal } = this;
-    const lifetime = (limits.programs + 1) * limits.timeoutSeconds + slackSeconds;
+  start(): Promise<string | undefined> {
+    // Two programs that both need the next container share it.
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  /** Other bounds from here on, in the container that runs. */
+  async setLimits(limits: ProgramLimits): Promise<void> {
+    const raised = limits.memoryBytes !== this.#limits.memoryBytes;
+    this.#limits = limits;
+    if (raised && this.#running) await this.engine.updateMemory(this.#running.id, limits.memoryBytes, this.signal);
+  }
+
+  /** Runs a program; a container that another one used up is replaced first. */
+  async exec(argv: readonly string[], options: ProgramOptions = {}): Promise<ExecOutcome> {
+    const outcome = await this.#turns.take(() => this.#exec(argv, options));
+    // Memory is what both have: a program that may have been the other one's victim gets it all.
+    return outcome.oomKilled ? this.#turns.take(() => this.#exec(argv, options), true) : outcome;
+  }
+
+  /** Puts files into a folder of the volume. Returns its absolute path. */
+  async put(folder: string, files: ReadonlyMap<string, Buffer | string>): Promise<string> {
+    const named = new Map([...files].map(([name, content]) => [`${folder}/${name}`, content] as const));
+    const tar = tarOf(named);
+    await this.#turns.take(async () => {
+      const { id } = await this.#container();
+      await this.engine.putArchive(id, volume, tar, this.signal);
+      this.#put.push({ folder, tar });
+    }, true);
+    return `${volume}/${folder}`;
+  }
+
+  /** Everything below a folder; nothing when it does not exist. By the engine, not by a program of the image. */
+  async files(folder: string): Promise<ImageFiles> {
+    const { id } = await this.#container();
+    const archive = await this.engine.getArchive(id, folder, this.signal);
+    return archive ? readFiles(archive, folder, this.image) : { paths: [], contents: new Map() };
+  }
+
+  /** Ends and removes the container, also after an abort. */
+  async remove(): Promise<void> {
+    await this.#starting?.catch(() => undefined);
+    const running = this.#running;
+    this.#running = undefined;
+    this.#output = "";
+    if (!running) return;
+    await this.engine.remove(running.id);
+    running.connection.destroy();
+  }
+
+  async #exec(argv: readonly string[], options: ProgramOptions): Promise<ExecOutcome> {
+    for (;;) {
+      const container = await this.#container();
+      const limits = this.#limits;
+      const result = await this.engine
+        .exec(container.id, argv, {
+          timeoutMs: (options.timeoutSeconds ?? limits.timeoutSeconds) * 1000,
+          maxOutput: options.maxOutput ?? limits.outputBytes,
+          input: options.input,
+          signal: this.signal,
+        })
+        .catch((error: unknown) => {
+          this.signal?.throwIfAborted();
+          if (this.#running === container) throw error;
+          return undefined;
+        });
+      // The program beside this one used up the container while this one was running in it.
+      if (this.#running !== container || !result) continue;
+      const state = result.code === 0 ? undefined : await this.engine.state(container.id, this.signal);
+      if (this.#running !== container) continue;
+      const oomKilled = result.code === 137 || (result.code !== undefined && result.code !== 0 && !!state?.oomKilled);
+      // What still runs can only be ended with its container, and a memory verdict must not be the next program's.
+      if (result.code === undefined || oomKilled || (result.code !== 0 && !state?.running)) await this.remove();
+      return { ...result, oomKilled };
+    }
+  }
+
+  async #container(): Promise<{ readonly id: string; readonly connection: Duplex }> {
+    if (!this.#running) {
+      const failure = await this.start();
+      if (failure !== undefined) throw new Error(`${this.image} started before and now does not: ${failure}`);
+    }
+    return this.#running!;
+  }
+
+  async #start(): Promise<string | undefined> {
+    const { engine, signal } = this;
+    const { memoryBytes } = this.#limits;
     const id = await engine.createContainer(
       {
         image: this.image,
         labels: { [label]: String(lifetime), [ownerLabel]: thisProcess() },
-        memoryBytes: limits.memoryBytes,
-        tmpfs: { "/tmp": Math.min(tmpBytes, Math.floor(limits.memoryBytes / 2)) },
+        memoryBytes,
+        tmpfs: { "/tmp": Math.min(tmpBytes, Math.floor(memoryBytes / 2)) },
+        volumes: [volume],
         openStdin: true,
         autoRemove: true,
       },
       signal,
     );
-    this.#id = id;
-    // Attached before the start: from here on the container ends with this process, whatever ends this process.
-    this.#connection = await engine.attach(id, signal);
-    this.#collect(this.#connection);
     try {
+      // Attached before the start: from here on the container ends with this process, whatever ends this process.
+      const connection = await engine.attach(id, signal);
+      this.#running = { id, connection };
+      this.#collect(connection);
+      for (const { tar } of this.#put) await engine.putArchive(id, volume, tar, signal);
       await engine.start(id, signal);
     } catch (error) {
+      if (!this.#running) await engine.remove(id);
       if (error instanceof EngineAnswerError) return error.reason;
       throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, settleTime));
     const state = await engine.state(id, signal);
     return state?.running ? undefined : `it ends at once${this.#output === "" ? "" : `: ${this.#output}`}`;
-  }
-
-  /** Runs a program; a container that the last one used up is replaced first. */
-  async exec(argv: readonly string[]): Promise<ExecOutcome> {
-    if (this.#id === undefined) {
-      const failure = await this.start();
-      if (failure !== undefined) throw new Error(`${this.image} started before and now does not: ${failure}`);
-    }
-    const id = this.#id!;
-    const result = await this.engine.exec(id, argv, {
-      timeoutMs: this.limits.timeoutSeconds * 1000,
-      maxOutput: this.limits.outputBytes,
-      signal: this.signal,
-    });
-    const state = result.code === 0 ? undefined : await this.engine.state(id, this.signal);
-    const oomKilled = result.code !== undefined && result.code !== 0 && (state?.oomKilled ?? result.code === 137);
-    // What still runs can only be ended with its container, and a memory verdict must not be the next program's.
-    if (result.code === undefined || oomKilled || (result.code !== 0 && !state?.running)) await this.remove();
-    return { ...result, oomKilled };
-  }
-
-  /** Absolute paths of everything below a folder that is not a folder; none when it does not exist. By the engine, not by a program of the image. */
-  async files(folder: string): Promise<string[]> {
-    if (this.#id === undefined) await this.start();
-    const archive = await this.engine.getArchive(this.#id!, folder, this.signal);
-    if (!archive) return [];
-    // The names in the archive begin with the folder's own name.
-    const parent = folder.slice(0, folder.lastIndexOf("/") + 1);
-    const found: string[] = [];
-    let bytes = 0;
-    const entries = extract();
-    archive.on("error", (error) => entries.destroy(error));
-    archive.pipe(entries);
-    try {
-      for await (const entry of entries) {
-        bytes += entry.header.size ?? 0;
-        if (bytes > maxListingBytes)
-          throw new Error(`${folder} of ${this.image} holds more than ${maxListingBytes} bytes`);
-        if (entry.header.type !== "directory") found.push(parent + entry.header.name);
-        entry.resume();
-      }
-    } finally {
-      archive.destroy();
-    }
-    return found.sort();
-  }
-
-  /** Ends and removes the container, also after an abort. */
-  async remove(): Promise<void> {
-    const id = this.#id;
-    this.#id = undefined;
-    this.#output = "";
-    if (id !== undefined) await this.engine.remove(id);
-    this.#connection?.destroy();
-    this.#connection = undefined;
   }
 
   async #collect(connection: Duplex): Promise<void> {

@@ -46,8 +46,25 @@ export interface GateContext {
    * Returns the folder's absolute path; what was there under the same names is replaced.
    */
   put(folder: string, files: ReadonlyMap<string, Buffer | string>): Promise<string>;
+  /**
+   * Where a path below `/repos` is found: itself when the image has it, else the copy of the repository in the container's
+   * own volume, which has what the source leaves out of the image too (its tests).
+   */
+  at(path: string): string;
   /** Policy files of a repository with the rules that each applies alone; files that hold no policy are left out. */
   policies(repository: string): readonly PolicyFile[];
   /** Every file below `/repos` of the image: absolute path → content. */
   readonly files: ReadonlyMap<string, Buffer>;
+}
+
+/** Why a program did not end by itself or could not be run, for a sentence about it; undefined when it did. */
+export function endedBy(
+  outcome: ExecOutcome,
+  { timeoutSeconds }: { readonly timeoutSeconds: number },
+): string | undefined {
+  if (outcome.timedOut) return `did not end within ${timeoutSeconds} s`;
+  if (outcome.truncated) return "printed more than the gate reads";
+  if (outcome.oomKilled) return "needed more memory than the gate gives it";
+  if (outcome.code === 126 || outcome.code === 127) return `cannot be run in the image (code ${outcome.code})`;
+  return undefined;
 }

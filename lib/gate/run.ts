@@ -1,48 +1,68 @@
-// Runs the smoke check on one image digest: in one container of that very image, without a network, bounded, gone afterwards.
+// Runs the gate on one image digest: in one container of that very image, without a network, bounded, gone afterwards.
 
 import type { RegistryAuth } from "../docker/auth";
 import type { DockerEngine } from "../docker/engine";
 import { dockerCredentials } from "../oci/credentials";
 import { parsePinned } from "../oci/reference";
-import { type Check, skipped } from "./check";
-import { GateContainer, removeLeftovers } from "./container";
-import {
-  evaluateRepository,
-  evaluateStart,
-  evaluateStrays,
-  evaluateTool,
-  type SmokeLimits,
-  type ToolSmoke,
-} from "./smoke";
+import { type Check, failed, skipped } from "./check";
+import { GateContainer, type ProgramLimits, removeLeftovers } from "./container";
+import type { GateContext, PolicyFile } from "./exec";
+import type { ImageFiles } from "./imageFiles";
+import { checkRepository } from "./policies";
+import { PolicyMemory } from "./policyMemory";
+import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool, type ToolSmoke } from "./smoke";
+import { checkTests } from "./tests";
 
-export interface SmokeSpec {
+/** One policy repository of the image. */
+export interface GateRepository {
+  /** Absolute paths of its files, `/repos/<name>/…`. */
+  readonly paths: readonly string[];
+  /** What its source has beside them, by path in the repository; undefined for one that is given as an image. */
+  readonly leftOut?: ReadonlyMap<string, Buffer>;
+}
+
+/** Everything that can change a verdict, but for the content of what is named by digest. */
+export interface GateSpec {
   /** `repository@sha256:…`; pulled from there, whatever the engine has. */
   readonly image: string;
   /** By name. */
   readonly tools: Readonly<Record<string, ToolSmoke>>;
-  /** Name → the absolute paths of its files, `/repos/<name>/…`. */
-  readonly repositories: Readonly<Record<string, readonly string[]>>;
-  readonly limits: SmokeLimits;
+  /** By name. */
+  readonly repositories: Readonly<Record<string, GateRepository>>;
+  /** Bounds of the smoke check, then those of all others. */
+  readonly limits: { readonly smoke: ProgramLimits; readonly checks: ProgramLimits };
+  readonly policyTests: "optional" | "required";
+}
+
+/** How it is run. */
+export interface GateOptions {
+  /** Digest of kyverno's layer image: under it is remembered what it says about policies. */
+  readonly kyverno?: string;
+  /** Folder of that memory; default: in the user's cache. */
+  readonly memory?: string;
   /** Credentials for the pull; default: the docker config's. */
   readonly auth?: RegistryAuth;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string) => void;
 }
 
-export interface SmokeResult {
+/** What was found. */
+export interface GateResult {
   readonly passed: boolean;
-  /** Shell first, then tools and repositories by name. */
+  /** In the order in which they are made. */
   readonly checks: readonly Check[];
 }
 
+/** The tool that reads policies. */
+const reader = "kyverno";
+
 /**
  * Checks an image and tells what was found; only what keeps it from looking is thrown (engine, registry, abort).
- * One container serves all programs; a program that hangs or floods costs it, and the next one gets a new one.
+ * Every check is made, also after one has failed, unless the image does not start. A program that hangs or floods costs the
+ * container, and the next one gets a new one.
  */
-export async function runSmoke(engine: DockerEngine, spec: SmokeSpec): Promise<SmokeResult> {
-  const { signal, limits, progress = () => undefined } = spec;
-  const tools = Object.entries(spec.tools).sort(byName);
-  const repositories = Object.entries(spec.repositories).sort(byName);
+export async function runGate(engine: DockerEngine, spec: GateSpec, options: GateOptions = {}): Promise<GateResult> {
+  const { signal, progress = () => undefined } = options;
   parsePinned(spec.image);
   await engine.requireEngine(undefined, signal);
   await removeLeftovers(engine, signal);
@@ -51,52 +71,150 @@ export async function runSmoke(engine: DockerEngine, spec: SmokeSpec): Promise<S
   const known = await engine.inspectImage(spec.image, signal);
   progress("pulling the image");
   await engine.pull(spec.image, {
-    auth: spec.auth ?? ((host) => dockerCredentials().find(host)),
+    auth: options.auth ?? ((host) => dockerCredentials().find(host)),
     onProgress: progress,
     signal,
   });
   const image = await engine.inspectImage(spec.image, signal);
   if (!image) throw new Error(`${spec.image} was pulled and is not in the engine's store`);
 
-  const container = new GateContainer(engine, spec.image, { ...limits, programs: tools.length }, signal);
+  const container = new GateContainer(engine, spec.image, spec.limits.smoke, signal);
   const checks: Check[] = [];
   try {
     progress("starting the image");
     const start = evaluateStart({ ...image, failure: await container.start() });
     checks.push(start);
-    const skip = (name: string) => checks.push(skipped(name, "not looked at: the image does not start as it must"));
-    for (const [name, tool] of tools) {
-      if (start.status === "failed") {
-        skip(`smoke: ${name}`);
-        continue;
-      }
-      progress(`running ${tool.command.join(" ")}`);
-      checks.push(evaluateTool(name, tool, await container.exec(tool.command), limits));
-    }
-    if (start.status === "failed") for (const [name] of repositories) skip(`smoke: /repos/${name}`);
+    if (start.status === "failed") checks.push(...notLookedAt(spec));
     else {
-      progress("listing /repos");
-      const found = await container.files("/repos");
-      for (const [name, expected] of repositories) {
-        checks.push(
-          evaluateRepository(
-            name,
-            expected,
-            found.filter((path) => path.startsWith(`/repos/${name}/`)),
-          ),
-        );
-      }
-      const strays = evaluateStrays(Object.keys(spec.repositories), found);
-      if (strays) checks.push(strays);
+      const files = await smoke(container, spec, checks, progress);
+      // The memory that a version needs is not what the policies of a large repository need: one container, raised in place.
+      await container.setLimits(spec.limits.checks);
+      await lookInside(container, files, spec, options, checks);
     }
   } finally {
     await container.remove();
     if (!known) await engine.removeImage(spec.image);
   }
   signal?.throwIfAborted();
-  return { passed: checks.every(({ status }) => status === "passed"), checks };
+  return { passed: checks.every(({ status }) => status !== "failed"), checks };
 }
 
-function byName([a]: [string, unknown], [b]: [string, unknown]): number {
-  return a < b ? -1 : 1;
+function notLookedAt({ tools, repositories }: GateSpec): Check[] {
+  const why = "not looked at: the image does not start as it must";
+  return [
+    ...sorted(tools).map(([name]) => skipped(`smoke: ${name}`, why)),
+    ...sorted(repositories).map(([name]) => skipped(`smoke: /repos/${name}`, why)),
+    ...sorted(repositories).map(([name]) => skipped(`policies: ${name}`, why)),
+    ...sorted(repositories).map(([name]) => skipped(`tests: ${name}`, why)),
+  ];
+}
+
+type Progress = (text: string) => void;
+
+/** Each tool prints its version, each repository is there; returns what is below /repos. */
+async function smoke(
+  container: GateContainer,
+  { tools, repositories, limits }: GateSpec,
+  checks: Check[],
+  progress: Progress,
+): Promise<ImageFiles> {
+  const versions = sorted(tools).map(async ([name, tool]) => {
+    progress(`running ${[tool.path, ...tool.args].join(" ")}`);
+    return evaluateTool(name, tool, await container.exec([tool.path, ...tool.args]), limits.smoke);
+  });
+  checks.push(...(await settled(versions)));
+  progress("listing /repos");
+  const files = await container.files("/repos");
+  for (const [name, { paths }] of sorted(repositories)) {
+    const found = files.paths.filter((path) => path.startsWith(`/repos/${name}/`));
+    checks.push(evaluateRepository(name, paths, found));
+  }
+  const strays = evaluateStrays(Object.keys(repositories), files.paths);
+  if (strays) checks.push(strays);
+  return files;
+}
+
+/** Everything that needs more than the programs' versions. */
+async function lookInside(
+  container: GateContainer,
+  { contents }: ImageFiles,
+  spec: GateSpec,
+  options: GateOptions,
+  checks: Check[],
+): Promise<void> {
+  const { progress = () => undefined } = options;
+  const repositories = sorted(spec.repositories);
+  if (!Object.hasOwn(spec.tools, reader)) {
+    const why = `the image has no tool ${reader}`;
+    for (const kind of ["policies", "tests"]) checks.push(...repositories.map(([name]) => skipped(`${kind}: ${name}`, why)));
+    return;
+  }
+  const limits = spec.limits.checks;
+  const memory = await PolicyMemory.open(options.kyverno, options.memory);
+  const policies = new Map<string, readonly PolicyFile[]>();
+  try {
+    for (const [name] of repositories) {
+      progress(`applying the policies of ${name}`);
+      const found = await checkRepository(name, { programs: container, contents, memory, limits });
+      policies.set(name, found.files);
+      checks.push(found.check);
+    }
+  } finally {
+    await memory.save();
+  }
+  const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
+  const context = contextOf(container, contents, policies, copies);
+  for (const [name, { leftOut }] of repositories) {
+    const files = copies.get(name)!;
+    const copy = leftOut ? await context.put(`repos/${name}`, files) : "";
+    progress(`running the tests of ${name}`);
+    checks.push(
+      await checkTests(context, name, { files: leftOut, required: spec.policyTests === "required" }, { copy, files, limits }),
+    );
+  }
+}
+
+/** The image's own bytes of a repository with what its source leaves out beside them, by path in the repository. */
+function copyOf(
+  name: string,
+  contents: ReadonlyMap<string, Buffer>,
+  leftOut: ReadonlyMap<string, Buffer> | undefined,
+): Map<string, Buffer> {
+  const folder = `/repos/${name}/`;
+  const own = [...contents].filter(([path]) => path.startsWith(folder));
+  // The image has the last word: what is tested is what ships.
+  return new Map([...(leftOut ?? []), ...own.map(([path, content]) => [path.slice(folder.length), content] as const)]);
+}
+
+function contextOf(
+  container: GateContainer,
+  files: ReadonlyMap<string, Buffer>,
+  policies: ReadonlyMap<string, readonly PolicyFile[]>,
+  copies: ReadonlyMap<string, ReadonlyMap<string, Buffer>>,
+): GateContext {
+  const isThere = (paths: Iterable<string>, path: string) =>
+    [...paths].some((one) => one === path || one.startsWith(`${path}/`));
+  return {
+    exec: (argv, options) => container.exec(argv, options),
+    put: (folder, added) => container.put(folder, added),
+    at: (path) => {
+      const [, , name, ...rest] = path.split("/");
+      if (isThere(files.keys(), path)) return path;
+      return isThere(copies.get(name ?? "")?.keys() ?? [], rest.join("/")) ? `/gate${path}` : path;
+    },
+    policies: (repository) => policies.get(repository) ?? [],
+    files,
+  };
+}
+
+/** All of them, also when one throws: nothing may run on behind an error. */
+async function settled(checks: readonly Promise<Check>[]): Promise<Check[]> {
+  const ended = await Promise.allSettled(checks);
+  const broken = ended.find((one) => one.status === "rejected");
+  if (broken) throw broken.reason;
+  return ended.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+}
+
+function sorted<T>(record: Readonly<Record<string, T>>): [string, T][] {
+  return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
 }
