@@ -53,9 +53,11 @@ export async function pinTool(lookup: Lookup): Promise<Edit[]> {
   const isPinned =
     sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256) && url === textOf(lookup, [...path, "release", "url"]);
   const file = await downloadRelease({ url, sha256: isPinned ? sha256 : undefined }, { mirrors });
-  const member = textOf(lookup, [...path, "release", "member"]) ?? memberIn(name, url);
-  const { digest } = await releaseLayer(file, member, target);
-  const release = { url, sha256: basename(file), digest };
+  // A folder in an archive is often called like the version, as the address is.
+  const given = textOf(lookup, [...path, "release", "member"]);
+  const raised = old === undefined ? given : given?.replaceAll(old, version);
+  const { digest } = await releaseLayer(file, raised ?? memberIn(name, url), target);
+  const release = { url, sha256: basename(file), digest, ...(raised !== undefined && { member: raised }) };
   return [...edits, ...Object.entries(release).map(([key, value]) => ({ path: [...path, "release", key], value }))];
 }
 

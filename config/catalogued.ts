@@ -15,7 +15,7 @@ export function defaultToolPath(name: string): string {
 
 /** The tool's file in an archive of its makers; undefined for any other tool, and for a download that is no archive. */
 export function memberIn(name: string, url: string): string | undefined {
-  return /\.(tgz|tar|tar\.gz)$/.test(url) ? catalogued(name)?.member : undefined;
+  return /\.(tgz|tar|tar\.gz|tar\.xz|txz|zip)$/.test(url) ? catalogued(name)?.member : undefined;
 }
 
 /** A valid entry with what the catalogue knows filled in. */

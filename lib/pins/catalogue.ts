@@ -50,8 +50,30 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
     smoke: { args: ["version"], expect: '^version\\.BuildInfo\\{Version:"v?([^"]+)"' },
   },
   spectral: {
+    // For bases with glibc. On musl name `…/spectral-alpine-x64` yourself: `pin` keeps it.
     url: (version) => `https://github.com/stoplightio/spectral/releases/download/v${version}/spectral-linux-x64`,
     path: "/usr/local/bin/spectral",
     smoke: { args: ["--version"], expect: "^v?(\\d\\S*)$" },
+  },
+  conftest: {
+    url: (version) =>
+      `https://github.com/open-policy-agent/conftest/releases/download/v${version}/conftest_${version}_Linux_x86_64.tar.gz`,
+    member: "conftest",
+    path: "/usr/local/bin/conftest",
+    // Earlier ones call it Version; a second line names its OPA.
+    smoke: { args: ["--version"], expect: "^(?:Conftest|Version): v?(\\S+)$" },
+  },
+  opa: {
+    // The other one, without `_static`, needs glibc.
+    url: (version) => `https://github.com/open-policy-agent/opa/releases/download/v${version}/opa_linux_amd64_static`,
+    path: "/usr/local/bin/opa",
+    smoke: { args: ["version"], expect: "^Version: v?(\\S+)$" },
+  },
+  kubeconform: {
+    url: (version) =>
+      `https://github.com/yannh/kubeconform/releases/download/v${version}/kubeconform-linux-amd64.tar.gz`,
+    member: "kubeconform",
+    path: "/usr/local/bin/kubeconform",
+    smoke: { args: ["-v"], expect: "^v?(\\d\\S*)$" },
   },
 };

@@ -32,6 +32,17 @@ const printed: Record<string, { version: string; outputs: string[]; others: stri
     ],
     others: ["", 'Client: &version.Version{SemVer:"v2.17.0"}\n', 'version.BuildInfo{Version:"", GitCommit:""}\n'],
   },
+  conftest: {
+    version: "0.71.1",
+    outputs: ["Conftest: 0.71.1\nOPA: 1.21.1\n", "Version: 0.71.1\n"],
+    others: ["", "Conftest: \n", "OPA: 0.71.1\n"],
+  },
+  opa: {
+    version: "1.22.0",
+    outputs: ["Version: 1.22.0\nBuild Commit: \nBuild Timestamp: \nGo Version: go1.26.8\nRego Version: v1\n"],
+    others: ["", "Go Version: go1.26.8\n", "Rego Version: v1\n"],
+  },
+  kubeconform: { version: "0.7.0", outputs: ["v0.7.0\n"], others: ["", "development\n", "usage: v0.7.0\n"] },
   spectral: {
     version: "6.16.3",
     outputs: ["6.16.3\n"],
