@@ -24,6 +24,7 @@ export async function nextRelease(place: Place): Promise<Preflight> {
   let resources: Promise<unknown> | undefined;
   const state = () => (resources ??= resourcesOf(place));
   const base = await findStackBase(settings, state);
+  for (const line of base?.lines ?? []) narrate("doing", line);
   const { inputs, unknown, ...read } = await compose(settings, { mayDownload: false, base: base?.digest });
   if (!inputs) throw unknownInputs(settings, unknown, { stack, base })[0]!;
   const contents = await freshContents(settings, read.contents);

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { type FoundBase, findBase } from "../../lib/base/find";
 import { type BaseSource, baseDocument, baseKey, baseLabel } from "../../lib/base/packages";
 import { RegistryClient } from "../../lib/oci/client";
-import { type Digest, sha256 } from "../../lib/oci/digest";
-import { configType, manifestType } from "../../lib/oci/mediaTypes";
+import { sha256 } from "../../lib/oci/digest";
 import { parseRepository } from "../../lib/oci/reference";
+import { type ImageSettings, pushImage } from "../support/pushImage";
 import { refused } from "../support/refused";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { startScriptedServer } from "../support/scriptedServer";
@@ -26,20 +26,8 @@ describe("looking for a base with packages", () => {
     base = { image: source, packages: { apt: { hello: `1.${count++}-1` } } };
   });
 
-  /** Puts an image without layers; `settings` stand in its configuration. */
-  async function push(path: string, settings: object, reference?: string): Promise<Digest> {
-    const place = parseRepository(`${registry.host}/${path}`);
-    const config = Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", config: settings, n: count++ }));
-    await client.pushBlob(place, { digest: sha256(config), size: config.length }, { bytes: config });
-    const document = {
-      schemaVersion: 2,
-      mediaType: manifestType,
-      config: { mediaType: configType, digest: sha256(config), size: config.length },
-      layers: [],
-    };
-    const bytes = Buffer.from(JSON.stringify(document));
-    return client.putManifest(place, reference ?? sha256(bytes), bytes, manifestType);
-  }
+  const push = (path: string, settings: ImageSettings, tag?: string) =>
+    pushImage(parseRepository(`${registry.host}/${path}`), settings, tag);
   const settings = () => ({ Labels: { [baseLabel]: baseDocument(base) }, User: "nonroot" });
   const pushBuilt = () => push("layers/base", settings(), baseKey(base));
   const name = () => `${registry.host}/layers/base:${baseKey(base)}`;
@@ -102,8 +90,12 @@ describe("looking for a base with packages", () => {
   });
 
   it("refuses a tag that carries other pins, or none", async () => {
-    for (const labels of [{ [baseLabel]: baseDocument({ ...base, packages: { apt: { hello: "9" } } }) }, {}]) {
-      await push("layers/base", { Labels: labels }, baseKey(base));
+    const others: ImageSettings[] = [
+      { Labels: { [baseLabel]: baseDocument({ ...base, packages: { apt: { hello: "9" } } }) } },
+      {},
+    ];
+    for (const other of others) {
+      await push("layers/base", other, baseKey(base));
       const { message } = await refused("base-taken", () => find());
       assert.ok(message.startsWith(`${name()} names sha256:`), message);
     }

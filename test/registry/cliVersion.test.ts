@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { baseDocument, baseKey, baseLabel } from "../../lib/base/packages";
 import { RegistryClient } from "../../lib/oci/client";
 import { folderLayerImage, pushLayerImage } from "../../lib/oci/layer";
 import { parsePinned, parseRepository } from "../../lib/oci/reference";
+import { pushImage } from "../support/pushImage";
 import { pushRelease } from "../support/pushRelease";
 import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
 import { run } from "../unit/cli/run";
@@ -54,6 +56,33 @@ ${more}`,
     const { reason, ...rest } = data;
     assert.deepEqual(rest, { stack: "dev", next: "v1.0.0", required: "first", changes: [] });
     assert.equal(typeof reason, "string");
+  });
+
+  it("waits for the base with packages, and knows the version once any stack has built it", async () => {
+    const source = parseRepository(`${registry.host}/layers/debian`);
+    const base = {
+      image: `${registry.host}/layers/debian@${await pushImage(source, {})}`,
+      packages: { apt: { hello: "2.10-3" } },
+    };
+    const { folder } = projectAt(registry.host);
+    const file = join(folder, "Pulumi.dev.yaml");
+    writeFileSync(
+      file,
+      readFileSync(file, "utf8").replace(/policy-platform:base: .*/, `policy-platform:base: ${JSON.stringify(base)}`),
+    );
+    const version = () => run("version", "--stack", "dev", "--cwd", folder);
+    const unbuilt = await version();
+    assert.equal(unbuilt.code, 1);
+    assert.match(
+      unbuilt.stderr,
+      /a base with 1 package is built first, as [^;]+ is not there yet; [^;]+; pulumi up --stack dev builds it/,
+    );
+    await pushImage(
+      parseRepository(`${registry.host}/layers/base`),
+      { Labels: { [baseLabel]: baseDocument(base) } },
+      baseKey(base),
+    );
+    assert.match((await version()).stdout, /^next {6}v1\.0\.0$/m);
   });
 
   describe("of a stack that has released", () => {
