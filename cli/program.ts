@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { findPlace, type Place } from "./place";
 import { addRenderCi } from "./renderVerb";
+import { addRepositoryPush } from "./repositoryVerb";
 import { exitCodes, fail, type Output } from "./screen";
 
 /** Options of every verb. */
@@ -71,6 +72,7 @@ export function policyPlatform(done: (code: number) => void): Command {
       "policy-platform pin kyverno --latest --stack dev",
       "policy-platform pin base --stack dev",
       "policy-platform pin policies.security-policy v2.1.0 --stack dev",
+      "policy-platform pin team-policy main --stack dev    # a git repository: commit and digest",
     ],
   )
     .option("--latest", "move the entry to its newest release, or to the highest version among its image's tags")
@@ -102,6 +104,7 @@ export function policyPlatform(done: (code: number) => void): Command {
   );
 
   addRenderCi(program, verb, { done });
+  addRepositoryPush(program, { done });
 
   for (const command of allCommands(program)) command.exitOverride().configureHelp({ helpWidth: 118 });
   return program;

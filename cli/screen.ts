@@ -31,6 +31,8 @@ const invalidCodes = new Set([
   "pin-unknown",
   "pin-argument",
   "digest-unpinned",
+  "push-reference",
+  "push-name",
   "ci-option",
 ]);
 
