@@ -53,11 +53,15 @@ export async function* readTar(
     }
   } catch (error) {
     // tar-stream and zlib throw plain errors at malformed bytes; ours, and those of the source, say more.
-    throw error instanceof PlatformError || !isFormatError(error) ? error : wrong(error.message);
+    throw error instanceof PlatformError || !isFormatError(error) ? error : wrong(inWords(error.message));
   } finally {
     unpacked.destroy();
     source.destroy();
   }
+}
+
+function inWords(message: string): string {
+  return message.startsWith("Invalid tar header") ? "what it holds is no tar, or a damaged one" : message;
 }
 
 function isFormatError(error: unknown): error is Error {

@@ -14,7 +14,7 @@ import { parsePinned, parseRepository } from "../../lib/oci/reference";
 import { createProject, expectSuccess, type Project } from "../support/project";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { runImage } from "../support/runImage";
-import { type ScriptedServer, startScriptedServer } from "../support/scriptedServer";
+import { type ScriptedAnswer, type ScriptedServer, startScriptedServer } from "../support/scriptedServer";
 import { smallConfiguration } from "../support/smallStack";
 import { tarball } from "../support/tarball";
 import { zipball } from "../support/zipball";
@@ -33,6 +33,8 @@ describe("a tool of one's own", function () {
   /** Would be there if a release had been started on this machine. */
   let trace: string;
   const names = ["packed", "zipped", "plain", "greet", "odd"];
+  /** What the file server answers to everything, for a while. */
+  let instead: ScriptedAnswer | undefined;
   const served = new Map<string, Buffer>();
   const script = (name: string) =>
     Buffer.from(
@@ -57,6 +59,7 @@ describe("a tool of one's own", function () {
     trace = join(dir, "trace");
     registry = await startRegistry();
     files = await startScriptedServer(({ path }) => {
+      if (instead !== undefined) return instead;
       const body = served.get(path);
       return body === undefined ? { status: 404 } : { body, headers: { "content-type": "application/octet-stream" } };
     });
@@ -118,6 +121,24 @@ describe("a tool of one's own", function () {
     const { code, stdout } = await project.pulumi("preview");
     assert.notEqual(code, 0);
     for (const name of names) assert.ok(stdout.includes(`policy-platform pin ${name} `), stdout);
+  });
+
+  it("is told what its address gives where that is not the file, and nothing is written", async () => {
+    const before = JSON.stringify(tools());
+    const page = { body: "<!doctype html><title>Sign in</title>", headers: { "content-type": "text/html" } };
+    for (const [answer, message] of [
+      [page, /gave a web page/],
+      [{ status: 404 }, /answered 404/],
+      [{ status: 403 }, /answered 403; .*no credentials are sent/],
+      [{ body: zipball([{ name: "../plain" }]) }, /entry "\.\.\/plain" of .* leads out of the archive/],
+    ] as const) {
+      instead = answer;
+      const { code, stderr } = await policyPlatform("pin", "plain");
+      assert.equal(code, 1);
+      assert.match(stderr, message);
+    }
+    instead = undefined;
+    assert.equal(JSON.stringify(tools()), before);
   });
 
   it("is pinned: checksum and layer digest of a release, digests of an image", async () => {

@@ -46,10 +46,10 @@ describe("what a hostile release archive costs", function () {
     await hostile(path, /archive-malformed.*more than 20000 entries/, 5000);
   });
 
-  it("ends within 5 s, with names of 40 MB", async () => {
+  it("ends within 5 s, with names of 20 MB", async () => {
     function* entries() {
       const path = `${"n".repeat(4000)}/`;
-      for (let index = 0; index < 10_000; index++) {
+      for (let index = 0; index < 5000; index++) {
         const record = `path=${path}${index}\n`;
         const text = `${record.length + 5} ${record}`;
         const pax = Buffer.from(tarHeader({ name: "pax", type: "file", executable: false, size: text.length }));
@@ -75,10 +75,10 @@ describe("what a hostile release archive costs", function () {
   it("ends within 5 s, as a bomb of gzip", async () => {
     function* bomb() {
       yield header("tool", 4096 * mebibyte);
-      for (let index = 0; index < 1024; index++) yield Buffer.alloc(mebibyte);
+      for (let index = 0; index < 100; index++) yield Buffer.alloc(mebibyte);
     }
     const path = await write("bomb.tar.gz", bomb(), createGzip({ level: 1 }));
-    assert.ok(statSync(path).size < 10 * mebibyte);
+    assert.ok(statSync(path).size < mebibyte);
     await hostile(path, /archive-malformed.*more than 100 times its size/, 5000);
   });
 
@@ -86,7 +86,7 @@ describe("what a hostile release archive costs", function () {
     // Zeros are the end of a tar, however many they are.
     const path = await write(
       "bomb.tar.xz",
-      Array.from({ length: 512 }, () => zeros),
+      Array.from({ length: 16 }, () => zeros),
     );
     await hostile(path, /archive-malformed.*more than 100 times its size/, 5000);
   });
