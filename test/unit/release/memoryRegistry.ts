@@ -1,7 +1,9 @@
 // A registry in memory for the preflight: what it reads, counted, and what a registry can do wrong while it is read.
+import { Readable } from "node:stream";
 import { PlatformError } from "../../../lib/errors";
 import type { RegistryClient } from "../../../lib/oci/client";
 import { type Digest, sha256 } from "../../../lib/oci/digest";
+import type { LayerImage } from "../../../lib/oci/layer";
 import { configType, manifestType } from "../../../lib/oci/mediaTypes";
 import type { Repository } from "../../../lib/oci/reference";
 import { type Inputs, inputDigest, inputDigestLabel, inputsDocument, inputsLabel } from "../../../lib/pins/model";
@@ -29,6 +31,12 @@ export class MemoryRegistry {
   /** Any manifest. */
   put(manifest: string): Digest {
     return this.#put(manifest).digest;
+  }
+
+  /** A layer image, to be read back by its digest. */
+  async pushLayer({ manifest, config, open }: LayerImage): Promise<void> {
+    for (const bytes of [manifest, config, Buffer.concat(await open().toArray())])
+      this.#content.set(sha256(bytes), bytes);
   }
 
   /** Releases pins under a version. */
@@ -72,6 +80,12 @@ export class MemoryRegistry {
           const bytes = this.#content.get(digest);
           if (!bytes) throw problem("blob-missing");
           return bytes;
+        }),
+      blobStream: (_repository: Repository, digest: Digest) =>
+        read(`blob ${digest}`, () => {
+          const bytes = this.#content.get(digest);
+          if (!bytes) throw problem("blob-missing");
+          return { size: bytes.length, stream: Readable.from([bytes]) };
         }),
     } as unknown as RegistryClient;
   }
