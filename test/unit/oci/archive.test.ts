@@ -47,6 +47,16 @@ describe("release archives", () => {
     assert.equal(await read((await memberFromArchive(file(await tarball(...release)), "LICENSE")).open()), "Apache");
   });
 
+  it("may be packed by gzip in several parts, as parallel packers do", async () => {
+    const content = Buffer.alloc(300_000, "tool");
+    const tar = await tarball({ name: "tool", content });
+    const parts = [0, 100_000, 200_000].map((at) =>
+      gzipSync(tar.subarray(at, at === 200_000 ? undefined : at + 100_000)),
+    );
+    const member = await memberFromArchive(file(Buffer.concat(parts)), "tool");
+    assert.equal(await read(member.open()), content.toString());
+  });
+
   it("may be the plain file itself", async () => {
     const member = await memberFromArchive(file("\u007fELF plain"), undefined);
     assert.deepEqual([member.size, member.executable, await read(member.open())], [10, false, "\u007fELF plain"]);
