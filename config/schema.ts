@@ -36,7 +36,8 @@ const toolRelease = z
     member: text(grammar.memberPath, "The tool's file in the archive; the catalogue knows it for its tools").optional(),
   })
   .meta({
-    description: "The tool as a download, checked against its checksum",
+    description:
+      "The tool as a download: a zip, tar, tar.gz, tar.xz or the program itself, checked against its checksum",
     rule: "a release is a map of url, sha256, digest and member",
   });
 
