@@ -24,7 +24,7 @@ const broken =
 
 /** True where a server names what it has and gives nothing else: then all its branches are asked for. */
 export function refusesHashes({ stderr }: GitResult): boolean {
-  return /unadvertised object|server does not support (shallow|filter)|dumb http transport/i.test(stderr);
+  return /unadvertised object|server does not support (shallow|filter)/i.test(stderr);
 }
 
 /** The error of a git command that spoke to a server and failed. */

@@ -4,7 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { contentLimits } from "../oci/limits";
 import { requireSmall } from "../oci/tree";
-import { gitFailure, refusesHashes, wrongContent } from "./failures";
+import { commitMissing, gitFailure, refusesHashes, wrongContent } from "./failures";
 import { WrongObject } from "./objects";
 import { type GitResult, git } from "./run";
 import { blobsOf, listTree, type Place, shownPlace } from "./tree";
@@ -55,6 +55,9 @@ async function attempt(
   const fetched = await fetchInto(repository, [...what.flags, "--", url, ...what.refs], options);
   await writeFile(join(repository, "config"), configOf(format));
   if (fetched.code !== 0) return fetched;
+  // What is in none of its branches is missing there; what was asked for by name and did not come is a lie.
+  const isThere = way !== "branches" || (await missingOf(repository, [commit], options)).length === 0;
+  if (!isThere) throw commitMissing(url, commit);
   try {
     const listing = await listTree(repository, place, options.signal);
     const files = [...listing.nodes.values()].filter(({ kind }) => kind === "file").length;

@@ -18,6 +18,8 @@ export interface GitServer {
   commit(repository: string, files: Readonly<Record<string, GitContent>>, branch?: string): string;
   /** Runs git in the work tree behind a repository, then publishes all branches and tags. */
   git(repository: string, ...args: string[]): string;
+  /** Makes a tree of lines as `git ls-tree` prints them; gives its name. */
+  tree(repository: string, lines: readonly string[]): string;
   /** Sets a setting of the published repository: `uploadpack.allowFilter`. */
   configure(repository: string, name: string, value: string): void;
   close(): Promise<void>;
@@ -43,14 +45,14 @@ export async function startGitServer(
 
   const run = (cwd: string, ...args: string[]) =>
     execFileSync("git", [...identity, ...args], { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
-  const tree = (repository: string) => join(root, "trees", repository);
+  const workTree = (repository: string) => join(root, "trees", repository);
   const served = (repository: string) => join(root, "served", `${repository}.git`);
-  const publish = (repository: string) => run(tree(repository), "push", "--quiet", "--mirror", served(repository));
+  const publish = (repository: string) => run(workTree(repository), "push", "--quiet", "--mirror", served(repository));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     commit(repository, files, branch = "main") {
-      const folder = tree(repository);
+      const folder = workTree(repository);
       const format = `--object-format=${options.objectFormat ?? "sha1"}`;
       mkdirSync(folder, { recursive: true });
       try {
@@ -69,10 +71,16 @@ export async function startGitServer(
       return run(folder, "rev-parse", "HEAD");
     },
     git(repository, ...args) {
-      const said = run(tree(repository), ...args);
+      const said = run(workTree(repository), ...args);
       publish(repository);
       return said;
     },
+    tree: (repository, lines) =>
+      execFileSync("git", ["mktree"], {
+        cwd: workTree(repository),
+        encoding: "utf8",
+        input: `${lines.join("\n")}\n`,
+      }).trim(),
     configure: (repository, name, value) => void run(served(repository), "config", name, value),
     async close() {
       server.closeAllConnections();
