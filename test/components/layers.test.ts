@@ -35,6 +35,28 @@ for (const preview of [false, true])
       });
     });
 
+    it("a policy repository given by git is pushed as the layer image that its pin names", async () => {
+      const recorded = await record(preview, answers);
+      const git = { url: "https://git.example.com/team.git", commit: "0".repeat(40), path: "policies" };
+      await unwrap(new PolicyRepository("team", { repository: "127.0.0.1:5000/layers/x", git, digest }).reference);
+      assert.deepEqual(only(recorded, "policychain:index:Manifest", "team-layer").inputs, {
+        repository: "127.0.0.1:5000/layers/x",
+        digest,
+        git: { ...git, at: "/repos/team" },
+      });
+    });
+
+    it("a folder of a foreign image is repacked as the layer image that its pin names", async () => {
+      const recorded = await record(preview, answers);
+      const args = { repository: "127.0.0.1:5000/layers/x", image: pinned, path: "/repos/x", digest };
+      await unwrap(new PolicyRepository("team", args).reference);
+      assert.deepEqual(only(recorded, "policychain:index:Manifest", "team-layer").inputs, {
+        repository: "127.0.0.1:5000/layers/x",
+        digest,
+        imageFolder: { reference: pinned, path: "/repos/x", at: "/repos/team" },
+      });
+    });
+
     it("a policy repository given by digest pushes nothing", async () => {
       const recorded = await record(preview, answers);
       const repository = new PolicyRepository("team", { repository: "unused.example/x", image: pinned });

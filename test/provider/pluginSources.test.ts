@@ -10,6 +10,7 @@ import { RegistryClient } from "../../lib/oci/client";
 import { fileLayerImage, folderLayerImage, layerImage } from "../../lib/oci/layer";
 import { pushFiles, textFile } from "../support/dockerEngine";
 import { type EngineProject, engineProject, type ProgramResource } from "../support/engine";
+import { startGitServer } from "../support/gitServer";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { type RegistryProxy, startProxy, tagged } from "./pluginRegistry";
 
@@ -131,6 +132,62 @@ describe("a Manifest through the engine", function () {
       /names no digest/,
       manifest({ image: { ...source, reference: image.replace(/@.*/, ":v1") } }, "moving"),
     );
+  });
+
+  it("from git is pushed once, shows a new commit in one line, and has no credential in the state", async () => {
+    const server = await startGitServer();
+    try {
+      const [first, second] = ["a: 1\n", "a: 2\n"].map((content) => server.commit("p", { "p/a.yaml": content }));
+      const url = `${server.url}/p.git`;
+      const source = (commit: string, more: object = {}) =>
+        manifest({ git: { url, commit, path: "p", at: "/repos/team" }, ...more }, "team");
+      const layerOf = async (content: string) => (await layerImage([textFile("/repos/team/a.yaml", content)])).digest;
+      const digests = await Promise.all(["a: 1\n", "a: 2\n"].map(layerOf));
+      const { code, output } = await preview(source(first!));
+      assert.equal(code, 0, output);
+      assert.doesNotMatch(output, /digest *:/);
+      assert.deepEqual(server.requests, []);
+      await project.up();
+      assert.equal((await project.outputs()).team!.digest, digests[0]);
+      const changed = await preview(source(second!, { digest: digests[1] }));
+      assert.match(changed.output, new RegExp(`commit: "${first}" => "${second}"`));
+      await project.up();
+      server.requests.length = 0;
+      const again = await project.run("up", "--yes", "--skip-preview", "--expect-no-changes");
+      assert.equal(again.code, 0, again.output);
+      assert.deepEqual(server.requests, []);
+      await refused(
+        /holds a user or a password/,
+        manifest({ git: { url: "https://ci:hunter2@127.0.0.1/x.git", commit: first, at: "/repos/x" } }, "bad"),
+      );
+      await refused(
+        /is not a commit of 40 or 64/,
+        manifest({ git: { url, commit: "main", at: "/repos/x" } }, "moving"),
+      );
+      await refused(
+        /gives the layer image .* and its pin says sha256:0{64}/,
+        manifest({ git: { url, commit: first, path: "p", at: "/repos/x" }, digest: zeros }, "wrong"),
+      );
+      assert.equal(
+        readFileSync(join(project.dir, ".pulumi/stacks/program/test.json"), "utf8").includes("hunter2"),
+        false,
+      );
+    } finally {
+      await server.close();
+    }
+  });
+
+  it("from a folder of a foreign image is that folder, repacked", async () => {
+    const files = [
+      textFile("/repos/x/a.yaml", "a: 1\n"),
+      textFile("/repos/x/tests/t.yaml", "t"),
+      textFile("/etc/x", "x"),
+    ];
+    const reference = await pushFiles(new RegistryClient(), `${proxy.host}/foreign/whole`, files);
+    project.write([manifest({ imageFolder: { reference, path: "/repos/x", at: "/repos/team" } }, "foreign")]);
+    await project.up();
+    const { digest } = await layerImage([textFile("/repos/team/a.yaml", "a: 1\n")]);
+    assert.equal((await project.outputs()).foreign!.digest, digest);
   });
 
   it("from a folder refuses at preview what the program saw otherwise, a folder that is missing and one that is empty", async () => {
