@@ -6,33 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { kyvernoApply, kyvernoTest, type TestRun } from "../support/kyverno";
-import {
-  documents,
-  type Policy,
-  policyFiles,
-  type Rule,
-  type Suite,
-  securityPolicy,
-} from "../support/policyRepository";
+import { survivingMutants, unmet } from "../support/mutants";
+import { documents, type Policy, policyFiles, type Suite, securityPolicy } from "../support/policyRepository";
 
 const files = policyFiles(securityPolicy);
 const suiteOf = (policy: string) => documents<Suite>(join(securityPolicy, "tests", policy, "kyverno-test.yaml"))[0]!;
-const never = { conditions: { all: [{ key: 1, operator: "Equals", value: 2 }] } };
-const always = { conditions: { all: [{ key: 1, operator: "Equals", value: 1 }] } };
 const pod = `
 apiVersion: v1
 kind: Pod
 metadata: {name: app}
 spec: {containers: [{name: app, image: nginx}]}
 `;
-
-/** Ways to spoil a rule; each returns false where it does not apply to that rule. */
-const mutations: Record<string, (rule: Rule) => boolean> = {
-  "denies nothing": (rule) => replaceConditions(rule, never),
-  "denies everything": (rule) => replaceConditions(rule, always),
-  "forgets init containers": (rule) => forget(rule, "initContainers"),
-  "forgets ephemeral containers": (rule) => forget(rule, "ephemeralContainers"),
-};
 
 describe("security-policy under the real kyverno", function () {
   this.timeout(180_000);
@@ -103,28 +87,7 @@ describe("security-policy under the real kyverno", function () {
 
   for (const [file, [policy]] of files) {
     it(`has tests for ${policy!.metadata.name} that fail when a rule of it is spoilt or removed`, async () => {
-      const survivors: string[] = [];
-      let tried = 0;
-      for (const { name } of policy!.spec.rules) {
-        const spoilt = Object.entries(mutations).map(
-          ([what, mutate]) => [`${name} ${what}`, spoil(policy!, name, mutate)] as const,
-        );
-        for (const [what, mutant] of spoilt) {
-          if (mutant === undefined) continue;
-          tried++;
-          const run = await testMutant(file, mutant);
-          if (run.code === 0) survivors.push(`${what}: exit code 0`);
-          if (unmet(run).length === 0) survivors.push(`${what}: no row unmet`);
-        }
-        if (policy!.spec.rules.length > 1) {
-          const without = {
-            ...policy!,
-            spec: { ...policy!.spec, rules: policy!.spec.rules.filter((rule) => rule.name !== name) },
-          };
-          tried++;
-          if (unmet(await testMutant(file, without)).length === 0) survivors.push(`${name} removed: no row unmet`);
-        }
-      }
+      const { survivors, tried } = await survivingMutants(policy!, (mutant) => testMutant(file, mutant));
       assert.ok(tried >= 2 * policy!.spec.rules.length, `${tried} mutants`);
       assert.deepEqual(survivors, []);
     });
@@ -138,31 +101,3 @@ describe("security-policy under the real kyverno", function () {
     return kyvernoTest(join(work, "tests", name));
   }
 });
-
-/** The rows whose rule did not do what they expect, whatever the exit code says. */
-function unmet(run: TestRun): string[] {
-  return run.rows
-    .filter(({ reason }) => reason !== "Ok")
-    .map((row) => `${row.policy}/${row.rule} ${row.resource}: ${row.reason}`);
-}
-
-function spoil(policy: Policy, name: string, mutate: (rule: Rule) => boolean): Policy | undefined {
-  const mutant = structuredClone(policy);
-  return mutate(mutant.spec.rules.find((rule) => rule.name === name)!) ? mutant : undefined;
-}
-
-function replaceConditions(rule: Rule, deny: unknown): boolean {
-  const { pattern, anyPattern, foreach, ...rest } = rule.validate;
-  Object.assign(rule, { validate: { ...rest, deny } });
-  return true;
-}
-
-function forget(rule: Rule, kind: string): boolean {
-  const before = JSON.stringify(rule.validate);
-  for (const each of rule.validate.foreach ?? []) each.list = each.list.replace(`${kind}, `, "");
-  const patterns = [rule.validate.pattern, ...((rule.validate.anyPattern as unknown[] | undefined) ?? [])];
-  for (const pattern of patterns) {
-    if (pattern !== undefined) delete (pattern as { spec: Record<string, unknown> }).spec[`=(${kind})`];
-  }
-  return JSON.stringify(rule.validate) !== before;
-}

@@ -6,6 +6,9 @@ import { parseAllDocuments } from "yaml";
 /** Where the sample repository lies. */
 export const securityPolicy = join(__dirname, "..", "..", "policies", "security-policy");
 
+/** The one whose policies are charts. */
+export const devopsPolicy = join(__dirname, "..", "..", "policies", "devops-policy");
+
 export interface Rule {
   readonly name: string;
   readonly match: {
