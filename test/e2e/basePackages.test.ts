@@ -114,7 +114,8 @@ describe("a base with packages", function () {
     assert.ok(content.layers[1]!.size < 512 * 1024, `${content.layers[1]!.size} bytes for two small packages`);
   });
 
-  it("is known at the second preview, which shows no change; a second update does nothing", async () => {
+  it("is known at the second preview, which shows no change, in a fresh checkout too; a second update does nothing", async () => {
+    rmSync(join(project.dir, ".policy-platform"), { recursive: true });
     await preview("--expect-no-changes");
     const before = await built();
     assert.match((await project.up()).stdout, /v1\.0\.0 \(unchanged\)[\s\S]*\d+ unchanged/);
