@@ -177,6 +177,15 @@ function followed(tree: Tree, path: string): string {
   return found;
 }
 
+/** The regular file that a link leads to; undefined for one that ships nowhere. */
+export function fileBehind(tree: Tree, path: string): string | undefined {
+  try {
+    return followed(tree, path);
+  } catch {
+    return undefined;
+  }
+}
+
 function badLink(tree: Tree, path: string, why: string): PlatformError {
   return problem(
     "folder-entry",

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { leftOutDigest, leftOutOfCommit } from "../../lib/git/leftOut";
 import { resolveRef } from "../../lib/git/refs";
 import { gitTree } from "../../lib/git/repository";
 import { RegistryClient } from "../../lib/oci/client";
@@ -172,6 +173,24 @@ describe("a policy repository given by git", function () {
     );
     const both = await Promise.all([1, 2].map(() => layer({ url: url("ended"), commit })));
     assert.equal(both[0]!.digest, both[1]!.digest);
+  });
+
+  it("hands its tests to the gate, which the image does not have", async () => {
+    const commit = server.commit("tests", {
+      ...files,
+      "tests/link.yaml": { link: "a/kyverno-test.yaml" },
+      "tests/out": { link: "/etc/passwd" },
+    });
+    const place = { url: url("tests"), commit };
+    const left = await leftOutOfCommit(place, (await layer(place)).files);
+    assert.deepEqual([...left.keys()].sort(), [
+      ".policyignore",
+      "docs/note.md",
+      "tests/a/kyverno-test.yaml",
+      "tests/link.yaml",
+    ]);
+    assert.equal(String(left.get("tests/link.yaml")), "kind: Test\n");
+    assert.notEqual(leftOutDigest(place), leftOutDigest({ ...place, path: "policies" }));
   });
 
   it("keeps the last five commits of one repository", async () => {
