@@ -50,7 +50,11 @@ export function tarOf(files: ReadonlyMap<string, Buffer | string>): Buffer {
   const parts: Buffer[] = [];
   for (const [name, content] of files) {
     const bytes = Buffer.from(content);
-    parts.push(tarHeader({ name, type: "file", executable: false, size: bytes.length }), bytes, tarPadding(bytes.length));
+    parts.push(
+      tarHeader({ name, type: "file", executable: false, size: bytes.length }),
+      bytes,
+      tarPadding(bytes.length),
+    );
   }
   return Buffer.concat([...parts, tarEnd]);
 }

@@ -39,7 +39,10 @@ export async function checkRepository(repository: string, scene: Scene): Promise
   const wrong = counts.filter(({ problem }) => problem !== undefined);
   const known = counts.map(({ path, rules }) => ({ path, rules }));
   if (wrong.length > 0) {
-    const reasons = await whyNotRead(wrong.map(({ path }) => path), scene);
+    const reasons = await whyNotRead(
+      wrong.map(({ path }) => path),
+      scene,
+    );
     const lines = wrong.map(({ path, problem }) => `${path} ${problem}${because(reasons.get(path))}`);
     return { check: failed(name, sentence(lines), lines.join("\n")), files: known };
   }
@@ -78,7 +81,8 @@ async function jointProblem(
   const digest = folderDigest(folder, contents);
   if (memory.rules(digest) === sum) return { output: `${typed}: ${sum} rules, known from an earlier run` };
   // Kyverno would be at it for longer than a program may take: the files are read in pieces, which add up.
-  const pieces = beside.length * secondsPerFile > limits.timeoutSeconds ? split(beside, limits.timeoutSeconds) : [[folder]];
+  const pieces =
+    beside.length * secondsPerFile > limits.timeoutSeconds ? split(beside, limits.timeoutSeconds) : [[folder]];
   const runs = await Promise.all(pieces.map((paths) => applyNothing(programs, paths, limits)));
   const output = runs.map(({ outcome }) => outcome.output).join("\n");
   const broken = runs.find(({ problem }) => problem !== undefined)?.problem;
@@ -95,7 +99,9 @@ async function jointProblem(
     ...unread.map((path) => `${path} (a hidden name, or an ending that it does not know)`),
     ...[...reasons].map(([path, reason]) => `${path}${because(reason)}`),
   ];
-  const charts = others.some((path) => isTemplate(path, contents)) ? "; charts belong into a repository of their own" : "";
+  const charts = others.some((path) => isTemplate(path, contents))
+    ? "; charts belong into a repository of their own"
+    : "";
   const blame =
     blamed.length > 0
       ? `to blame: ${listed(blamed, 10)}${charts}`

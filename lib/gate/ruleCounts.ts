@@ -52,7 +52,9 @@ export async function applyNothing(
   paths: readonly string[],
   limits: Limits,
 ): Promise<{ readonly result: ApplyResult; readonly outcome: ExecOutcome; readonly problem?: string }> {
-  const outcome = await programs.exec(["kyverno", "apply", ...paths, "--resource", "-", "--remove-color"], { input: "" });
+  const outcome = await programs.exec(["kyverno", "apply", ...paths, "--resource", "-", "--remove-color"], {
+    input: "",
+  });
   const result = parseApply(outcome.stdout);
   const problem = endedBy(outcome, limits) ?? incomplete(result, outcome);
   return { result, outcome, ...(problem === undefined ? {} : { problem }) };
@@ -65,7 +67,8 @@ export function incomplete(result: ApplyResult, outcome: ExecOutcome): string | 
     const line = result.rules === undefined ? "first" : "last";
     return `did not print the ${line} line of kyverno apply (code ${outcome.code})${said === "" ? ", and nothing else" : `: ${said}`}`;
   }
-  if (result.invalid.length > 0) return `has policies that kyverno does not apply as they are invalid: ${listed(result.invalid)}`;
+  if (result.invalid.length > 0)
+    return `has policies that kyverno does not apply as they are invalid: ${listed(result.invalid)}`;
   if (result.counts.error > 0) return `gave ${result.counts.error} errors`;
   return undefined;
 }

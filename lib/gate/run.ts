@@ -146,7 +146,8 @@ async function lookInside(
   const repositories = sorted(spec.repositories);
   if (!Object.hasOwn(spec.tools, reader)) {
     const why = `the image has no tool ${reader}`;
-    for (const kind of ["policies", "tests"]) checks.push(...repositories.map(([name]) => skipped(`${kind}: ${name}`, why)));
+    for (const kind of ["policies", "tests"])
+      checks.push(...repositories.map(([name]) => skipped(`${kind}: ${name}`, why)));
     return;
   }
   const limits = spec.limits.checks;
@@ -169,7 +170,12 @@ async function lookInside(
     const copy = leftOut ? await context.put(`repos/${name}`, files) : "";
     progress(`running the tests of ${name}`);
     checks.push(
-      await checkTests(context, name, { files: leftOut, required: spec.policyTests === "required" }, { copy, files, limits }),
+      await checkTests(
+        context,
+        name,
+        { files: leftOut, required: spec.policyTests === "required" },
+        { copy, files, limits },
+      ),
     );
   }
 }

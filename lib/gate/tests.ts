@@ -25,7 +25,11 @@ export async function checkTests(
   context: Pick<GateContext, "exec">,
   repository: string,
   source: TestSource,
-  { copy, files, limits }: {
+  {
+    copy,
+    files,
+    limits,
+  }: {
     readonly copy: string;
     readonly files: ReadonlyMap<string, Buffer>;
     readonly limits: { readonly timeoutSeconds: number };
@@ -41,20 +45,28 @@ export async function checkTests(
   const expected = tests.flatMap(([path, content]) => expectations(path, content));
   const folders = outermost(tests.map(([path]) => path.split("/").slice(0, -1).join("/")));
   const runs = await Promise.all(
-    shares(folders).map((share) => runShare(context, share.map((folder) => `${copy}/${folder}`), limits)),
+    shares(folders).map((share) =>
+      runShare(
+        context,
+        share.map((folder) => `${copy}/${folder}`),
+        limits,
+      ),
+    ),
   );
   const results = runs.flatMap(({ results: parsed }) => parsed);
   const rows = results.flatMap((result) => result.rows.map((row) => ({ ...row, file: inside(copy, row.file) })));
   const problems = [
     ...runs.flatMap(({ problems: found }) => found.map((problem) => problem.replaceAll(`${copy}/`, ""))),
-    ...results.flatMap(({ errors }) => errors.map(({ file, message }) => `${inside(copy, file)}: ${printable(message)}`)),
-    ...rows.filter((row) => !isMet(row, expected)).map((row) => `${row.file}: ${described(row)}: ${printable(row.reason)}`),
+    ...results.flatMap(({ errors }) =>
+      errors.map(({ file, message }) => `${inside(copy, file)}: ${printable(message)}`),
+    ),
+    ...rows
+      .filter((row) => !isMet(row, expected))
+      .map((row) => `${row.file}: ${described(row)}: ${printable(row.reason)}`),
     ...expected
       .filter((one) => !rows.some((row) => isAbout(row, one)))
       .map((one) => `${one.file}: ${described(one)}: not in kyverno's results`),
-    ...tests
-      .filter(([path]) => !rows.some(({ file }) => file === path))
-      .map(([path]) => `${path}: has no result`),
+    ...tests.filter(([path]) => !rows.some(({ file }) => file === path)).map(([path]) => `${path}: has no result`),
   ];
   const output = runs.map(({ output: text }) => text).join("\n");
   const said = [...new Set(problems)];
@@ -77,13 +89,15 @@ function expectations(file: string, content: Buffer): Expectation[] {
   return recordsIn(test.results).flatMap((row) => {
     const namespace = textOf(row.namespace);
     const names = Array.isArray(row.resources) ? row.resources : [row.resource];
-    return names.filter((one) => typeof one === "string").map((resource) => ({
-      file,
-      policy: textOf(row.policy),
-      rule: textOf(row.rule),
-      resource: `${namespace === "" ? "" : `${namespace}/`}${textOf(row.kind)}/${resource}`,
-      result: textOf(row.result) || textOf(row.status),
-    }));
+    return names
+      .filter((one) => typeof one === "string")
+      .map((resource) => ({
+        file,
+        policy: textOf(row.policy),
+        rule: textOf(row.rule),
+        resource: `${namespace === "" ? "" : `${namespace}/`}${textOf(row.kind)}/${resource}`,
+        result: textOf(row.result) || textOf(row.status),
+      }));
   });
 }
 

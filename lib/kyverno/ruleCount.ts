@@ -67,7 +67,9 @@ function isAboutPods(rule: Value): boolean {
   const excluded = resourcesOf(rule.exclude).flatMap(kindsOf);
   const does = [rule.mutate, rule.validate, rule.verifyImages].some((part) => part !== undefined);
   const matched = resourcesOf(rule.match).flatMap(kindsOf);
-  return does && !isGenerated(rule.name) && matched.includes("Pod") && (excluded.length === 0 || excluded.includes("Pod"));
+  return (
+    does && !isGenerated(rule.name) && matched.includes("Pod") && (excluded.length === 0 || excluded.includes("Pod"))
+  );
 }
 
 /** The `resources` of a match or exclude: directly, and in each entry of `any` and `all`. */

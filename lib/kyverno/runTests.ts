@@ -1,8 +1,9 @@
 // Runs the tests of a policy folder with the kyverno on PATH, as its team would, and judges what it prints.
 import { type Dirent, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { PlatformError } from "../errors";
 import { type ExecResult, exec } from "../exec";
+import { takenOut } from "../policies/tests";
 import { printable } from "../printable";
 import { parseTest } from "./test";
 
@@ -24,9 +25,9 @@ export async function kyvernoVersion(): Promise<string | undefined> {
 
 /** Errors: `kyverno-missing`, `policy-tests-failed`, for a run that proves nothing too. */
 export async function runTests(folder: string): Promise<TestVerdict> {
-  const files = testFilesIn(folder, "");
+  const files = testFilesIn(folder, "", takenOut(folder));
   if (files.length === 0) return { status: "skipped", detail: `no ${testFile} in the folder` };
-  const { code, stdout, stderr, timedOut } = await run(folder);
+  const { code, stdout, stderr, timedOut } = await run(folder, outermost(files.map((file) => dirname(file))));
   const { rows, errors, summary } = parseTest(stdout);
   if (timedOut) throw failed(`kyverno test took more than ${milliseconds / 60_000} minutes`);
   if (errors.length > 0) throw failed(...errors.map(({ file, message }) => `${file}: ${message}`));
@@ -45,9 +46,10 @@ export async function runTests(folder: string): Promise<TestVerdict> {
   return { status: "passed", detail: `${passed} results of ${files.length} test files` };
 }
 
-async function run(folder: string): Promise<ExecResult> {
+async function run(folder: string, tests: readonly string[]): Promise<ExecResult> {
   try {
-    return await exec("kyverno", ["test", folder, "--remove-color"], { timeout: milliseconds });
+    const paths = tests.map((path) => join(folder, path));
+    return await exec("kyverno", ["test", ...paths, "--remove-color"], { timeout: milliseconds });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     throw new PlatformError("kyverno-missing", {
@@ -58,13 +60,21 @@ async function run(folder: string): Promise<ExecResult> {
   }
 }
 
-function testFilesIn(root: string, folder: string): string[] {
+function testFilesIn(root: string, folder: string, isTakenOut: (folder: string) => boolean): string[] {
   const items: Dirent[] = readdirSync(join(root, folder), { withFileTypes: true });
   return items.flatMap((item) => {
     const path = join(folder, item.name);
-    if (item.isDirectory()) return item.name === ".git" || item.name === "node_modules" ? [] : testFilesIn(root, path);
-    return item.name === testFile ? [path] : [];
+    if (!item.isDirectory()) return item.name === testFile ? [path] : [];
+    const isOther = item.name === ".git" || item.name === "node_modules" || isTakenOut(path);
+    return isOther ? [] : testFilesIn(root, path, isTakenOut);
   });
+}
+
+/** Kyverno looks into folders below itself: a test in one that is named already would be run twice. */
+function outermost(folders: readonly string[]): string[] {
+  const all = new Set(folders);
+  const above = (folder: string): boolean => folder !== "." && (all.has(dirname(folder)) || above(dirname(folder)));
+  return [...all].filter((folder) => !above(folder)).sort();
 }
 
 function failed(...reasons: readonly string[]): PlatformError {

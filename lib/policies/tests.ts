@@ -1,7 +1,8 @@
 // What the source of a policy repository has beside what it ships: above all its tests. They never come into the image, and
 // the gate puts them beside a copy of it.
 import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
+import ignore from "ignore";
 import { canonicalJson } from "../canonicalJson";
 import { PlatformError } from "../errors";
 import { type Digest, sha256 } from "../oci/digest";
@@ -21,18 +22,37 @@ const maxBytes = 128 * 1024 * 1024;
 /** Never looked at. */
 const never: ReadonlySet<string> = new Set([".git", "node_modules"]);
 
-/** Everything in a folder that does not ship. Links to files inside are read, other links and special files are not there. */
+/** Folders that hold tests and are left out without a word in `.policyignore`. */
+const testFolders: ReadonlySet<string> = new Set(["tests", ".kyverno-test", ".chainsaw-test"]);
+
+/**
+ * Tells which folders, by path in `root`, its `.policyignore` takes out with all that is in them: the tests of policies that do
+ * not ship are of no concern. One that only names files, or a folder of tests, takes out no test.
+ */
+export function takenOut(root: string): (folder: string) => boolean {
+  const file = join(root, ".policyignore");
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return () => false;
+  const rules = ignore({ ignorecase: false }).add(readFileSync(file, "utf8").replace(/^\uFEFF/, ""));
+  return (folder) => !testFolders.has(basename(folder)) && rules.ignores(`${folder}/`);
+}
+
+/**
+ * Everything in a folder that does not ship, but for what `takenOut` names. Links to files inside are read, other links and special
+ * files are not there.
+ */
 export function leftOutFiles(folder: string, shipped: Readonly<Record<string, unknown>>): LeftOut {
   const root = realpathSync(folder);
   const files = new Map<string, Buffer>();
+  const isTakenOut = takenOut(root);
   let bytes = 0;
   const visit = (inside: string) => {
     for (const { name } of readdirSync(join(root, inside), { withFileTypes: true })) {
       const path = inside === "" ? name : `${inside}/${name}`;
       if (never.has(name) || Object.hasOwn(shipped, path)) continue;
       const found = lstatSync(join(root, path));
-      if (found.isDirectory()) visit(path);
-      else if (found.isFile() || (found.isSymbolicLink() && isFileInside(root, path))) {
+      if (found.isDirectory()) {
+        if (!isTakenOut(path)) visit(path);
+      } else if (found.isFile() || (found.isSymbolicLink() && isFileInside(root, path))) {
         const content = readFileSync(join(root, path));
         bytes += content.length;
         if (files.size >= maxFiles || bytes > maxBytes) throw tooMuch(folder);
