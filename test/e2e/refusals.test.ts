@@ -1,7 +1,7 @@
 // What must not happen: bad input, a gate that fails, a version that is taken, a registry or an engine that is not there.
 // Each time one clear sentence, and every tag stays where it was.
 import assert from "node:assert/strict";
-import { appendFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecResult } from "../../lib/exec";
 import { RegistryClient } from "../../lib/oci/client";
@@ -110,6 +110,31 @@ describe("a stack that must not release", function () {
         await refused(/policies\/security-policy\/policies\/broken\.yaml:\d+: /, "preview");
       } finally {
         rmSync(join(project.dir, "policies/security-policy/policies/broken.yaml"));
+      }
+    });
+
+    it("is told of a kind that no Kyverno knows and of a policy that stands in two repositories, before anything is built", async () => {
+      const folder = join(project.dir, "policies/other-policy");
+      const policy = (kind: string, name: string) =>
+        `apiVersion: kyverno.io/v1\nkind: ${kind}\nmetadata:\n  name: ${name}\n`;
+      mkdirSync(folder);
+      writeFileSync(join(folder, "typo.yaml"), policy("ClusterPolcy", "typo"));
+      writeFileSync(join(folder, "twice.yaml"), policy("ClusterPolicy", "disallow-latest-tag"));
+      writeFileSync(join(folder, "zweimal.yaml"), policy("ClusterPolicy", "disallow-latest-tag"));
+      project.configure((config) => {
+        config["policy-platform:policies"]["other-policy"] = { folder: "policies/other-policy" };
+      });
+      try {
+        for (const command of [["preview"], up]) {
+          const screen = await refused(
+            /other-policy\/typo\.yaml:1: ClusterPolcy of kyverno\.io\/v1 is not known to Kyverno: its kinds are /,
+            ...command,
+          );
+          assert.match(screen, /other-policy\/zweimal\.yaml:1: ClusterPolicy disallow-latest-tag is in .* already/);
+          assert.doesNotMatch(screen, /image-build/);
+        }
+      } finally {
+        rmSync(folder, { recursive: true });
       }
     });
 

@@ -182,6 +182,30 @@ describe("releasing the platform image", function () {
     assert.deepEqual(listed, ["/repos/team/policy.yaml", "/repos/team/values.yaml"]);
     await project.up("--expect-no-changes");
   });
+
+  it("asks for a major version when kyverno is raised, and says why before anything happens", async () => {
+    project.configure((config) => {
+      config["policy-platform:tools"].kyverno.version = "1.14.0";
+    });
+    const { stdout } = await expectSuccess(project.pulumi("preview"));
+    assert.match(stdout, /tools kyverno: 1\.13\.2 → 1\.14\.0 \(tool upgrade\)/);
+    assert.match(stdout, /v1\.1\.0 → v2\.0\.0 \(tool upgrade\)/);
+    project.configure((config) => {
+      config["policy-platform:tools"].kyverno.version = "1.13.2";
+      config["policy-platform:version"] = "v1.1.1";
+    });
+    await project.up();
+    project.configure((config) => {
+      config["policy-platform:tools"].kyverno.version = "1.14.0";
+      config["policy-platform:version"] = "v1.2.0";
+    });
+    const { code, stdout: refusal } = await project.pulumi("preview");
+    assert.notEqual(code, 0);
+    assert.match(
+      refusal,
+      /version v1\.2\.0 is too low: the last release is v1\.1\.1 \(since then: tool upgrade\); .* at least v2\.0\.0/,
+    );
+  });
 });
 
 /** Every key of a document with the type of its value; of a list, what its items have in common with the first. */
