@@ -63,7 +63,9 @@ async function program() {
     tools: mapRecord(settings.tools, ({ version, path, smoke }) => {
       return { version, command: [path, ...smoke.args], expect: smoke.expect };
     }),
-    smoke: settings.gate.smoke,
+    tests: plan.tests,
+    environments: settings.artifacts.environments,
+    ...settings.gate,
     built: image.digest,
     buildUrn,
     insecure,

@@ -1,8 +1,15 @@
 // ReleaseGate: the checks that a candidate passes, on its very digest, before anything a user can name points at it.
 import * as pulumi from "@pulumi/pulumi";
+import type { IntegrationCase } from "../lib/gate/integrationCase";
 import { parsePinned } from "../lib/oci/reference";
 import { mapRecord } from "../lib/record";
-import { type GateCheck, GateRun } from "../provider/resources/gateRun";
+import {
+  type GateCase,
+  type GateCheck,
+  type GateRepository,
+  GateRun,
+  type GateSize,
+} from "../provider/resources/gateRun";
 
 /** How a tool tells its version. */
 export interface SmokeTool {
@@ -14,13 +21,22 @@ export interface SmokeTool {
   expect: pulumi.Input<string>;
 }
 
-export interface SmokeLimits {
-  /** Seconds for each command. Default 60. */
+/** Bounds of programs that the gate runs. */
+export interface ProgramBounds {
+  /** Seconds for each program. Default 60 in the smoke check, 600 in all others. */
   timeoutSeconds?: pulumi.Input<number>;
-  /** Bytes of memory for the container. Default 536,870,912 (512 MiB). */
+  /** Bytes of memory for the container. Default 512 MiB in the smoke check, from then on 2 GiB. */
   memoryBytes?: pulumi.Input<number>;
-  /** Bytes of output kept of each command; more fails the check. Default 1,048,576. */
+  /** Bytes of output kept of each program; more fails the check. Default 1 MiB in the smoke check, 64 MiB in all others. */
   outputBytes?: pulumi.Input<number>;
+}
+
+/** What the source of a policy repository has beside what ships. */
+export interface RepositoryTests {
+  /** Folder of the source on this machine. */
+  folder: pulumi.Input<string>;
+  /** Of the paths and contents that do not ship: other ones run the gate again. */
+  digest: pulumi.Input<string>;
 }
 
 export interface ReleaseGateArgs {
@@ -36,7 +52,19 @@ export interface ReleaseGateArgs {
   tools: { [name: string]: SmokeTool };
   /** Layer images of the policy repositories by name, `host/path@sha256:…`: their file lists are what must be found. */
   repositories: { [name: string]: pulumi.Input<string> };
-  smoke?: SmokeLimits;
+  /** Tests by repository name; of a repository without an entry the publisher runs them. */
+  tests?: { [name: string]: RepositoryTests };
+  /** `required`: a repository without tests fails. Default `optional`: it is shown as skipped. */
+  policyTests?: pulumi.Input<string>;
+  /** For each of which the policies in charts are rendered. Default: none. */
+  environments?: readonly string[];
+  /** Integration cases by name. Default: none. */
+  integration?: Readonly<Record<string, IntegrationCase>>;
+  /** What the image may weigh. Default: anything. */
+  size?: GateSize;
+  smoke?: ProgramBounds;
+  /** Of all checks but the smoke check. */
+  checks?: ProgramBounds;
   /** URN of the build, named when the candidate is gone. */
   buildUrn?: pulumi.Input<string>;
   /** Digest of a build made in this run; one that differs from `digest` is reported. */
@@ -75,11 +103,19 @@ export class ReleaseGate extends pulumi.ComponentResource {
         digest: args.digest,
         inputDigest: args.inputDigest,
         tools: args.tools,
-        repositories: pulumi.output(args.repositories).apply(layersOf),
+        repositories: pulumi.output(args.repositories).apply((references) => layersOf(references, args.tests ?? {})),
+        policyTests: args.policyTests ?? "optional",
+        environments: [...(args.environments ?? [])],
+        // As plain values: what a component is given may be read-only, what a resource takes is not.
+        integration: structuredClone(args.integration ?? {}) as Record<string, GateCase>,
+        size: args.size ?? {},
         limits: {
-          timeoutSeconds: args.smoke?.timeoutSeconds ?? 60,
-          memoryBytes: args.smoke?.memoryBytes ?? 512 * 1024 * 1024,
-          outputBytes: args.smoke?.outputBytes ?? 1024 * 1024,
+          smoke: bounds(args.smoke, { timeoutSeconds: 60, memoryBytes: 512 * mebibyte, outputBytes: mebibyte }),
+          checks: bounds(args.checks, {
+            timeoutSeconds: 600,
+            memoryBytes: 2048 * mebibyte,
+            outputBytes: 64 * mebibyte,
+          }),
         },
         rebuild: args.buildUrn,
         built: args.built,
@@ -93,10 +129,23 @@ export class ReleaseGate extends pulumi.ComponentResource {
   }
 }
 
-/** `host/path[:tag]@digest` → where the layer image is, and its digest. */
-function layersOf(references: Record<string, string>): Record<string, { digest: string; layers: string }> {
-  return mapRecord(references, (reference) => {
+const mebibyte = 1024 * 1024;
+
+function bounds(given: ProgramBounds = {}, usual: Required<ProgramBounds>): Required<ProgramBounds> {
+  return {
+    timeoutSeconds: given.timeoutSeconds ?? usual.timeoutSeconds,
+    memoryBytes: given.memoryBytes ?? usual.memoryBytes,
+    outputBytes: given.outputBytes ?? usual.outputBytes,
+  };
+}
+
+/** `host/path[:tag]@digest` → where the layer image is, its digest, and its tests. */
+function layersOf(
+  references: Record<string, string>,
+  tests: { [name: string]: RepositoryTests },
+): Record<string, GateRepository> {
+  return mapRecord(references, (reference, name) => {
     const { registry, path, digest } = parsePinned(reference);
-    return { digest, layers: `${registry}/${path}` };
+    return { digest, layers: `${registry}/${path}`, ...(tests[name] && { tests: tests[name] }) };
   });
 }

@@ -206,6 +206,21 @@ export const schema = z.strictObject({
           description: "Bounds of the smoke check: each tool prints its version, each repository is there",
           rule: "smoke is a map of timeout and memory",
         }),
+      checks: z
+        .strictObject({
+          timeout: text(grammar.timeout, "Time for each program").default("10m"),
+          memory: text(grammar.memory, "Memory of the container from then on").default("2Gi"),
+        })
+        .prefault({})
+        .meta({
+          description: "Bounds of all checks but the smoke check",
+          rule: "checks is a map of timeout and memory",
+        }),
+      policyTests: z.enum(["optional", "required"]).default("optional").meta({
+        description:
+          "Whether each policy repository must have tests: without, it is shown as skipped, or fails. One that is given as an image is tested by its publisher",
+        rule: "policyTests is optional or required",
+      }),
       size: gateSize.prefault({}),
       integration: gateIntegration.default({}),
     })

@@ -37,6 +37,12 @@ interface RegistrySettings extends RegistryAddress {
   readonly insecure: boolean;
 }
 
+/** Bounds of programs that the gate runs. */
+interface ProgramBounds {
+  readonly timeoutSeconds: number;
+  readonly memoryBytes: number;
+}
+
 /** The whole configuration of a stack, defaults filled in. */
 export interface Settings {
   /** `auto` or `vX.Y.Z`. */
@@ -47,7 +53,9 @@ export interface Settings {
   readonly tools: Readonly<Record<string, ToolSettings>>;
   readonly policies: Readonly<Record<string, RepositorySource>>;
   readonly gate: {
-    readonly smoke: { readonly timeoutSeconds: number; readonly memoryBytes: number };
+    readonly smoke: ProgramBounds;
+    readonly checks: ProgramBounds;
+    readonly policyTests: "optional" | "required";
     /** By name. */
     readonly integration: Readonly<Record<string, IntegrationCase>>;
     readonly size: SizeBudget;
@@ -122,11 +130,17 @@ function toSettings({ base, tools, gate, ...rest }: ParsedConfiguration): Settin
     base: installed(base.packages) ? base : { image: base.image },
     tools: mapRecord(tools, (tool, name) => completeTool(name, tool)),
     gate: {
-      smoke: { timeoutSeconds: parseDuration(gate.smoke.timeout)!, memoryBytes: parseSize(gate.smoke.memory)! },
+      smoke: boundsOf(gate.smoke),
+      checks: boundsOf(gate.checks),
+      policyTests: gate.policyTests,
       integration: gate.integration,
       size: budgetOf(gate.size),
     },
   };
+}
+
+function boundsOf({ timeout, memory }: { timeout: string; memory: string }): ProgramBounds {
+  return { timeoutSeconds: parseDuration(timeout)!, memoryBytes: parseSize(memory)! };
 }
 
 function budgetOf({ compressed, unpacked }: ParsedConfiguration["gate"]["size"]): SizeBudget {

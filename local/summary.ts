@@ -21,6 +21,9 @@ export interface Outputs {
   };
 }
 
+/** A check that was not made is shown as such: it is no pass. */
+const symbols: Readonly<Record<string, string>> = { passed: "✔", failed: "✗", skipped: "–" };
+
 /** Digest, tags, version step and gate of the released image. */
 export function releaseLines({ image, changes, gate }: Outputs): string[] {
   if (!image?.digest) return ["  nothing is released yet"];
@@ -30,7 +33,7 @@ export function releaseLines({ image, changes, gate }: Outputs): string[] {
     `  tags    ${(image.tags ?? []).join("  ")}`,
     ...(changes?.reason === undefined ? [] : [`  version ${changes.reason}${stepOf(changes.bump)}`]),
     ...(gate?.checks ?? []).map(
-      ({ name, status, detail }) => `  gate    ${status === "passed" ? "✔" : "✗"} ${name}${detail && `: ${detail}`}`,
+      ({ name, status, detail }) => `  gate    ${symbols[status] ?? "✗"} ${name}${detail && `: ${detail}`}`,
     ),
   ];
 }

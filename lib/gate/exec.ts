@@ -36,7 +36,6 @@ export interface PolicyFile {
 
 /**
  * The image under test. One container serves everybody: two programs at a time, the others wait.
- * @public
  */
 export interface GateContext {
   /** Runs a program without a shell. Whatever the program does is an outcome; only a lost engine or an abort is thrown. */
@@ -46,11 +45,6 @@ export interface GateContext {
    * Returns the folder's absolute path; what was there under the same names is replaced.
    */
   put(folder: string, files: ReadonlyMap<string, Buffer | string>): Promise<string>;
-  /**
-   * Where a path below `/repos` is found: itself when the image has it, else the copy of the repository in the container's
-   * own volume, which has what the source leaves out of the image too (its tests).
-   */
-  at(path: string): string;
   /** Policy files of a repository with the rules that each applies alone; files that hold no policy are left out. */
   policies(repository: string): readonly PolicyFile[];
   /** Every file below `/repos` of the image: absolute path → content. */

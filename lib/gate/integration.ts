@@ -65,7 +65,12 @@ async function runCase(
   const text = rendering.text;
   const mutates = (path: string) => /^\s*-?\s*mutate:/m.test(Buffer.from(policies.content(path)).toString());
   const [joint, ...lints] = await Promise.all([
-    applyJointly(context, policies.files, { yaml: text, count: rendering.objects.length }, { mutates }),
+    applyJointly(
+      context,
+      policies.files,
+      { yaml: text, count: rendering.objects.length },
+      { mutates, content: policies.content },
+    ),
     ...(wanted.kubernetes === undefined ? [] : [plutoLint(context, text, wanted.kubernetes)]),
     ...(wanted.spectral === undefined
       ? []

@@ -25,6 +25,8 @@ interface Scene {
 
 /** Seconds that Kyverno takes for each file of a folder, at the most: it reads its schemas anew for each. */
 const secondsPerFile = 0.4;
+/** Why a file name keeps Kyverno away. */
+const unreadName = "Kyverno reads no file whose name is hidden, or ends in anything but .yaml and .yml";
 /** Files beside policies that are asked about when one of them is to blame. */
 const maxSuspects = 400;
 
@@ -43,6 +45,10 @@ export async function checkRepository(repository: string, scene: Scene): Promise
       wrong.map(({ path }) => path),
       scene,
     );
+<<<<<<< HEAD
+=======
+    for (const { path } of wrong) if (!isReadByKyverno(path) && !reasons.has(path)) reasons.set(path, unreadName);
+>>>>>>> 9581982 (Hold policies and their tests to what the image's own kyverno says)
     const lines = wrong.map(({ path, problem }) => `${path} ${problem}${because(reasons.get(path))}`);
     return { check: failed(name, sentence(lines), lines.join("\n")), files: known };
   }
@@ -96,7 +102,7 @@ async function jointProblem(
   }
   const unread = files.filter(({ path }) => !isReadByKyverno(path)).map(({ path }) => path);
   const blamed = [
-    ...unread.map((path) => `${path} (a hidden name, or an ending that it does not know)`),
+    ...unread.map((path) => `${path}: ${unreadName}`),
     ...[...reasons].map(([path, reason]) => `${path}${because(reason)}`),
   ];
   const charts = others.some((path) => isTemplate(path, contents))

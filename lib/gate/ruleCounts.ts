@@ -40,10 +40,14 @@ export async function countAlone(
   limits: Limits,
 ): Promise<AloneCount[]> {
   if (files.length <= fewFiles) return Promise.all(files.map((file) => alone(programs, file, limits)));
-  const counts = await Promise.all(
-    grouped(files).map((group, index) => countGroup(programs, group, limits, String(index))),
+  const sums = await Promise.all(grouped(files).map((group, index) => countGroup(programs, group, limits, `${index}`)));
+  const counted = new Map(sums.flatMap((sum) => sum.alone).map((count) => [count.path, count]));
+  const likely = sums.flatMap((sum) => sum.likely);
+  const proven = await Promise.all(
+    grouped(likely).map((group, index) => proveGroup(programs, group, limits, `h${index}`)),
   );
-  return counts.flat();
+  for (const count of proven.flat()) counted.set(count.path, count);
+  return files.map(({ path }) => counted.get(path)!);
 }
 
 /** `kyverno apply PATHS --resource -` on no resource at all: loads and validates policies. */
@@ -85,32 +89,60 @@ function tooFew({ written }: ReadFile, rules: number): string | undefined {
   return rules < written ? `applies ${rules} of its ${written} rules` : undefined;
 }
 
+/** Files whose sum is what it is likely to be; a group whose sum is not is divided, down to single files. */
 async function countGroup(
   programs: PolicyPrograms,
   group: readonly ReadFile[],
   limits: Limits,
   name: string,
-): Promise<AloneCount[]> {
-  if (group.length <= fewFiles / 2) return Promise.all(group.map((file) => alone(programs, file, limits)));
-  const samples = [group, ...Array.from({ length: halves }, () => group.filter(() => randomInt(2) === 1))];
-  const folder = await programs.put(
-    `bundles/${name}`,
-    new Map(samples.map((sample, index) => [`${index}.yaml`, bundle(sample.map(({ content }) => content))])),
+): Promise<{ readonly likely: readonly ReadFile[]; readonly alone: readonly AloneCount[] }> {
+  if (group.length <= fewFiles / 3)
+    return { likely: [], alone: await Promise.all(group.map((file) => alone(programs, file, limits))) };
+  if (await sumsAre(programs, [group], limits, name)) return { likely: group, alone: [] };
+  const middle = Math.ceil(group.length / 2);
+  const parts = await Promise.all(
+    [group.slice(0, middle), group.slice(middle)].map((part, index) =>
+      countGroup(programs, part, limits, `${name}.${index}`),
+    ),
   );
+  return { likely: parts.flatMap((part) => part.likely), alone: parts.flatMap((part) => part.alone) };
+}
+
+/** Errors in a sum can make up for each other; in random halves of it they do not for long. */
+async function proveGroup(
+  programs: PolicyPrograms,
+  group: readonly ReadFile[],
+  limits: Limits,
+  name: string,
+): Promise<AloneCount[]> {
+  const samples = Array.from({ length: halves }, () => group.filter(() => randomInt(2) === 1));
+  const good = group.every((file) => tooFew(file, file.likely) === undefined);
+  if (good && (await sumsAre(programs, samples, limits, name)))
+    return group.map(({ path, likely }) => ({ path, rules: likely }));
+  return Promise.all(group.map((file) => alone(programs, file, limits)));
+}
+
+async function sumsAre(
+  programs: PolicyPrograms,
+  samples: readonly (readonly ReadFile[])[],
+  limits: Limits,
+  name: string,
+): Promise<boolean> {
+  const bundles = samples.map(
+    (sample, index) => [`${index}.yaml`, bundle(sample.map(({ content }) => content))] as const,
+  );
+  const folder = await programs.put(`bundles/${name}`, new Map(bundles));
   const good = await Promise.all(
     samples.map(async (sample, index) => {
       const { result, problem } = await applyNothing(programs, [`${folder}/${index}.yaml`], limits);
       return problem === undefined && result.rules === sample.reduce((sum, { likely }) => sum + likely, 0);
     }),
   );
-  if (good.every(Boolean) && group.every((file) => tooFew(file, file.likely) === undefined))
-    return group.map(({ path, likely }) => ({ path, rules: likely }));
-  const middle = Math.ceil(group.length / 2);
-  const parts = [group.slice(0, middle), group.slice(middle)];
-  return (await Promise.all(parts.map((part, index) => countGroup(programs, part, limits, `${name}.${index}`)))).flat();
+  return good.every(Boolean);
 }
 
 function grouped(files: readonly ReadFile[]): ReadFile[][] {
+  if (files.length === 0) return [];
   const groups: ReadFile[][] = [[]];
   let bytes = 0;
   for (const file of files) {

@@ -4,10 +4,13 @@ import type { RegistryAuth } from "../docker/auth";
 import type { DockerEngine } from "../docker/engine";
 import { dockerCredentials } from "../oci/credentials";
 import { parsePinned } from "../oci/reference";
+import { policyCharts } from "./charts";
 import { type Check, failed, skipped } from "./check";
-import { GateContainer, type ProgramLimits, removeLeftovers } from "./container";
+import { GateContainer, type ProgramLimits, removeLeftovers, volume } from "./container";
 import type { GateContext, PolicyFile } from "./exec";
 import type { ImageFiles } from "./imageFiles";
+import { runCases } from "./integration";
+import type { IntegrationCase } from "./integrationCase";
 import { checkRepository } from "./policies";
 import { PolicyMemory } from "./policyMemory";
 import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool, type ToolSmoke } from "./smoke";
@@ -32,10 +35,16 @@ export interface GateSpec {
   /** Bounds of the smoke check, then those of all others. */
   readonly limits: { readonly smoke: ProgramLimits; readonly checks: ProgramLimits };
   readonly policyTests: "optional" | "required";
+  /** For each of which the policies in charts are rendered. */
+  readonly environments: readonly string[];
+  /** By name. */
+  readonly integration: Readonly<Record<string, IntegrationCase>>;
 }
 
 /** How it is run. */
 export interface GateOptions {
+  /** What the image weighs, in its place among the checks. */
+  readonly size?: Check;
   /** Digest of kyverno's layer image: under it is remembered what it says about policies. */
   readonly kyverno?: string;
   /** Folder of that memory; default: in the user's cache. */
@@ -84,7 +93,7 @@ export async function runGate(engine: DockerEngine, spec: GateSpec, options: Gat
     progress("starting the image");
     const start = evaluateStart({ ...image, failure: await container.start() });
     checks.push(start);
-    if (start.status === "failed") checks.push(...notLookedAt(spec));
+    if (start.status === "failed") checks.push(...notLookedAt(spec), ...(options.size ? [options.size] : []));
     else {
       const files = await smoke(container, spec, checks, progress);
       // The memory that a version needs is not what the policies of a large repository need: one container, raised in place.
@@ -99,13 +108,14 @@ export async function runGate(engine: DockerEngine, spec: GateSpec, options: Gat
   return { passed: checks.every(({ status }) => status !== "failed"), checks };
 }
 
-function notLookedAt({ tools, repositories }: GateSpec): Check[] {
+function notLookedAt({ tools, repositories, integration }: GateSpec): Check[] {
   const why = "not looked at: the image does not start as it must";
   return [
     ...sorted(tools).map(([name]) => skipped(`smoke: ${name}`, why)),
     ...sorted(repositories).map(([name]) => skipped(`smoke: /repos/${name}`, why)),
     ...sorted(repositories).map(([name]) => skipped(`policies: ${name}`, why)),
     ...sorted(repositories).map(([name]) => skipped(`tests: ${name}`, why)),
+    ...sorted(integration).map(([name]) => skipped(`integration: ${name}`, why)),
   ];
 }
 
@@ -119,8 +129,9 @@ async function smoke(
   progress: Progress,
 ): Promise<ImageFiles> {
   const versions = sorted(tools).map(async ([name, tool]) => {
-    progress(`running ${[tool.path, ...tool.args].join(" ")}`);
-    return evaluateTool(name, tool, await container.exec([tool.path, ...tool.args]), limits.smoke);
+    progress(`running ${tool.command.join(" ")}`);
+    const outcome = await container.exec(tool.command);
+    return { ...evaluateTool(name, tool, outcome, limits.smoke), output: outcome.output };
   });
   checks.push(...(await settled(versions)));
   progress("listing /repos");
@@ -148,21 +159,62 @@ async function lookInside(
     const why = `the image has no tool ${reader}`;
     for (const kind of ["policies", "tests"])
       checks.push(...repositories.map(([name]) => skipped(`${kind}: ${name}`, why)));
+<<<<<<< HEAD
+=======
+    if (options.size) checks.push(options.size);
+    checks.push(...sorted(spec.integration).map(([name]) => failed(`integration: ${name}`, why)));
+>>>>>>> 9581982 (Hold policies and their tests to what the image's own kyverno says)
     return;
   }
-  const limits = spec.limits.checks;
-  const memory = await PolicyMemory.open(options.kyverno, options.memory);
+  const policies = await applyPolicies(container, contents, spec, options, checks);
+  const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
+  const context = contextOf(container, contents, policies, copies);
+  const charts = policyCharts(context);
+  progress("rendering the policies in charts");
+  checks.push(
+    ...(await charts.checks(
+      repositories.map(([name]) => name),
+      spec.environments,
+    )),
+  );
+  if (options.size) checks.push(options.size);
+  for (const [name, { leftOut }] of repositories) {
+    if (!leftOut) continue;
+    const files = copies.get(name)!;
+    for (const [path, text] of await charts.forTests(name)) files.set(`tests/${path}`, Buffer.from(text));
+    await context.put(`repos/${name}`, files);
+  }
+  for (const [name] of sorted(spec.integration)) progress(`trying ${name}`);
+  checks.push(...(await runCases(spec.integration, context, charts)));
+  for (const [name, { leftOut }] of repositories) {
+    progress(`running the tests of ${name}`);
+    const source = { files: leftOut, required: spec.policyTests === "required" };
+    const place = { copy: `${volume}/repos/${name}`, files: copies.get(name)!, limits: spec.limits.checks };
+    checks.push(await checkTests(context, name, source, place));
+  }
+}
+
+/** Holds each repository's policies to what kyverno says of them; returns what it says. */
+async function applyPolicies(
+  container: GateContainer,
+  contents: ReadonlyMap<string, Buffer>,
+  { repositories, limits }: GateSpec,
+  { kyverno, memory: folder, progress = () => undefined }: GateOptions,
+  checks: Check[],
+): Promise<ReadonlyMap<string, readonly PolicyFile[]>> {
+  const memory = await PolicyMemory.open(kyverno, folder);
   const policies = new Map<string, readonly PolicyFile[]>();
   try {
-    for (const [name] of repositories) {
+    for (const [name] of sorted(repositories)) {
       progress(`applying the policies of ${name}`);
-      const found = await checkRepository(name, { programs: container, contents, memory, limits });
+      const found = await checkRepository(name, { programs: container, contents, memory, limits: limits.checks });
       policies.set(name, found.files);
       checks.push(found.check);
     }
   } finally {
     await memory.save();
   }
+<<<<<<< HEAD
   const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
   const context = contextOf(container, contents, policies, copies);
   for (const [name, { leftOut }] of repositories) {
@@ -178,6 +230,9 @@ async function lookInside(
       ),
     );
   }
+=======
+  return policies;
+>>>>>>> 9581982 (Hold policies and their tests to what the image's own kyverno says)
 }
 
 /** The image's own bytes of a repository with what its source leaves out beside them, by path in the repository. */
@@ -198,19 +253,25 @@ function contextOf(
   policies: ReadonlyMap<string, readonly PolicyFile[]>,
   copies: ReadonlyMap<string, ReadonlyMap<string, Buffer>>,
 ): GateContext {
-  const isThere = (paths: Iterable<string>, path: string) =>
-    [...paths].some((one) => one === path || one.startsWith(`${path}/`));
+  // A path that the source leaves out of the image is found in the copy, which the volume has.
+  const at = (word: string) => {
+    const [, name, path] = /^\/repos\/([^/]+)\/(.+)$/.exec(word) ?? [];
+    if (path === undefined || isThere(files.keys(), word)) return word;
+    return isThere(copies.get(name!)?.keys() ?? [], path) ? volume + word : word;
+  };
   return {
-    exec: (argv, options) => container.exec(argv, options),
+    exec: (argv, options) => container.exec(argv.map(at), options),
     put: (folder, added) => container.put(folder, added),
-    at: (path) => {
-      const [, , name, ...rest] = path.split("/");
-      if (isThere(files.keys(), path)) return path;
-      return isThere(copies.get(name ?? "")?.keys() ?? [], rest.join("/")) ? `/gate${path}` : path;
-    },
     policies: (repository) => policies.get(repository) ?? [],
     files,
   };
+}
+
+/** A file of that path, or a folder with files. */
+function isThere(paths: Iterable<string>, path: string): boolean {
+  const folder = path.endsWith("/") ? path : `${path}/`;
+  for (const one of paths) if (one === path || one.startsWith(folder)) return true;
+  return false;
 }
 
 /** All of them, also when one throws: nothing may run on behind an error. */

@@ -2,6 +2,7 @@
 import vm from "node:vm";
 import { printable } from "../printable";
 import { type Check, counted, failed, listed, passed } from "./check";
+import type { ProgramLimits } from "./container";
 import type { ExecOutcome } from "./exec";
 
 /** How a tool says its version. */
@@ -15,15 +16,6 @@ export interface ToolSmoke {
    * group, the match holds it.
    */
   readonly expect: string;
-}
-
-export interface SmokeLimits {
-  /** Seconds that each program may take. */
-  readonly timeoutSeconds: number;
-  /** Memory of the container, all its programs together. */
-  readonly memoryBytes: number;
-  /** Bytes that each program may print. */
-  readonly outputBytes: number;
 }
 
 /** What the image says about itself that decides whether it can be run as documented. */
@@ -63,7 +55,7 @@ export function evaluateStart(start: ImageStart): Check {
 }
 
 /** A tool must end by itself, in its bounds, with code 0, and print the pinned version. */
-export function evaluateTool(name: string, tool: ToolSmoke, result: ExecOutcome, limits: SmokeLimits): Check {
+export function evaluateTool(name: string, tool: ToolSmoke, result: ExecOutcome, limits: ProgramLimits): Check {
   const check = `smoke: ${name}`;
   const command = `\`${tool.command.join(" ")}\``;
   if (result.timedOut) return failed(check, `${command} did not end within ${limits.timeoutSeconds} s${said(result)}`);

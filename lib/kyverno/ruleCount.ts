@@ -18,12 +18,12 @@ const podKinds = ["Pod", "CronJob", ...controllers];
 
 /** Undefined for what adds no rules to `kyverno apply`: other kinds, bindings. */
 export function countRules(document: unknown): CountedPolicy | undefined {
-  const { kind, metadata, spec } = valueOf(document);
-  const name = textOf(valueOf(metadata).name);
+  const { kind, metadata, spec } = recordOf(document);
+  const name = textOf(recordOf(metadata).name);
   if (kind === "ValidatingAdmissionPolicy") return { name, written: 1, likely: 1 };
   if (kind !== "ClusterPolicy" && kind !== "Policy") return undefined;
-  const rules = valuesOf(valueOf(spec).rules);
-  const wanted = valueOf(valueOf(metadata).annotations)[annotation];
+  const rules = recordsOf(recordOf(spec).rules);
+  const wanted = recordOf(recordOf(metadata).annotations)[annotation];
   const made = supportsControllers(rules) ? controllersOf(wanted) : [];
   if (made.length === 0) return { name, written: rules.length, likely: rules.length };
   const perRule = Number(made.some((one) => controllers.includes(one) || one === "all")) + Number(hasCronJob(made));
@@ -59,8 +59,8 @@ function supportsControllers(rules: readonly Value[]): boolean {
 }
 
 function patchesJson(rule: Value): boolean {
-  const mutate = valueOf(rule.mutate);
-  return [mutate, ...valuesOf(mutate.foreach)].some(({ patchesJson6902 }) => textOf(patchesJson6902) !== "");
+  const mutate = recordOf(rule.mutate);
+  return [mutate, ...recordsOf(mutate.foreach)].some(({ patchesJson6902 }) => textOf(patchesJson6902) !== "");
 }
 
 function isAboutPods(rule: Value): boolean {
@@ -74,9 +74,9 @@ function isAboutPods(rule: Value): boolean {
 
 /** The `resources` of a match or exclude: directly, and in each entry of `any` and `all`. */
 function resourcesOf(filter: unknown): Value[] {
-  const { any, all, resources } = valueOf(filter);
-  const entries = [...valuesOf(any), ...valuesOf(all)].map((entry) => valueOf(entry.resources));
-  return resources === undefined ? entries : [valueOf(resources), ...entries];
+  const { any, all, resources } = recordOf(filter);
+  const entries = [...recordsOf(any), ...recordsOf(all)].map((entry) => recordOf(entry.resources));
+  return resources === undefined ? entries : [recordOf(resources), ...entries];
 }
 
 /** Last part of `apps/v1/Deployment`, without a subresource. */
@@ -89,12 +89,12 @@ function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
 }
 
-function valueOf(value: unknown): Value {
+function recordOf(value: unknown): Value {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Value) : {};
 }
 
-function valuesOf(value: unknown): Value[] {
-  return Array.isArray(value) ? value.map(valueOf) : [];
+function recordsOf(value: unknown): Value[] {
+  return Array.isArray(value) ? value.map(recordOf) : [];
 }
 
 function textOf(value: unknown): string {

@@ -17,15 +17,68 @@ export interface GateRepository {
   digest: pulumi.Input<string>;
   /** The repository, `host/path`, where its layer image is. */
   layers: pulumi.Input<string>;
+  /** Its tests; absent for one that is given as an image, whose publisher runs them. */
+  tests?: pulumi.Input<GateTests>;
 }
 
-/** Bounds of the containers that the gate starts. */
-export interface GateLimits {
-  /** For each command. */
+/** What the source of a policy repository has beside what ships. */
+export interface GateTests {
+  /** Folder of the source on this machine. Ignored by diff. */
+  folder: pulumi.Input<string>;
+  /** Of the paths and contents that do not ship. */
+  digest: pulumi.Input<string>;
+}
+
+/** A chart with its values under policies; paths are below `/repos`. */
+export interface GateCase {
+  /** Folder of the chart. */
+  chart: pulumi.Input<string>;
+  /** Values files, the last one wins. */
+  values: pulumi.Input<pulumi.Input<string>[]>;
+  /** Environment for which policies in charts are rendered. */
+  environment?: pulumi.Input<string>;
+  /** Repositories, or folders or files in them. */
+  policies: pulumi.Input<pulumi.Input<string>[]>;
+  /** `pass` or `refused`. */
+  expect: pulumi.Input<string>;
+  /** `policy/rule` of each rule that must refuse. */
+  by: pulumi.Input<pulumi.Input<string>[]>;
+  /** `1.31`: the cluster that the chart is for. */
+  kubernetes?: pulumi.Input<string>;
+  spectral?: pulumi.Input<GateLint>;
+}
+
+/** Bytes that an image may have; without a bound they are only shown. */
+export interface GateSize {
+  /** In the registry. */
+  compressedBytes?: pulumi.Input<number>;
+  /** On a disk. */
+  unpackedBytes?: pulumi.Input<number>;
+}
+
+/** What spectral is to look at. */
+export interface GateLint {
+  ruleset: pulumi.Input<string>;
+  /** Default: the chart's values and those of the case. */
+  files?: pulumi.Input<pulumi.Input<string>[]>;
+}
+
+/** Bounds of programs in the gate's container. */
+export interface GateBounds {
+  /** For each program. */
   timeoutSeconds: pulumi.Input<number>;
+  /** Of the container. */
   memoryBytes: pulumi.Input<number>;
-  /** Kept of each command's output. */
+  /** That a program may print; more fails its check. */
   outputBytes: pulumi.Input<number>;
+}
+
+/** Bounds of the gate. */
+export interface GateLimits {
+  /** While tools print their versions. */
+  smoke: pulumi.Input<GateBounds>;
+  /** From then on. */
+  checks: pulumi.Input<GateBounds>;
 }
 
 export interface GateRunArgs {
@@ -41,6 +94,14 @@ export interface GateRunArgs {
   /** By name, the folder under `/repos`. */
   repositories: pulumi.Input<Record<string, pulumi.Input<GateRepository>>>;
   limits: pulumi.Input<GateLimits>;
+  /** `required`: a policy repository without tests fails, unless it is given as an image. `optional`: it is skipped. */
+  policyTests: pulumi.Input<string>;
+  /** For each of which the policies in charts are rendered. */
+  environments: pulumi.Input<pulumi.Input<string>[]>;
+  /** Integration cases by name. */
+  integration: pulumi.Input<Record<string, pulumi.Input<GateCase>>>;
+  /** What the image may weigh. */
+  size: pulumi.Input<GateSize>;
   /** URN of the resource to replace when the candidate is gone: it stands in that error's command. Ignored by diff. */
   rebuild?: pulumi.Input<string>;
   /** The digest that this run's build gave; a warning says when it is not `digest`. Ignored by diff. */

@@ -81,7 +81,14 @@ for (const preview of [false, true])
         repositories: {
           "security-policy": { digest: hex("c"), layers: "127.0.0.1:5000/layers/repositories/security-policy" },
         },
-        limits: { timeoutSeconds: 60, memoryBytes: 536_870_912, outputBytes: 1_048_576 },
+        policyTests: "optional",
+        environments: [],
+        integration: {},
+        size: {},
+        limits: {
+          smoke: { timeoutSeconds: 60, memoryBytes: 536_870_912, outputBytes: 1_048_576 },
+          checks: { timeoutSeconds: 600, memoryBytes: 2_147_483_648, outputBytes: 67_108_864 },
+        },
       });
     });
   });

@@ -180,7 +180,7 @@ describe("a stack that must not release", function () {
 
     const refusedBy = (detail: string) =>
       new RegExp(
-        `the gate refuses \\S+/candidates/policy-platform@sha256:[0-9a-f]{64}: smoke: other: ${detail}; only an image that has passed every check is tagged`,
+        `the gate refuses \\S+/candidates/policy-platform@sha256:[0-9a-f]{64}: smoke: other: ${detail}; whole output in \\S+ smoke-other\\.txt; only an image that has passed every check is tagged`,
       );
 
     it("keeps every tag when a tool prints another version, also after a refresh, and fails again", async () => {

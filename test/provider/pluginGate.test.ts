@@ -10,6 +10,11 @@ import { type EngineProject, engineProject, type ProgramResource } from "../supp
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { inputsOf, moveTag, pushImage, remove } from "./pluginRegistry";
 
+const bounds = (timeoutSeconds: number, outputBytes: number) => {
+  const both = { timeoutSeconds, memoryBytes: 64 * 1024 * 1024, outputBytes };
+  return { smoke: both, checks: both };
+};
+
 describe("a GateRun through the engine", function () {
   this.timeout(120_000);
   let registry: TestRegistry;
@@ -32,7 +37,11 @@ describe("a GateRun through the engine", function () {
       inputDigest: inputsOf(inputs),
       tools: { tool: { version: "1.0.0", command: ["tool"], expect: "tool (\\S+)" } },
       repositories: { p: { digest: layer.split("@")[1], layers: layer.split("@")[0] } },
-      limits: { timeoutSeconds: 10, memoryBytes: 64 * 1024 * 1024, outputBytes: 64 * 1024 },
+      policyTests: "optional",
+      environments: [],
+      integration: {},
+      size: {},
+      limits: bounds(10, 64 * 1024),
       rebuild: "urn:pulumi:test::program::image",
       ...more,
     },
@@ -69,7 +78,7 @@ describe("a GateRun through the engine", function () {
   it("that fails leaves nothing in the state, so the next run tries again, a refresh in between or not", async () => {
     project.write([gate(bad, "bad")]);
     const expected =
-      /the gate refuses \S+\/candidates\/x@sha256:[0-9a-f]{64}: smoke: tool: `tool` prints version 2\.0\.0; 1\.0\.0 is pinned; only an image that has passed every check is tagged/;
+      /the gate refuses \S+\/candidates\/x@sha256:[0-9a-f]{64}: smoke: tool: `tool` prints version 2\.0\.0; 1\.0\.0 is pinned; whole output in \.policy-platform\/gate\/[0-9a-f]{12}\/: smoke-tool\.txt; only an image that has passed every check is tagged/;
     await refused(expected);
     assert.equal(gateInState(), undefined);
     await project.run("refresh", "--yes");
@@ -89,6 +98,9 @@ describe("a GateRun through the engine", function () {
         ["smoke: shell", "passed"],
         ["smoke: tool", "passed"],
         ["smoke: /repos/p", "passed"],
+        ["policies: p", "skipped"],
+        ["tests: p", "skipped"],
+        ["size", "passed"],
       ],
     );
   });
@@ -119,7 +131,10 @@ describe("a GateRun through the engine", function () {
     project.write([gate(await pushImage(candidate, "flood", files), "flood")]);
     const { code, output } = await project.run("up", "--yes", "--skip-preview");
     assert.notEqual(code, 0);
-    assert.match(output, /smoke: tool: `tool` printed more than 65536 bytes; it printed: x{100,300}…; only an image/);
+    assert.match(
+      output,
+      /smoke: tool: `tool` printed more than 65536 bytes; it printed: x{100,300}…; whole output in \S+ smoke-tool\.txt; only an image/,
+    );
     assert.ok(output.length < 20_000, `${output.length} characters`);
     assert.equal(gateInState()?.inputs.digest, before);
     assert.ok(statSync(stateFile()).size < 100_000);
@@ -130,9 +145,7 @@ describe("a GateRun through the engine", function () {
     await refused(
       new RegExp(`was built from inputs ${inputsOf("bad")}, and the gate was asked about ${inputsOf("good")}`),
     );
-    project.write([
-      gate(good, "good", { limits: { timeoutSeconds: 9, memoryBytes: 64 * 1024 * 1024, outputBytes: 1024 } }),
-    ]);
+    project.write([gate(good, "good", { limits: bounds(9, 1024) })]);
     await refused(/is gone from its registry.*pulumi up --replace 'urn:pulumi:test::program::image'/);
   });
 
@@ -143,7 +156,7 @@ describe("a GateRun through the engine", function () {
     project.write([
       gate(good, "good", {
         built: bad,
-        limits: { timeoutSeconds: 8, memoryBytes: 64 * 1024 * 1024, outputBytes: 1024 },
+        limits: bounds(8, 1024),
       }),
     ]);
     assert.match(

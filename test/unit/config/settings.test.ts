@@ -20,7 +20,13 @@ describe("a configuration in order", () => {
     assert.deepEqual(registry, { kind: "existing", address: "ghcr.io/acme", separator: "/", insecure: false });
     assert.equal(version, "auto");
     assert.deepEqual(image, { name: "policy-platform", user: "65532:65532" });
-    assert.deepEqual(gate, { smoke: { timeoutSeconds: 60, memoryBytes: 512 * 2 ** 20 }, integration: {}, size: {} });
+    assert.deepEqual(gate, {
+      smoke: { timeoutSeconds: 60, memoryBytes: 512 * 2 ** 20 },
+      checks: { timeoutSeconds: 600, memoryBytes: 2 * 2 ** 30 },
+      policyTests: "optional",
+      integration: {},
+      size: {},
+    });
     assert.deepEqual(mirrors, {});
     assert.deepEqual(rest, {
       base: { image: pinned("layers/base") },

@@ -32,7 +32,11 @@ export function valid(): Record<string, never> {
       yq: { version: "4.54.1", image: pinned("layers/tools/yq") },
     },
     policies: { "security-policy": { folder: "policies/security-policy" } },
-    gate: { smoke: { timeout: "60s", memory: "512Mi" } },
+    gate: {
+      smoke: { timeout: "60s", memory: "512Mi" },
+      checks: { timeout: "5m", memory: "1Gi" },
+      policyTests: "required",
+    },
     artifacts: { environments: ["dev", "production"] },
     bundles: {},
     mirrors: { "github.com": "https://mirror.example.com/github" },

@@ -136,7 +136,14 @@ const samples: Record<string, Values> = {
     inputDigest: digest,
     tools: { yq: { version: "1", command: ["yq"], expect: "(.*)" } },
     repositories: { security: { digest, layers: "127.0.0.1:1/layers/s" } },
-    limits: { timeoutSeconds: 1, memoryBytes: 1, outputBytes: 1 },
+    policyTests: "optional",
+    environments: [],
+    integration: {},
+    size: {},
+    limits: {
+      smoke: { timeoutSeconds: 1, memoryBytes: 1, outputBytes: 1 },
+      checks: { timeoutSeconds: 1, memoryBytes: 1, outputBytes: 1 },
+    },
   },
 };
 const context: ResourceContext = {

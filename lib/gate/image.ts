@@ -1,0 +1,156 @@
+// The gate on an image in a registry, for the program and the command alike: what it is to be held to, and whether that was
+// done already.
+import { canonicalJson, type Json } from "../canonicalJson";
+import type { DockerEngine } from "../docker/engine";
+import { PlatformError } from "../errors";
+import type { RegistryClient } from "../oci/client";
+import { type Digest, sha256 } from "../oci/digest";
+import { imageLabels } from "../oci/imageConfig";
+import { readLayerPaths } from "../oci/layer";
+import { formatReference, parseRepository, type Repository } from "../oci/reference";
+import { inputDigestLabel, inputsLabel } from "../pins/model";
+import { leftOutFiles } from "../policies/tests";
+import { mapRecord, mapRecordAsync } from "../record";
+import type { ProgramLimits } from "./container";
+import type { IntegrationCase } from "./integrationCase";
+import { keepResult, keptFolder, recallResult } from "./kept";
+import { layerSizes } from "./layerSizes";
+import type { GateResult } from "./run";
+import { evaluateSize, type SizeBudget } from "./size";
+import type { ToolSmoke } from "./smoke";
+
+/** Where a policy repository's layer image is, and where its tests are. */
+export interface GatedRepository {
+  /** Of its layer image. */
+  readonly digest: Digest;
+  /** `host/path` of its layer image. */
+  readonly layers: string;
+  /** Source folder on this machine; absent for one that is given as an image. */
+  readonly tests?: { readonly folder: string /** Of what does not ship. */; readonly digest: string };
+}
+
+/** Everything that can change a verdict. */
+export interface GateInputs {
+  readonly digest: Digest;
+  readonly inputDigest: Digest;
+  readonly tools: Readonly<Record<string, ToolSmoke>>;
+  readonly repositories: Readonly<Record<string, GatedRepository>>;
+  readonly policyTests: "optional" | "required";
+  readonly limits: { readonly smoke: ProgramLimits; readonly checks: ProgramLimits };
+  /** For each of which the policies in charts are rendered. */
+  readonly environments: readonly string[];
+  /** Integration cases by name. */
+  readonly integration: Readonly<Record<string, IntegrationCase>>;
+  readonly size: SizeBudget;
+}
+
+/** How it is done, none of which changes a verdict. */
+export interface GateSurroundings {
+  readonly client: RegistryClient;
+  /** The repository that has the image; asked for only when something must run. */
+  readonly home: () => Promise<Repository>;
+  readonly projectDir: string;
+  readonly signal?: AbortSignal;
+  readonly progress?: (text: string) => void;
+  /** Look again although an equal run passed. */
+  readonly again?: boolean;
+}
+
+/** What was found, now or before. */
+export interface GatedImage extends GateResult {
+  /** Nothing was run: an equal run had passed. */
+  readonly known: boolean;
+  /** Folder with the whole output of every check. */
+  readonly folder: string;
+}
+
+/** Goes up with every change of what the gate checks. */
+const gateFormat = 1;
+
+/** Errors: `input-digest-mismatch`, `tests-changed`, and those of the engine and the registry. */
+export async function gateImage(inputs: GateInputs, surroundings: GateSurroundings): Promise<GatedImage> {
+  const { client, projectDir, signal, progress } = surroundings;
+  const folder = keptFolder(projectDir, inputs.digest);
+  const key = gateKey(inputs);
+  const kept = surroundings.again ? undefined : await recallResult(folder, key);
+  if (kept) return { ...kept, known: true, folder };
+  const home = await surroundings.home();
+  const labels = await imageLabels(client, home, inputs.digest);
+  requireInputs(labels[inputDigestLabel], inputs);
+  const repositories = await mapRecordAsync(inputs.repositories, async ({ digest, layers, tests }) => {
+    const paths = await readLayerPaths(client, parseRepository(layers), digest);
+    const inside = paths.map((path) => `/${path}`).sort();
+    return { paths: inside, ...(tests && { leftOut: readTests(tests, paths) }) };
+  });
+  const layers = await layerSizes(client, home, inputs.digest, {
+    tools: Object.keys(inputs.tools),
+    repositories: Object.keys(inputs.repositories),
+  });
+  // Loaded here: no preview, no refresh and no result that is known needs an engine.
+  const [{ DockerEngine: Engine }, { runGate }] = await Promise.all([import("../docker/engine"), import("./run")]);
+  const engine: DockerEngine = Engine.fromEnvironment();
+  const result = await runGate(
+    engine,
+    { ...inputs, image: formatReference({ ...home, digest: inputs.digest }), repositories },
+    { kyverno: kyvernoIn(labels[inputsLabel]), size: evaluateSize(layers, inputs.size), signal, progress },
+  );
+  signal?.throwIfAborted();
+  await keepResult(folder, key, result);
+  return { ...result, known: false, folder };
+}
+
+/** What two runs must have in common for one to stand for the other. */
+function gateKey({
+  digest,
+  tools,
+  repositories,
+  policyTests,
+  limits,
+  environments,
+  integration,
+  size,
+}: GateInputs): Digest {
+  const about = {
+    format: gateFormat,
+    digest,
+    tools,
+    repositories: mapRecord(repositories, (one) => ({ digest: one.digest, tests: one.tests?.digest })),
+    policyTests,
+    limits,
+    environments: [...environments].sort(),
+    integration,
+    size,
+  };
+  // Everything here came as JSON, or could have.
+  return sha256(canonicalJson(JSON.parse(JSON.stringify(about)) as Json));
+}
+
+function requireInputs(label: string | undefined, { digest, inputDigest }: GateInputs): void {
+  if (label === inputDigest) return;
+  throw new PlatformError("input-digest-mismatch", {
+    what: `the image ${digest} was built from inputs ${label ?? "that it does not name"}, and the gate was asked about ${inputDigest}`,
+    rule: "the gate looks at the image that was built from the inputs of this release",
+    fix: "run pulumi up without --target and --exclude",
+  });
+}
+
+/** The files that do not ship, as they were when the inputs were written. `shipped`: `repos/<name>/…`. */
+function readTests(tests: { readonly folder: string; readonly digest: string }, shipped: readonly string[]) {
+  const inside = shipped.map((path) => path.split("/").slice(2).join("/"));
+  const { digest, files } = leftOutFiles(tests.folder, Object.fromEntries(inside.map((path) => [path, true])));
+  if (digest === tests.digest) return files;
+  throw new PlatformError("tests-changed", {
+    what: `the tests in ${tests.folder} are others by now than when this run began`,
+    rule: "the gate runs the tests that the release was planned with",
+    fix: "run it again",
+  });
+}
+
+/** Digest of kyverno's layer image, as the image names it: what the memory of its answers goes by. */
+function kyvernoIn(label: string | undefined): string | undefined {
+  try {
+    return (JSON.parse(label ?? "") as { tools?: { kyverno?: { digest?: string } } }).tools?.kyverno?.digest;
+  } catch {
+    return undefined;
+  }
+}
