@@ -95,6 +95,21 @@ export function policyPlatform(done: (code: number) => void): Command {
     );
 
   verb(
+    "gate [reference]",
+    "hold an image to every check of a release",
+    "Runs the gate of a release: each tool's version, the repositories, every policy and its tests, charts, size and\nintegration cases, in the very image, without a network. REFERENCE is a digest or a tag, or a tag of the stack's\nreleases; default: the image that was built of the present stack file and folders. What passed is not run again\nwhile everything that can change a verdict is equal. Needs a Docker engine when something must run.",
+    [
+      "policy-platform gate --stack dev",
+      "policy-platform gate v1.4.2 --stack prod",
+      "policy-platform gate ghcr.io/org/candidates/policy-platform@sha256:… --again -o json --stack dev",
+    ],
+  )
+    .option("--again", "run everything although an equal run passed")
+    .action((reference: string | undefined, options: CommonOptions & { again?: boolean }) =>
+      run(options, async (place) => (await import("./gate")).gate(place, reference, options, options.output)),
+    );
+
+  verb(
     "repair",
     "bring a stack back after a killed run",
     "Ends language hosts and plugins that a killed engine left in this project, releases the stack's lock if its\nprocess is gone, and clears pending creates. Then `pulumi up` works again. Harmless when nothing is wrong.",

@@ -92,7 +92,12 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   const result = await runGate(
     engine,
     { ...inputs, image: formatReference({ ...home, digest: inputs.digest }), repositories },
-    { kyverno: kyvernoIn(labels[inputsLabel]), size: evaluateSize(layers, inputs.size), signal, progress },
+    {
+      kyverno: surroundings.again ? undefined : kyvernoIn(labels[inputsLabel]),
+      size: evaluateSize(layers, inputs.size),
+      signal,
+      progress,
+    },
   );
   signal?.throwIfAborted();
   await keepResult(folder, key, result);

@@ -153,7 +153,6 @@ async function lookInside(
   options: GateOptions,
   checks: Check[],
 ): Promise<void> {
-  const { progress = () => undefined } = options;
   const repositories = sorted(spec.repositories);
   if (!Object.hasOwn(spec.tools, reader)) {
     const why = `the image has no tool ${reader}`;
@@ -166,6 +165,24 @@ async function lookInside(
 >>>>>>> 9581982 (Hold policies and their tests to what the image's own kyverno says)
     return;
   }
+  const memory = await PolicyMemory.open(options.kyverno, options.memory);
+  try {
+    await askKyverno(container, contents, spec, { ...options, memory }, checks);
+  } finally {
+    await memory.save();
+  }
+}
+
+/** What kyverno and helm say of policies, charts, cases and tests. */
+async function askKyverno(
+  container: GateContainer,
+  contents: ReadonlyMap<string, Buffer>,
+  spec: GateSpec,
+  options: Omit<GateOptions, "memory"> & { readonly memory: PolicyMemory },
+  checks: Check[],
+): Promise<void> {
+  const { progress = () => undefined, memory } = options;
+  const repositories = sorted(spec.repositories);
   const policies = await applyPolicies(container, contents, spec, options, checks);
   const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
   const context = contextOf(container, contents, policies, copies);
@@ -189,7 +206,7 @@ async function lookInside(
   for (const [name, { leftOut }] of repositories) {
     progress(`running the tests of ${name}`);
     const source = { files: leftOut, required: spec.policyTests === "required" };
-    const place = { copy: `${volume}/repos/${name}`, files: copies.get(name)!, limits: spec.limits.checks };
+    const place = { copy: `${volume}/repos/${name}`, files: copies.get(name)!, limits: spec.limits.checks, memory };
     checks.push(await checkTests(context, name, source, place));
   }
 }
@@ -199,20 +216,15 @@ async function applyPolicies(
   container: GateContainer,
   contents: ReadonlyMap<string, Buffer>,
   { repositories, limits }: GateSpec,
-  { kyverno, memory: folder, progress = () => undefined }: GateOptions,
+  { memory, progress = () => undefined }: Pick<GateOptions, "progress"> & { readonly memory: PolicyMemory },
   checks: Check[],
 ): Promise<ReadonlyMap<string, readonly PolicyFile[]>> {
-  const memory = await PolicyMemory.open(kyverno, folder);
   const policies = new Map<string, readonly PolicyFile[]>();
-  try {
-    for (const [name] of sorted(repositories)) {
-      progress(`applying the policies of ${name}`);
-      const found = await checkRepository(name, { programs: container, contents, memory, limits: limits.checks });
-      policies.set(name, found.files);
-      checks.push(found.check);
-    }
-  } finally {
-    await memory.save();
+  for (const [name] of sorted(repositories)) {
+    progress(`applying the policies of ${name}`);
+    const found = await checkRepository(name, { programs: container, contents, memory, limits: limits.checks });
+    policies.set(name, found.files);
+    checks.push(found.check);
   }
 <<<<<<< HEAD
   const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
