@@ -45,10 +45,7 @@ export async function checkRepository(repository: string, scene: Scene): Promise
       wrong.map(({ path }) => path),
       scene,
     );
-<<<<<<< HEAD
-=======
     for (const { path } of wrong) if (!isReadByKyverno(path) && !reasons.has(path)) reasons.set(path, unreadName);
->>>>>>> 9581982 (Hold policies and their tests to what the image's own kyverno says)
     const lines = wrong.map(({ path, problem }) => `${path} ${problem}${because(reasons.get(path))}`);
     return { check: failed(name, sentence(lines), lines.join("\n")), files: known };
   }

@@ -158,11 +158,8 @@ async function lookInside(
     const why = `the image has no tool ${reader}`;
     for (const kind of ["policies", "tests"])
       checks.push(...repositories.map(([name]) => skipped(`${kind}: ${name}`, why)));
-<<<<<<< HEAD
-=======
     if (options.size) checks.push(options.size);
     checks.push(...sorted(spec.integration).map(([name]) => failed(`integration: ${name}`, why)));
->>>>>>> 9581982 (Hold policies and their tests to what the image's own kyverno says)
     return;
   }
   const memory = await PolicyMemory.open(options.kyverno, options.memory);
@@ -226,25 +223,7 @@ async function applyPolicies(
     policies.set(name, found.files);
     checks.push(found.check);
   }
-<<<<<<< HEAD
-  const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
-  const context = contextOf(container, contents, policies, copies);
-  for (const [name, { leftOut }] of repositories) {
-    const files = copies.get(name)!;
-    const copy = leftOut ? await context.put(`repos/${name}`, files) : "";
-    progress(`running the tests of ${name}`);
-    checks.push(
-      await checkTests(
-        context,
-        name,
-        { files: leftOut, required: spec.policyTests === "required" },
-        { copy, files, limits },
-      ),
-    );
-  }
-=======
   return policies;
->>>>>>> 9581982 (Hold policies and their tests to what the image's own kyverno says)
 }
 
 /** The image's own bytes of a repository with what its source leaves out beside them, by path in the repository. */
