@@ -5,7 +5,7 @@ import { parseSettings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
 import { compose } from "../lib/composition";
 import { exec } from "../lib/exec";
-import { freshContents } from "../lib/freshContents";
+import { freshContents, insecureHosts } from "../lib/freshContents";
 import { preflightRelease, unknownInputs } from "../lib/plan";
 import { mapRecord } from "../lib/record";
 import type { Preflight } from "../lib/release/preflight";
@@ -25,7 +25,11 @@ export async function nextRelease(place: Place): Promise<Preflight> {
   const state = () => (resources ??= resourcesOf(place));
   const base = await findStackBase(settings, state);
   for (const line of base?.lines ?? []) narrate("doing", line);
-  const { inputs, unknown, ...read } = await compose(settings, { mayDownload: false, base: base?.digest });
+  const { inputs, unknown, ...read } = await compose(settings, {
+    mayDownload: false,
+    base: base?.digest,
+    insecure: insecureHosts(settings.registry),
+  });
   if (!inputs) throw unknownInputs(settings, unknown, { stack, base })[0]!;
   const contents = await freshContents(settings, read.contents);
   const folders = { ...read.folders, ...mapRecord(contents, ({ image }) => image) };

@@ -76,18 +76,20 @@ export interface ComposeOptions {
   readonly mayDownload: boolean;
   /** Digest of a base with packages; undefined while it is not known. */
   readonly base?: Digest;
+  /** Hosts that are spoken to by plain http, as the stack's registry may be. */
+  readonly insecure?: readonly string[];
 }
 
 /** Reads the folders, takes the other digests from their pins. */
 export async function compose(
   { base, image: { user }, tools, policies, mirrors, artifacts, bundles }: CompositionSettings,
-  { mayDownload, base: built }: ComposeOptions,
+  { mayDownload, base: built, insecure }: ComposeOptions,
 ): Promise<Composition> {
   const folders = await mapRecordAsync(
     filterRecord(policies, ({ folder }) => folder !== undefined),
     ({ folder }, name) => folderLayerImage(folder!, { at: `/repos/${name}` }),
   );
-  const contents = await unpinnedContents(policies, mayDownload);
+  const contents = await unpinnedContents(policies, mayDownload, insecure);
   const layerOf = (source: RepositorySource, name: string) =>
     pinnedLayer(source) ?? (folders[name] ?? contents[name]?.image)?.digest;
   const unpinned = filterRecord(tools, (tool) => digestInPin(tool) === undefined);
@@ -119,6 +121,7 @@ export async function compose(
 async function unpinnedContents(
   policies: CompositionSettings["policies"],
   mayFetch: boolean,
+  insecure?: readonly string[],
 ): Promise<Record<string, RepositoryContent>> {
   const unpinned = Object.entries(policies).flatMap(([name, one]) => {
     const source = pinnedLayer(one) === undefined ? remoteSource(one) : undefined;
@@ -126,7 +129,7 @@ async function unpinnedContents(
   });
   if (unpinned.length === 0) return {};
   const { repositoryContent } = await import("./repositoryContent"); // with git loaded here alone: mostly all is pinned
-  const client = new RegistryClient({ credentials: dockerCredentials() });
+  const client = new RegistryClient({ credentials: dockerCredentials(), insecure });
   const read = unpinned.map(async ({ name, source }) => {
     const content = await repositoryContent(source, { at: `/repos/${name}`, client, mayFetch });
     return content ? [[name, content] as const] : [];

@@ -25,15 +25,16 @@ export async function freshContents(
   if (pinned.length === 0) return read;
   const { repositoryContent } = await import("./repositoryContent"); // with git loaded here alone
   const names = repositoryNames(registry);
-  const credentials = dockerCredentials();
-  // What is allowed for the registry that is pushed to is not allowed for the one that a foreign image comes from.
-  const client = new RegistryClient({ credentials });
+  const client = new RegistryClient({ credentials: dockerCredentials(), insecure: insecureHosts(registry) });
   const found = pinned.map(async ({ name, source, digest }) => {
-    const repository = parseRepository(names.policies(name));
-    const own = new RegistryClient({ credentials, insecure: registry.insecure ? [repository.registry] : [] });
-    if ((await own.resolve(repository, digest)) !== undefined) return [];
+    if ((await client.resolve(parseRepository(names.policies(name)), digest)) !== undefined) return [];
     const content = await repositoryContent(source, { at: `/repos/${name}`, client });
     return content ? [[name, content] as const] : [];
   });
   return { ...read, ...Object.fromEntries((await Promise.all(found)).flat()) };
+}
+
+/** The registry's own host, where the stack allows plain http to it; a foreign image on any other comes over TLS. */
+export function insecureHosts({ address, insecure }: FreshSettings["registry"]): string[] {
+  return insecure ? [address.split("/")[0]!] : [];
 }

@@ -4,7 +4,7 @@ import { baseUnbuilt, type FoundBase, requireBase } from "./base/find";
 import { installed } from "./base/packages";
 import { type Composition, type CompositionSettings, compose } from "./composition";
 import { PlatformError } from "./errors";
-import { freshContents } from "./freshContents";
+import { freshContents, insecureHosts } from "./freshContents";
 import { RegistryClient } from "./oci/client";
 import { dockerCredentials } from "./oci/credentials";
 import type { Digest } from "./oci/digest";
@@ -84,7 +84,11 @@ export interface Plan {
  */
 export async function planRelease(settings: ReleaseSettings, options: PlanOptions): Promise<Plan> {
   const { base, preview } = options;
-  const composition = await compose(settings, { mayDownload: !preview, base: base?.digest });
+  const composition = await compose(settings, {
+    mayDownload: !preview,
+    base: base?.digest,
+    insecure: insecureHosts(settings.registry),
+  });
   const { inputs, folders, downloaded, unknown } = composition;
   const contents = await freshContents(settings, composition.contents);
   const notes = await requirePolicies(

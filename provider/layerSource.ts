@@ -41,7 +41,7 @@ export async function layerImageOf(context: ResourceContext, inputs: ManifestInp
       { path: content.at, executable: content.executable ?? false, size: bytes.length, open: () => bytes },
     ]);
   }
-  if (git || imageFolder) return remoteLayer(context, git, imageFolder);
+  if (git || imageFolder) return remoteLayer(context, inputs);
   const { downloadRelease, foreignLayer, releaseLayer } = await import("../lib/toolLayer");
   if (release) {
     const { mirrors } = inputs;
@@ -54,15 +54,12 @@ export async function layerImageOf(context: ResourceContext, inputs: ManifestInp
   return foreignLayer(client, { reference, member: path }, at);
 }
 
-/** A registry that an image comes from gets its credentials over TLS, whatever holds for the one that is pushed to. */
-async function remoteLayer(
-  context: ResourceContext,
-  git: ManifestInputs["git"],
-  folder: ManifestInputs["imageFolder"],
-): Promise<LayerImage> {
+/** `insecure` is about the repository that is pushed to: any other registry gets its credentials over TLS. */
+async function remoteLayer(context: ResourceContext, inputs: ManifestInputs): Promise<LayerImage> {
+  const { git, imageFolder, insecure, repository } = inputs;
   const { repositoryContent } = await import("../lib/repositoryContent");
-  const client = registryClient(context, false, []);
-  const options = { at: (git ?? folder)!.at, client, signal: context.signal, log: context.progress };
-  const source = git ? { git } : { image: folder!.reference, path: folder!.path };
+  const client = registryClient(context, insecure, [parseRepository(repository)]);
+  const options = { at: (git ?? imageFolder)!.at, client, signal: context.signal, log: context.progress };
+  const source = git ? { git } : { image: imageFolder!.reference, path: imageFolder!.path };
   return (await repositoryContent(source, options))!.image;
 }
