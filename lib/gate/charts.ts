@@ -2,10 +2,12 @@
 import { parseApply } from "../kyverno/apply";
 import { isPolicyKind } from "../kyverno/kinds";
 import { type OutsideRule, outsideRules } from "../kyverno/outside";
+import { sha256 } from "../oci/digest";
 import { type Check, counted, failed, listed, passed, skipped } from "./check";
 import type { GateContext, PolicyFile } from "./exec";
 import { helmTemplate, type RenderedObject, type Rendering } from "./helm";
 import { applyJointly, type Resources } from "./jointRun";
+import type { PolicyMemory } from "./policyMemory";
 import { notChecked, programTrouble } from "./programs";
 
 /** The policies of one repository's charts in one environment. */
@@ -47,11 +49,18 @@ const anyPod: Resources = {
   count: 1,
 };
 
-/** Finds the policy charts of an image; nothing is run yet. */
-export function policyCharts(context: GateContext): PolicyCharts {
+/** Finds the policy charts of an image; nothing is run yet. `memory`: what Kyverno said of a policy before. */
+export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "rules" | "learn">): PolicyCharts {
   const charts = findCharts(context.files);
   const known = new Map<string, Promise<RenderedPolicies>>();
   const counts = new Map<string, Promise<Counted>>();
+  const count = (path: string, text: string) =>
+    once(counts, text, async () => {
+      const about = sha256(text);
+      const rules = memory?.rules(about) ?? (await countAlone(context, path));
+      if (typeof rules === "number") memory?.learn(about, rules);
+      return rules;
+    });
   const renderings = new Map<string, Promise<Rendering>>();
   const render = (one: OneChart) =>
     once(renderings, `${one.environment} ${one.chart}`, () => renderChart(context, one));
@@ -63,7 +72,7 @@ export function policyCharts(context: GateContext): PolicyCharts {
         chart,
         ...(await render({ repository, environment, chart })),
       }));
-      return policiesOf(context, `rendered/${repository}/${environment}`, await Promise.all(found), counts);
+      return policiesOf(context, `rendered/${repository}/${environment}`, await Promise.all(found), count);
     });
   const forTests = async (repository: string) => {
     const files = new Map<string, string>();
@@ -161,7 +170,7 @@ async function policiesOf(
   context: GateContext,
   folder: string,
   renderings: readonly (Rendering & { readonly chart: string })[],
-  counts: Map<string, Promise<Counted>>,
+  count: (path: string, text: string) => Promise<Counted>,
 ): Promise<RenderedPolicies> {
   const none = { files: [], contents: new Map(), charts: new Map(), outside: [] };
   const failure = renderings.find((rendering) => rendering.failure !== undefined)?.failure;
@@ -188,7 +197,7 @@ async function policiesOf(
   const all = await Promise.all(
     named.map(async ({ chart, file, text, source }) => {
       const path = `${at}/${file}`;
-      return { chart, path, text, source, rules: await once(counts, text, () => countAlone(context, path)) };
+      return { chart, path, text, source, rules: await count(path, text) };
     }),
   );
   const uncounted = all.filter(({ rules }) => typeof rules === "string");
@@ -216,14 +225,15 @@ async function countAlone(context: GateContext, path: string): Promise<Counted> 
 }
 
 async function checkOne(context: GateContext, name: string, rendering: Promise<RenderedPolicies>): Promise<Check> {
-  const { files, charts, outside, failure } = await rendering;
+  const { files, contents, charts, outside, failure } = await rendering;
   if (failure !== undefined) return failed(name, failure);
   const unchecked = notChecked(outside);
   if (files.length === 0)
     return unchecked === ""
       ? failed(name, "its policy charts render no policy with these values")
       : skipped(name, `nothing of it can be checked${unchecked}`);
-  const joint = await applyJointly(context, files, anyPod);
+  const content = (path: string) => Buffer.from(contents.get(path) ?? "");
+  const joint = await applyJointly(context, files, anyPod, { content });
   if (joint.failure !== undefined) return failed(name, joint.failure, joint.output);
   const policies = `${counted(files.length, "policy", "policies")} of ${counted(new Set(charts.values()).size, "chart")}`;
   return passed(name, `${counted(joint.rules, "rule")} in ${policies}${unchecked}`, joint.output);

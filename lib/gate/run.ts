@@ -183,7 +183,7 @@ async function askKyverno(
   const policies = await applyPolicies(container, contents, spec, options, checks);
   const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
   const context = contextOf(container, contents, policies, copies);
-  const charts = policyCharts(context);
+  const charts = policyCharts(context, memory);
   progress("rendering the policies in charts");
   checks.push(
     ...(await charts.checks(
