@@ -163,6 +163,8 @@ describe("the engine's client", () => {
       void response.write(Buffer.from([1, 0, 0, 0, 0, 0, 0, 2, 104, 105]));
     assert.deepEqual(await engine.exec("c", ["x"], { timeoutMs: 50 }), {
       code: undefined,
+      stdout: "hi",
+      stderr: "",
       output: "hi",
       truncated: false,
       timedOut: true,

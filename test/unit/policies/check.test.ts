@@ -188,11 +188,11 @@ describe("policies that are required to be in order", () => {
     );
     await requirePolicies([repository("big", contents, memory)], { kyverno });
     const again = repository("big", contents, memory);
-    const started = performance.now();
+    const started = process.cpuUsage();
     await requirePolicies([again], { kyverno });
-    const took = performance.now() - started;
+    const { user, system } = process.cpuUsage(started);
     assert.deepEqual(again.reads, []);
-    assert.ok(took < 250, `${took} ms`);
+    assert.ok(user + system < 250_000, `${user + system} microseconds of processor time`);
     writeFileSync(memory, "{");
     assert.equal((await checkPolicies([again], { kyverno })).problems.length, 0);
     assert.equal(again.reads.length, 5000);
