@@ -13,9 +13,10 @@ import { imageLabels } from "../lib/oci/imageConfig";
 import { formatReference, parseReference, parseRepository, type Repository } from "../lib/oci/reference";
 import { type Inputs, inputDigest, inputsLabel, parseInputs } from "../lib/pins/model";
 import { unknownInputs } from "../lib/plan";
-import { leftOutFiles } from "../lib/policies/tests";
+import { testSources } from "../lib/policies/testSource";
 import { filterRecord, mapRecord } from "../lib/record";
 import { repositoryNames } from "../lib/repositoryNames";
+import { pinnedLayer } from "../lib/repositorySource";
 import { homesOf } from "../lib/shippedPolicies";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
@@ -154,10 +155,11 @@ function gateInputs(
     repositories: mapRecord(pins.repositories, (pin, name): GatedRepository => {
       const source = settings.policies[name];
       const [home] = homesOf(source, parseRepository(names.policies(name)));
-      const folder = folders[name];
       const layers = { digest: pin.digest, layers: formatReference(home!) };
-      if (!source?.folder || folder?.digest !== pin.digest) return layers;
-      return { ...layers, tests: { folder: source.folder, digest: leftOutFiles(source.folder, folder.files).digest } };
+      // The tests of other content would say nothing of this image.
+      const now = source && (pinnedLayer(source) ?? folders[name]?.digest);
+      const tests = now === pin.digest ? testSources({ [name]: source! }, folders)[name] : undefined;
+      return { ...layers, ...(tests && { tests }) };
     }),
     policyTests: settings.gate.policyTests,
     limits: {

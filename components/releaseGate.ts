@@ -33,9 +33,11 @@ export interface ProgramBounds {
 
 /** What the source of a policy repository has beside what ships. */
 export interface RepositoryTests {
-  /** Folder of the source on this machine. */
-  folder: pulumi.Input<string>;
-  /** Of the paths and contents that do not ship: other ones run the gate again. */
+  /** Folder of the source on this machine. Excludes `git`. */
+  folder?: pulumi.Input<string>;
+  /** The commit in place of a folder; fetched when the gate runs. */
+  git?: { url: pulumi.Input<string>; commit: pulumi.Input<string>; path?: pulumi.Input<string> };
+  /** Of the paths and contents that do not ship, or of the commit that has them: another one runs the gate again. */
   digest: pulumi.Input<string>;
 }
 

@@ -11,7 +11,7 @@ import type { Digest } from "./oci/digest";
 import { parsePinned, parseRepository } from "./oci/reference";
 import { type Inputs, inputDigest, pick } from "./pins/model";
 import { requirePolicies } from "./policies/check";
-import { leftOutFiles } from "./policies/tests";
+import { type TestSource, testSources } from "./policies/testSource";
 import { filterRecord, mapRecord } from "./record";
 import { knownRelease } from "./release/known";
 import { type Preflight, preflight } from "./release/preflight";
@@ -61,7 +61,7 @@ export interface Plan {
   /** What the folders hold, by repository name. */
   readonly folders: Readonly<Record<string, FolderContent>>;
   /** What does not ship of them, above all their tests, by repository name. */
-  readonly tests: Readonly<Record<string, { readonly folder: string; readonly digest: Digest }>>;
+  readonly tests: Readonly<Record<string, TestSource>>;
   /** Layer image digests of tools by name, where only a download could tell them. */
   readonly downloaded: Composition["downloaded"];
   /** Layer image digests of the policy repositories that are fetched, by name; undefined for one that is neither pinned nor was read. */
@@ -97,7 +97,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
   );
   const known = {
     folders: mapRecord(folders, ({ digest, files }) => ({ digest, files })),
-    tests: testsOf(settings, folders),
+    tests: testSources(settings.policies, folders),
     downloaded,
     fetched: fetchedLayers(settings.policies, composition.contents),
   };
@@ -146,14 +146,6 @@ export function unknownInputs(
     ...(unpinned.length > 0 ? [digestUnpinned(unpinned, options.stack)] : []),
     ...(isUnbuilt ? [baseUnbuilt(base, options.base!.name, options.stack)] : []),
   ];
-}
-
-/** Where the tests of each source folder are, and what they are. */
-export function testsOf({ policies }: CompositionSettings, folders: Composition["folders"]): Plan["tests"] {
-  return mapRecord(folders, ({ files }, name) => {
-    const folder = policies[name]!.folder!;
-    return { folder, digest: leftOutFiles(folder, files).digest };
-  });
 }
 
 /** Looks at the registry of `settings`, with the credentials of the docker config. See {@link preflight}. */

@@ -76,13 +76,15 @@ async function run(context: ResourceContext, inputs: Values): Promise<Values> {
   return { ...inputs, passed, checks: checks.map(({ name, status, detail }) => ({ name, status, detail })) };
 }
 
-/** Paths in which a difference does not count: where a folder is says nothing of what is in it. */
+/** Paths in which a difference does not count: where a folder or a commit is says nothing of what is in it. */
 function testFolders({ repositories }: Values): string[] {
   return isValues(repositories)
-    ? Object.keys(repositories).flatMap((name) => [
-        `repositories.${name}.tests.folder`,
-        `repositories["${name}"].tests.folder`,
-      ])
+    ? Object.keys(repositories).flatMap((name) =>
+        ["folder", "git"].flatMap((place) => [
+          `repositories.${name}.tests.${place}`,
+          `repositories["${name}"].tests.${place}`,
+        ]),
+      )
     : [];
 }
 

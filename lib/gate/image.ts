@@ -3,12 +3,14 @@
 import { canonicalJson, type Json } from "../canonicalJson";
 import type { DockerEngine } from "../docker/engine";
 import { PlatformError } from "../errors";
+import { leftOutOfCommit } from "../git/leftOut";
 import type { RegistryClient } from "../oci/client";
 import { type Digest, sha256 } from "../oci/digest";
 import { imageLabels } from "../oci/imageConfig";
 import { readLayerPaths } from "../oci/layer";
 import { formatReference, parseRepository, type Repository } from "../oci/reference";
 import { inputDigestLabel, inputsLabel } from "../pins/model";
+import type { TestSource } from "../policies/testSource";
 import { leftOutFiles } from "../policies/tests";
 import { mapRecord, mapRecordAsync } from "../record";
 import type { ProgramLimits } from "./container";
@@ -25,8 +27,8 @@ export interface GatedRepository {
   readonly digest: Digest;
   /** `host/path` of its layer image. */
   readonly layers: string;
-  /** Source folder on this machine; absent for one that is given as an image. */
-  readonly tests?: { readonly folder: string /** Of what does not ship. */; readonly digest: string };
+  /** Absent for one that is given as an image. */
+  readonly tests?: TestSource;
 }
 
 /** Everything that can change a verdict. */
@@ -80,7 +82,7 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   const repositories = await mapRecordAsync(inputs.repositories, async ({ digest, layers, tests }) => {
     const paths = await readLayerPaths(client, parseRepository(layers), digest);
     const inside = paths.map((path) => `/${path}`).sort();
-    return { paths: inside, ...(tests && { leftOut: readTests(tests, paths) }) };
+    return { paths: inside, ...(tests && { leftOut: await readTests(tests, paths, signal) }) };
   });
   const layers = await layerSizes(client, home, inputs.digest, {
     tools: Object.keys(inputs.tools),
@@ -140,9 +142,10 @@ function requireInputs(label: string | undefined, { digest, inputDigest }: GateI
 }
 
 /** The files that do not ship, as they were when the inputs were written. `shipped`: `repos/<name>/…`. */
-function readTests(tests: { readonly folder: string; readonly digest: string }, shipped: readonly string[]) {
-  const inside = shipped.map((path) => path.split("/").slice(2).join("/"));
-  const { digest, files } = leftOutFiles(tests.folder, Object.fromEntries(inside.map((path) => [path, true])));
+async function readTests(tests: TestSource, shipped: readonly string[], signal?: AbortSignal) {
+  const inside = Object.fromEntries(shipped.map((path) => [path.split("/").slice(2).join("/"), true]));
+  if (tests.git) return leftOutOfCommit(tests.git, inside, { signal });
+  const { digest, files } = leftOutFiles(tests.folder!, inside);
   if (digest === tests.digest) return files;
   throw new PlatformError("tests-changed", {
     what: `the tests in ${tests.folder} are others by now than when this run began`,

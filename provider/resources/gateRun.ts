@@ -24,9 +24,20 @@ export interface GateRepository {
 /** What the source of a policy repository has beside what ships. */
 export interface GateTests {
   /** Folder of the source on this machine. Ignored by diff. */
-  folder: pulumi.Input<string>;
-  /** Of the paths and contents that do not ship. */
+  folder?: pulumi.Input<string>;
+  /** The commit in place of a folder. Ignored by diff. */
+  git?: pulumi.Input<GateCommit>;
+  /** Of the paths and contents that do not ship, or of the commit that has them. */
   digest: pulumi.Input<string>;
+}
+
+/** A folder of a commit of a git repository. */
+export interface GateCommit {
+  url: pulumi.Input<string>;
+  /** The whole hash. */
+  commit: pulumi.Input<string>;
+  /** The folder; default the whole repository. */
+  path?: pulumi.Input<string>;
 }
 
 /** A chart with its values under policies; paths are below `/repos`. */

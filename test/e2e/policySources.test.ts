@@ -47,6 +47,13 @@ describe("the sources of a policy repository, through the program", function () 
     await project.up();
     const second = await project.outputs();
     assert.deepEqual([second.version, second.image.digest], [first.version, first.image.digest]);
+    // The gate looks again, as its tests come from elsewhere: they are what git is asked for. After that, nothing is.
+    const testsIn = ({ gate }: typeof second) =>
+      gate.checks.find((one: { name: string }) => one.name === "tests: security-policy");
+    assert.ok(testsIn(first), JSON.stringify(first.gate.checks));
+    assert.deepEqual(testsIn(second), testsIn(first));
+    git.requests.length = 0;
+    await expectSuccess(project.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes"));
     assert.deepEqual(git.requests, [], "its layer image is in the registry: git is not asked");
 
     const reference = `${registry.host}/teams/security-policy:v1`;
@@ -62,6 +69,7 @@ describe("the sources of a policy repository, through the program", function () 
     const policy = readFileSync(join(corpus, "policies/disallow-latest-tag.yaml"), "utf8");
     const commit = git.commit("next", { "policies/disallow-latest-tag.yaml": `${policy}# edited\n` });
     source({ git: { url: `${git.url}/next.git`, commit } });
+    git.requests.length = 0;
     const unpinned = await expectSuccess(project.pulumi("preview"));
     assert.match(
       unpinned.stdout + unpinned.stderr,
