@@ -146,7 +146,8 @@ function answerOf(fault: Fault, { method }: RecordedRequest, stranger: string): 
     case "reset after":
       return { forward: true, reset: true };
     case "cut answer":
-      return { forward: true, headers: { "content-length": "100000" }, cutAfter: 10 };
+      // Of its true length: an answer that announces another one lies.
+      return { forward: true, cutAfter: 10 };
     case "silence":
       return { reset: true, delay: 30 };
     case "429":
