@@ -174,7 +174,7 @@ describe("cases with the real programs (stand-in: no container)", function () {
       "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: a, namespace: a}\nspec: {maxUnavailable: 1}\n";
     assert.match(
       await result({ kubernetes: "1.31" }, { "templates/a.yaml": budget }),
-      /^failed: APIs that Kubernetes 1\.31 deprecates or no longer has: PodDisruptionBudget a of policy\/v1beta1 \(removed in v1\.25\.0, use policy\/v1\)$/,
+      /^failed: .*APIs that Kubernetes 1\.31 deprecates or no longer has: PodDisruptionBudget a of policy\/v1beta1 \(removed in v1\.25\.0, use policy\/v1\)$/,
     );
     assert.match(await result({ kubernetes: "1.24" }, { "templates/a.yaml": budget }), /deprecated in v1\.21\.0/);
   });
