@@ -227,6 +227,17 @@ describe("the gate on policies", function () {
     assert.deepEqual([found.status, found.detail], ["passed", "1 test file, 1 result"]);
   });
 
+  it("knows a row that names its resource with the namespace in front", async () => {
+    const found = await tests({
+      files: { "a.yaml": policy("a") },
+      tests: {
+        "tests/kyverno-test.yaml": test(row("pass", "policy: a, rule: named", "shop/one")),
+        "tests/resources.yaml": service("one").replace("name: one", "name: one, namespace: shop"),
+      },
+    });
+    assert.deepEqual([found.status, found.detail], ["passed", "1 test file, 1 result"]);
+  });
+
   const failing: Record<string, [Record<string, string>, RegExp]> = {
     "whose expected pass is a fail": [
       {

@@ -120,7 +120,7 @@ export async function createProject(configuration: string | Record<string, unkno
     GIT_COMMITTER_EMAIL: "test@example.com",
   };
   const run = (program: string, args: readonly string[], extra = {}) =>
-    exec(program, args, { cwd: dir, env: { ...env, ...extra }, timeout: 120_000 });
+    exec(program, args, { cwd: dir, env: { ...env, ...extra }, timeout: 300_000 });
   const options = ["-s", "local", "--non-interactive", "--color", "never"];
   const pulumi = (...args: string[]) => run("pulumi", [...args, ...options]);
   const commit = async (message: string) => {
