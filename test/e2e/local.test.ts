@@ -244,19 +244,37 @@ describe("npm run local", function () {
     const mine = checkout
       .read("Pulumi.local.yaml")
       .replace("    user: ", "    # as on our build hosts\n    user: ")
-      .replace(/ {4}yq:\n.*\n.*\n/, "");
+      .replace(/ {4}yq:\n.*\n.*\n/, "")
+      // Without charts and their cases every further release of this file is one of seconds.
+      .replace(/ {4}(devops-policy|backend-applications):\n.*\n/g, "")
+      .replace(/ {4}integration:\n( {6}.*\n)*/, "");
     writeFileSync(file, mine);
     appendFileSync(file, "# the end\n");
     const output = green(await checkout.run("up"));
     assert.equal(checkout.read("Pulumi.local.yaml"), `${mine}# the end\n`);
-    assert.ok(!output.includes("smoke: yq"));
+    assert.doesNotMatch(output, /✔ (smoke: yq|smoke: \/repos\/devops-policy|integration:)/);
     assert.match(output, /v2\.0\.0/);
   });
 
   it("publishes a folder of policies that somebody else made, and keeps it", async () => {
     const policy = checkout.read("policies", "security-policy", "policies", "disallow-latest-tag.yaml");
     checkout.write("theirs/policies/theirs.yaml", policy.replace("name: disallow-latest-tag", "name: theirs"));
-    checkout.write("theirs/tests/kyverno-test.yaml", "name: theirs\npolicies: [missing.yaml]\n");
+    checkout.write(
+      "theirs/tests/kyverno-test.yaml",
+      [
+        "apiVersion: cli.kyverno.io/v1alpha1",
+        "kind: Test",
+        "metadata: {name: theirs}",
+        "policies: [../policies/theirs.yaml]",
+        "resources: [pod.yaml]",
+        "results: [{policy: theirs, rule: image-tag, kind: Pod, result: pass, resources: [theirs]}]",
+        "",
+      ].join("\n"),
+    );
+    const pod = "spec: {containers: [{name: a, image: 'registry.example.com/a:1.0.0'}]}";
+    checkout.write("theirs/tests/pod.yaml", `apiVersion: v1\nkind: Pod\nmetadata: {name: theirs}\n${pod}\n`);
+    // With them in the image, kyverno would see no policy in the whole folder.
+    checkout.write("theirs/.policyignore", "/values.yaml\n/charts/\n");
     checkout.write("theirs/values.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: theirs}\n");
     checkout.write("theirs/charts/one/Chart.yaml", "apiVersion: v2\nname: one\nversion: 1.0.0\n");
     checkout.write(
@@ -265,7 +283,10 @@ describe("npm run local", function () {
     );
     green(await checkout.shell("pulumi config set --path policy-platform:policies.theirs.folder theirs"));
     const file = checkout.read("Pulumi.local.yaml");
-    assert.match(green(await checkout.run("up")), /v2\.1\.0[\s\S]*smoke: \/repos\/theirs/);
+    assert.match(
+      green(await checkout.run("up")),
+      /v2\.1\.0[\s\S]*smoke: \/repos\/theirs: 1 file\n[\s\S]*✔ tests: theirs/,
+    );
     assert.match(green(await checkout.run("up")), /pulumi up: nothing to change/);
     assert.equal(checkout.read("Pulumi.local.yaml"), file);
   });
