@@ -6,7 +6,7 @@ import { type Check, counted, failed, listed, passed, skipped } from "./check";
 import type { PolicyFile } from "./exec";
 import { isReadByKyverno, isTemplate, policyFiles, type ReadFile } from "./policyFiles";
 import type { PolicyMemory } from "./policyMemory";
-import { type AloneCount, applyNothing, countAlone, type PolicyPrograms } from "./ruleCounts";
+import { type AloneCount, applyNothing, bundle, countAlone, type PolicyPrograms } from "./ruleCounts";
 
 /** What the check of one repository gave. */
 export interface CheckedPolicies {
@@ -27,6 +27,10 @@ interface Scene {
 const secondsPerFile = 0.4;
 /** Why a file name keeps Kyverno away. */
 const unreadName = "Kyverno reads no file whose name is hidden, or ends in anything but .yaml and .yml";
+/** Policies whose own reason is asked for, each by a run of its own. */
+const maxExplained = 10;
+/** Files beside policies that are asked about together. */
+const besideAtOnce = 200;
 /** Files beside policies that are asked about when one of them is to blame. */
 const maxSuspects = 400;
 
@@ -46,6 +50,10 @@ export async function checkRepository(repository: string, scene: Scene): Promise
       scene,
     );
     for (const { path } of wrong) if (!isReadByKyverno(path) && !reasons.has(path)) reasons.set(path, unreadName);
+    for (const { path } of wrong.filter((one) => !reasons.has(one.path)).slice(0, maxExplained)) {
+      const reason = await whyInvalid(path, scene);
+      if (reason !== undefined) reasons.set(path, reason);
+    }
     const lines = wrong.map(({ path, problem }) => `${path} ${problem}${because(reasons.get(path))}`);
     return { check: failed(name, sentence(lines), lines.join("\n")), files: known };
   }
@@ -83,23 +91,22 @@ async function jointProblem(
   const sum = counts.reduce((total, { rules }) => total + rules, 0);
   const digest = folderDigest(folder, contents);
   if (memory.rules(digest) === sum) return { output: `${typed}: ${sum} rules, known from an earlier run` };
-  // Kyverno would be at it for longer than a program may take: the files are read in pieces, which add up.
-  const pieces =
-    beside.length * secondsPerFile > limits.timeoutSeconds ? split(beside, limits.timeoutSeconds) : [[folder]];
-  const runs = await Promise.all(pieces.map((paths) => applyNothing(programs, paths, limits)));
-  const output = runs.map(({ outcome }) => outcome.output).join("\n");
-  const broken = runs.find(({ problem }) => problem !== undefined)?.problem;
-  if (broken !== undefined) return { problem: `${typed} ${broken}`, output };
-  const seen = runs.reduce((total, { result }) => total + (result.rules ?? 0), 0);
   const others = beside.filter((path) => !files.some((file) => file.path === path));
-  const reasons = seen === sum && pieces.length === 1 ? new Map<string, string>() : await whyNotRead(others, scene);
-  if (seen === sum && reasons.size === 0) {
+  // Kyverno would be at it for longer than a program may take: each policy file is known, and what stands beside them is asked about.
+  const tooMany = beside.length * secondsPerFile > limits.timeoutSeconds;
+  const run = tooMany ? undefined : await applyNothing(programs, [folder], limits);
+  if (run?.problem !== undefined) return { problem: `${typed} ${run.problem}`, output: run.outcome.output };
+  const dropped = tooMany ? await dropping(others, files, scene) : others;
+  const seen = run ? run.result.rules! : dropped.length > 0 ? 0 : sum - rulesOf(unreadable(files), counts);
+  const output =
+    run?.outcome.output ?? `${typed}: ${beside.length} files are too many to be read as typed in the time of a check`;
+  if (seen === sum) {
     memory.learn(digest, sum);
     return { output };
   }
-  const unread = files.filter(({ path }) => !isReadByKyverno(path)).map(({ path }) => path);
+  const reasons = await whyNotRead(dropped, scene);
   const blamed = [
-    ...unread.map((path) => `${path}: ${unreadName}`),
+    ...unreadable(files).map((path) => `${path}: ${unreadName}`),
     ...[...reasons].map(([path, reason]) => `${path}${because(reason)}`),
   ];
   const charts = others.some((path) => isTemplate(path, contents))
@@ -110,6 +117,37 @@ async function jointProblem(
       ? `to blame: ${listed(blamed, 10)}${charts}`
       : "no single file explains it; look for two policies in one file of which kyverno reads one";
   return { problem: `${typed} sees ${seen} of ${counted(sum, "rule")}; ${blame}`, output };
+}
+
+/** Those of some files beside policies that make Kyverno drop what it is given with them, in groups that do. */
+async function dropping(paths: readonly string[], files: readonly ReadFile[], scene: Scene): Promise<string[]> {
+  const { programs, contents, limits } = scene;
+  const canary = files.find(({ path }) => isReadByKyverno(path));
+  if (!canary) return [];
+  const groups = Array.from({ length: Math.ceil(paths.length / besideAtOnce) }, (_, index) =>
+    paths.slice(index * besideAtOnce, (index + 1) * besideAtOnce),
+  );
+  const bundles = groups.map((group, index): [string, Buffer] => [
+    `${index}.yaml`,
+    bundle([canary.content, ...group.map((path) => contents.get(path)!)]),
+  ]);
+  const folder = await programs.put("beside", new Map(bundles));
+  const alone = await applyNothing(programs, [canary.path], limits);
+  const found = await Promise.all(
+    groups.map(async (group, index) => {
+      const { result } = await applyNothing(programs, [`${folder}/${index}.yaml`], limits);
+      return result.rules === alone.result.rules ? [] : group;
+    }),
+  );
+  return found.flat();
+}
+
+function unreadable(files: readonly ReadFile[]): string[] {
+  return files.map(({ path }) => path).filter((path) => !isReadByKyverno(path));
+}
+
+function rulesOf(paths: readonly string[], counts: readonly PolicyFile[]): number {
+  return counts.filter(({ path }) => paths.includes(path)).reduce((sum, { rules }) => sum + rules, 0);
 }
 
 /** What Kyverno says, at a higher verbosity, of files that it passes over; those it reads are not in the answer. */
@@ -123,6 +161,13 @@ async function whyNotRead(paths: readonly string[], { programs }: Scene): Promis
   return new Map([...said].map(([, reason, path]) => [path!, reason!.replace(/^.*failed to load file \S+: /, "")]));
 }
 
+/** What Kyverno says of a policy that it reads and does not apply. */
+async function whyInvalid(path: string, { programs }: Scene): Promise<string | undefined> {
+  const argv = ["kyverno", "apply", path, "--resource", "-", "--remove-color", "-v", "2"];
+  const { output } = await programs.exec(argv, { input: "" });
+  return /policy validation error error="((?:[^"\\]|\\.)*)"/.exec(output.replace(/\u001b\[[0-9;]*m/g, ""))?.[1];
+}
+
 /** Rules that need a network or a cluster are in Kyverno's count and cannot be checked here. */
 function outside(files: readonly ReadFile[]): string {
   const rules = files.flatMap(({ content }) => outsideRules(content));
@@ -133,12 +178,6 @@ function outside(files: readonly ReadFile[]): string {
 function folderDigest(folder: string, contents: ReadonlyMap<string, Buffer>) {
   const inside = [...contents].filter(([path]) => path.startsWith(folder) && /\.ya?ml$/.test(path));
   return sha256(JSON.stringify(inside.map(([path, content]) => [path.slice(folder.length), sha256(content)]).sort()));
-}
-
-function split(paths: readonly string[], seconds: number): string[][] {
-  const each = Math.max(1, Math.floor(seconds / secondsPerFile / 2));
-  const pieces = Math.ceil(paths.length / each);
-  return Array.from({ length: pieces }, (_, index) => paths.slice(index * each, (index + 1) * each));
 }
 
 function because(reason: string | undefined): string {
