@@ -21,13 +21,12 @@ mapOwnFramesOnly();
 export = () => asRunError(program);
 
 async function program() {
-  const place = { stack: pulumi.getStack(), projectDir: process.cwd() };
+  const place = { stack: pulumi.getStack(), projectDir: process.cwd(), preview: pulumi.runtime.isDryRun() };
   const settings = parseSettings(fromPulumi(), place);
   const { names, address, insecure } = new PolicyRegistry("registry", settings.registry);
   const found = await findStackBase(settings, stateOf);
   const base = new BaseImage("base", { ...settings.base, repository: names.base(), ...found }).reference;
-  const preview = pulumi.runtime.isDryRun();
-  const plan = await planRelease(settings, { ...place, preview, state: stateOf, base: await asBuilt(found, base) });
+  const plan = await planRelease(settings, { ...place, state: stateOf, base: await asBuilt(found, base) });
   for (const line of [...(found?.lines ?? []), ...plan.lines]) pulumi.log.info(line);
 
   const candidates = names.candidates(settings.image.name);
@@ -42,46 +41,32 @@ async function program() {
     const args = { version, path, ...source, release: download, mirrors: settings.mirrors, insecure };
     return { version, reference: new Tool(name, { repository: names.tool(name), ...args }).reference };
   });
-  const image = new PlatformImage("image", {
-    candidates,
-    base,
-    tools,
-    repositories,
-    user: settings.image.user,
-    environments: settings.artifacts.environments,
-    bundles: settings.bundles,
-  });
-
-  const { buildUrn } = image;
+  const { environments } = settings.artifacts;
+  const contents = { base, tools, repositories, user: settings.image.user, environments, bundles: settings.bundles };
+  const image = new PlatformImage("image", { candidates, ...contents });
   const inputDigest = plan.inputDigest ?? image.inputDigest;
+  const subject = { inputDigest, buildUrn: image.buildUrn, insecure };
   const gate = new ReleaseGate("gate", {
+    ...subject,
     candidates,
     releases,
     digest: plan.released ?? image.digest,
-    inputDigest,
     repositories,
-    tools: mapRecord(settings.tools, ({ version, path, smoke }) => {
-      return { version, command: [path, ...smoke.args], expect: smoke.expect };
-    }),
+    tools: mapRecord(settings.tools, ({ version, smoke }) => ({ ...smoke, version, command: [...smoke.command] })),
     tests: plan.tests,
-    environments: settings.artifacts.environments,
+    environments,
     ...settings.gate,
     built: image.digest,
-    buildUrn,
-    insecure,
   });
   const release = new Release("release", {
+    ...subject,
     from: candidates,
     to: releases,
     digest: gate.digest,
-    inputDigest,
     version: known(plan.version),
     commitTag: known(plan.commitTag),
-    buildUrn,
-    insecure,
   });
   const { digest, reference, tags } = release;
-
   return {
     registry: address,
     version: known(plan.version),

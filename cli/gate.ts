@@ -148,10 +148,7 @@ function gateInputs(
   return {
     digest,
     inputDigest: inputDigest(pins),
-    tools: mapRecord(known, ({ version }, name) => {
-      const { path, smoke } = settings.tools[name]!;
-      return { version, command: [path, ...smoke.args], expect: smoke.expect };
-    }),
+    tools: mapRecord(known, ({ version }, name) => ({ version, ...settings.tools[name]!.smoke })),
     repositories: mapRecord(pins.repositories, (pin, name): GatedRepository => {
       const source = settings.policies[name];
       const [home] = homesOf(source, parseRepository(names.policies(name)));

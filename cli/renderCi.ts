@@ -4,7 +4,9 @@ import { parseSettings } from "../config/settings";
 import type { ConsumerRequest, RegistryLogin } from "../lib/ci/checks";
 import { type Consumer, renderConsumerCi } from "../lib/ci/render";
 import { PlatformError } from "../lib/errors";
+import { insecureHosts } from "../lib/freshContents";
 import { RegistryClient } from "../lib/oci/client";
+import { dockerCredentials } from "../lib/oci/credentials";
 import { formatReference, parseReference, parseRepository, type Reference } from "../lib/oci/reference";
 import { isVersion, versionTags } from "../lib/release/versions";
 import { repositoryNames } from "../lib/repositoryNames";
@@ -52,7 +54,10 @@ async function lastRelease({ stack, projectDir, stackFile }: Place): Promise<Fou
   const name = repositoryNames(settings.registry).releases(settings.image.name);
   const repository = parseRepository(name);
   narrate("doing", `reading ${name}`);
-  const client = new RegistryClient();
+  const client = new RegistryClient({
+    credentials: dockerCredentials(),
+    insecure: insecureHosts(settings.registry),
+  });
   const [version] = versionTags(await client.tags(repository));
   const release = version && (await client.resolve(repository, version));
   if (!release) {
@@ -71,7 +76,7 @@ async function namedImage(text: string): Promise<Found> {
   const version = tag !== undefined && isVersion(tag) ? { version: tag } : {};
   if (digest !== undefined) return { image: { registry, path, digest }, named: text, ...version };
   const wanted: Reference = { registry, path, tag: tag ?? "latest" };
-  const found = await new RegistryClient().resolve({ registry, path }, wanted.tag!);
+  const found = await new RegistryClient({ credentials: dockerCredentials() }).resolve({ registry, path }, wanted.tag!);
   if (!found) {
     throw new PlatformError("release-missing", {
       what: `there is no image ${formatReference(wanted)}`,

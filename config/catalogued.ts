@@ -23,11 +23,13 @@ export function completeTool(name: string, tool: ParsedConfiguration["tools"][st
   const known = catalogued(name);
   const { release } = tool;
   const member = release && (release.member ?? memberIn(name, release.url));
+  const path = tool.path ?? defaultToolPath(name);
+  // A tool that neither says how it prints its version nor is known has been refused before.
+  const { args, expect } = tool.smoke ?? known!.smoke;
   return {
     ...tool,
-    path: tool.path ?? defaultToolPath(name),
+    path,
     ...(release && { release: { ...release, ...(member !== undefined && { member }) } }),
-    // A tool that neither says how it prints its version nor is known has been refused before.
-    smoke: tool.smoke ?? known!.smoke,
+    smoke: { command: [path, ...args], expect },
   };
 }

@@ -18,9 +18,9 @@ import { parseDuration, parseSize } from "./units";
 
 /** How the gate asks a tool for its version. */
 interface SmokeSettings {
-  /** What the tool is given, without a shell; it is started by its own path. */
-  readonly args: readonly string[];
-  /** Source of a regular expression whose group 1, where it has one, is the version. */
+  /** argv: the tool's own path, then what it is given; started without a shell. */
+  readonly command: readonly string[];
+  /** Source of a regular expression; group 1, where it has one, is the version. */
   readonly expect: string;
 }
 

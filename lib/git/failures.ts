@@ -14,6 +14,7 @@ export interface Asked {
 
 const askedFor =
   /could not read (Username|Password)|Authentication failed|terminal prompts disabled|Permission denied|Host key verification failed|HTTP Basic: Access denied|returned error: 40[13]\b|Invalid username or (password|token)/i;
+const redirected = /returned error: 30\d\b|unable to update url base from redirection/i;
 const noRepository =
   /repository .*not found|not found$|does not appear to be a git repository|returned error: 404|no such repository/im;
 const noCommit = /not our ref|couldn't find remote ref|remote did not send all necessary objects|upload-pack: not our/i;
@@ -51,6 +52,14 @@ export function gitFailure(
       `git repository ${url} asks for credentials, and git has none that it takes (${said})`,
       "credentials are git's own business: nothing here asks for them or keeps them",
       `set up a git credential helper, ~/.netrc or an ssh key that the agent holds, then try it: git ls-remote ${url}`,
+    );
+  }
+  if (redirected.test(stderr)) {
+    return problem(
+      "git-redirected",
+      `git repository ${url} is somewhere else by now: its server redirects (${said})`,
+      "no redirect is followed: it could lead to a host that nobody named, with the credentials for it",
+      "name the address that it leads to (some servers want .git at its end)",
     );
   }
   if (noCommit.test(stderr)) return commitMissing(url, ref);

@@ -19,6 +19,7 @@ const sshOptions = "-oBatchMode=yes -oConnectTimeout=20 -oServerAliveInterval=10
 const settings: Readonly<Record<string, string>> = {
   "core.hooksPath": "/dev/null",
   "core.fsmonitor": "false",
+  "http.followRedirects": "false", // it would lead to hosts inside, and down to plain http, with the credentials for them
   "credential.interactive": "false",
   "fetch.unpackLimit": "1", // a pack can be measured while it grows
   "transfer.unpackLimit": "1",

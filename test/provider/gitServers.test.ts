@@ -179,6 +179,19 @@ describe("a git server", function () {
     await refusal("git-failed|git-repository-missing", page, someCommit, 20);
   });
 
+  it("stand-in: that redirects is not followed, wherever it leads", async () => {
+    const real = await start();
+    const commit = real.commit("x", { "a.yaml": "a: 1\n" });
+    const url = await standIn((request, response) => {
+      response.writeHead(301, { location: `${real.url}${request.url}` }).end();
+    });
+    const error = await refusal("git-redirected", url, commit, 15);
+    assert.match(
+      error.message,
+      /its server redirects .*; no redirect is followed.*; name the address that it leads to/,
+    );
+  });
+
   it("stand-in: that sends a pack with one bit changed is refused", async () => {
     const real = await start();
     const commit = real.commit("x", { "a.yaml": "a: 1\n".repeat(1000) });

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { RegistryClient } from "../../lib/oci/client";
+import { dockerCredentials } from "../../lib/oci/credentials";
 import type { Digest } from "../../lib/oci/digest";
 import { manifestType } from "../../lib/oci/mediaTypes";
 import { parseRepository } from "../../lib/oci/reference";
 import { pushFiles, textFile } from "../support/dockerEngine";
-import { startRegistry, type TestRegistry } from "../support/registry";
+import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
 import { run } from "../unit/cli/run";
 import { makeProject, pinned } from "../unit/config/valid";
 
@@ -62,6 +63,37 @@ describe("policy-platform render ci", () => {
     assert.match(stderr, /is reached from this machine alone, not by a CI host\n/);
     const again = await run("render", "ci", "--consumer", "bitbucket", ...checks, ...project);
     assert.equal(again.stdout, stdout);
+  });
+
+  it("logs in to a private registry as docker does, with and without a project", async () => {
+    const privately = await startRegistry({ basic: true });
+    const before = process.env.DOCKER_CONFIG;
+    process.env.DOCKER_CONFIG = dockerConfig(privately.host);
+    try {
+      const repository = `${privately.host}/releases/policy-platform`;
+      const owner = new RegistryClient({ credentials: dockerCredentials() });
+      const digest = (await pushFiles(owner, repository, [textFile("/a", "private")])).split("@")[1] as Digest;
+      const { bytes } = (await owner.manifest(parseRepository(repository), digest))!;
+      await owner.putManifest(parseRepository(repository), "v1.0.0", bytes, manifestType);
+      const folder = makeProject();
+      writeFileSync(join(folder, "Pulumi.yaml"), "name: policy-platform\n");
+      const lines = [`registry: {address: "${privately.host}"}`, `base: {image: "${pinned("layers/base")}"}`];
+      const policies = "policies: {security-policy: {folder: policies/security-policy}}";
+      const text = [...lines, policies].map((line) => `  policy-platform:${line}\n`).join("");
+      writeFileSync(join(folder, "Pulumi.dev.yaml"), `config:\n${text}`);
+      for (const where of [
+        ["--stack", "dev", "--cwd", folder],
+        ["--image", `${repository}:v1.0.0`],
+      ]) {
+        const { code, stdout, stderr } = await run("render", "ci", "--consumer", "github", ...checks, ...where);
+        assert.equal(code, 0, stderr);
+        assert.ok(stdout.includes(digest));
+      }
+    } finally {
+      if (before === undefined) delete process.env.DOCKER_CONFIG;
+      else process.env.DOCKER_CONFIG = before;
+      await privately.stop();
+    }
   });
 
   it("takes another image, outside of any project, and says which digest a tag is", async () => {

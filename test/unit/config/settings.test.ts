@@ -42,14 +42,17 @@ describe("a configuration in order", () => {
     assert.equal(kyverno!.path, "/usr/local/bin/kyverno");
     assert.equal(kyverno!.release!.sha256, hex("b"));
     assert.deepEqual(yq!.image, { reference: pinned("layers/tools/yq") });
-    assert.deepEqual(yq!.smoke.args, ["--version"]);
+    assert.deepEqual(yq!.smoke.command, ["/usr/local/bin/yq", "--version"]);
     assert.equal(kyverno!.release!.member, "kyverno");
   });
 
   it("lets a tool outside the catalogue say how it prints its version", () => {
     const smoke = { args: ["--version"], expect: "jq-(\\S+)" };
     const raw = spoiled(["tools", "jq"], { version: "1.7", image: pinned("jq"), smoke });
-    assert.deepEqual(parseSettings(raw, context).tools.jq!.smoke, smoke);
+    assert.deepEqual(parseSettings(raw, context).tools.jq!.smoke, {
+      command: ["/usr/local/bin/jq", "--version"],
+      expect: smoke.expect,
+    });
   });
 
   it("pins packages of the base, of one package manager", () => {
