@@ -19,7 +19,7 @@ export function addRenderCi(
     "Prints the file that an application team commits so that its CI checks a chart with the released image: helm\ntemplate, kyverno apply, pluto detect, spectral lint. The image is the stack's last release, by digest, with the\nversion in a comment; with --image no project is needed, and with a digest in it no network. Paths are those of\nthe application's repository.",
     [
       "policy-platform render ci --consumer github --chart charts/app --policies security-policy --stack prod",
-      "policy-platform render ci --consumer bitbucket --chart charts/app --values cd/prod/values.yaml \\\\\n    --policies security-policy --kubernetes 1.31 --image ghcr.io/org/policy-platform:v1.4.2",
+      "policy-platform render ci --consumer bitbucket --chart charts/app --values cd/prod/values.yaml \\\n    --policies security-policy --kubernetes 1.31 --image ghcr.io/org/policy-platform:v1.4.2",
     ],
     render,
   )

@@ -3,7 +3,8 @@ import { basename, resolve } from "node:path";
 import { entryName } from "../config/grammar";
 import { quoted } from "../config/problems";
 import { PlatformError } from "../lib/errors";
-import { kyvernoVersion, runTests } from "../lib/kyverno/runTests";
+import { testFolder } from "../lib/gate/folderTests";
+import { kyvernoVersion } from "../lib/kyverno/version";
 import { RegistryClient } from "../lib/oci/client";
 import { missingFrom } from "../lib/oci/copy";
 import { dockerCredentials } from "../lib/oci/credentials";
@@ -39,7 +40,7 @@ export async function repositoryPush(
   for (const note of await requirePolicies([repository], { kyverno })) narrate("doing", note);
   const tests = options.skipTests
     ? { status: "skipped" as const, detail: "by --skip-tests" }
-    : await runTests(resolve(folder));
+    : await testFolder(resolve(folder), image.files);
   narrate(tests.status === "passed" ? "done" : "doing", `tests ${tests.status}: ${tests.detail}`);
 
   const moved = await publish(target, image, options.insecure === true);

@@ -12,7 +12,7 @@ export function addRepositoryPush(program: Command, { done }: { readonly done: (
     .command("push <folder> <reference>")
     .summary("check, test and push a policy repository")
     .description(
-      "Checks a folder of policies, runs its tests with the kyverno on PATH, pushes it as a layer image under the tag in\nREFERENCE, reads it back, and prints the pin for the stack file of whoever takes it. No project and no Pulumi is\nneeded; registry credentials are those of docker. Equal content is the same image: a second push moves no byte. A\ntag that is there already is moved; a version in the tag that never moves is the better habit. The name of the\nrepository, which is its folder below /repos in the image, is the last level of REFERENCE, or --name.",
+      "Checks a folder of policies, runs its tests with the kyverno (and, for policies in charts, the helm) on PATH, pushes\nit as a layer image under the tag in REFERENCE, reads it back, and prints the pin for the stack file of whoever\ntakes it. No project and no Pulumi is needed; registry credentials are those of docker. Equal content is the same\nimage: a second push moves no byte. A tag that is there already is moved; a version in the tag that never moves is\nthe better habit. The name of the repository, which is its folder below /repos in the image, is the last level of\nREFERENCE, or --name.",
     )
     .option("--name <name>", "the repository's name in the image; default: the last level of REFERENCE")
     .option("--skip-tests", "push without running the tests; the answer says so")

@@ -36,6 +36,8 @@ export interface PolicyCharts {
    * `rendered/<environment>/<chart>/templates/<file>` → content. What cannot be rendered is left out.
    */
   forTests(repository: string): Promise<ReadonlyMap<string, string>>;
+  /** Why charts cannot be rendered for one of the repository's environments, sentences that begin with the environment. */
+  failures(repository: string): Promise<string[]>;
   /** A line for each repository with policy charts and each of the environments. */
   checks(repositories: readonly string[], environments: readonly string[]): Promise<Check[]>;
 }
@@ -88,6 +90,13 @@ export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "
     }
     return files;
   };
+  const failures = async (repository: string) => {
+    const all = environments(repository).flatMap((environment) =>
+      of(repository).map((chart) => ({ environment, chart })),
+    );
+    const made = await Promise.all(all.map(async (one) => ({ ...one, ...(await render({ repository, ...one })) })));
+    return made.flatMap(({ environment, failure }) => (failure === undefined ? [] : [`${environment}: ${failure}`]));
+  };
   const checks = async (repositories: readonly string[], wanted: readonly string[]) => {
     const withCharts = repositories.filter((repository) => of(repository).length > 0);
     const lines = withCharts.flatMap((repository) =>
@@ -110,7 +119,7 @@ export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "
     );
     return Promise.all(lines);
   };
-  return { of, environments, rendered, forTests, checks };
+  return { of, environments, rendered, forTests, failures, checks };
 }
 
 function once<T>(known: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { TestVerdict } from "../../lib/gate/folderTests";
 import { RegistryClient } from "../../lib/oci/client";
 import { folderLayerImage, readLayerPaths } from "../../lib/oci/layer";
 import { parsePinned, parseRepository } from "../../lib/oci/reference";
 import { type RegistryProxy, startProxy } from "../provider/pluginRegistry";
-import { kyvernoBinary } from "../support/kyverno";
+import { builtProgram, kyvernoBinary } from "../support/kyverno";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { run } from "../unit/cli/run";
 
@@ -44,6 +45,7 @@ describe("policy-platform repository push", function () {
     writeFileSync(join(dir, "p/policies", `${name}.yaml`), content);
     return join(dir, "p");
   };
+  const errorOf = (data: Record<string, unknown>) => data.error as { code: string; fix: string };
   const push = (...argv: string[]) => run("repository", "push", ...argv);
   const standIn = (script: string) => {
     mkdirSync(join(dir, "bin"), { recursive: true });
@@ -60,7 +62,7 @@ describe("policy-platform repository push", function () {
     assert.equal(code, 0, stderr);
     const { digest } = await folderLayerImage(sample, { at: "/repos/security-policy" });
     assert.equal(stdout, `policies.security-policy.image: ${proxy.host}/teams/security-policy:v1.0.0@${digest}\n`);
-    assert.match(stderr, /✔ tests passed: \d+ results of \d+ test files/);
+    assert.match(stderr, /✔ tests passed: \d+ test files, \d+ results/);
     const pinned = parsePinned(stdout.slice(stdout.indexOf(": ") + 2).trim());
     const paths = await readLayerPaths(new RegistryClient(), pinned, pinned.digest);
     assert.ok(paths.length > 5 && paths.every((one) => one.startsWith("repos/security-policy/")));
@@ -75,7 +77,7 @@ describe("policy-platform repository push", function () {
     assert.match(stderr, /was there already/);
     assert.deepEqual(proxy.writes(), []);
     assert.equal(data.pin, `${proxy.host}/teams/p:v1@${data.digest}`);
-    assert.deepEqual(data.tests, { status: "skipped", detail: "no kyverno-test.yaml in the folder" });
+    assert.deepEqual(data.tests, { status: "skipped", detail: "no kyverno-test.yaml in its source" });
   });
 
   it("moves a tag that is there, and says from what", async () => {
@@ -124,15 +126,78 @@ describe("policy-platform repository push", function () {
   it("refuses a folder with tests where there is no kyverno", async () => {
     mkdirSync(join(dir, "empty"));
     process.env.PATH = join(dir, "empty");
-    const { code, stderr } = await push(sample, `${proxy.host}/teams/p:v3`);
+    const { code, stderr, data } = await push(sample, `${proxy.host}/teams/p:v3`, "-o", "json");
     assert.equal(code, 1);
+    assert.equal(errorOf(data).code, "kyverno-missing");
     assert.match(stderr, /no command kyverno.*--skip-tests/);
   });
 
+  /** A folder whose test file has `rows` (YAML) beside a row that is met. */
+  const withRows = (rows: string) => {
+    for (const path of ["policies/disallow-latest-tag.yaml", "tests/disallow-latest-tag"])
+      cpSync(join(sample, path), join(dir, "p", path), { recursive: true });
+    const file = join(dir, "p/tests/disallow-latest-tag/kyverno-test.yaml");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/^results:\n/m, `results:\n${rows}`));
+    return join(dir, "p");
+  };
+  const row = (rule: string, result: string) =>
+    `  - {policy: disallow-latest-tag, rule: ${rule}, kind: Pod, resources: [version-tags], result: ${result}}\n`;
+
+  it("refuses a row about a rule that is gone, though every other row is met", async () => {
+    const gone = await push(withRows(row("renamed-away", "pass")), `${proxy.host}/teams/p:v5`, "-o", "json");
+    assert.equal(gone.code, 1);
+    assert.equal(errorOf(gone.data).code, "policy-tests-failed");
+    assert.match(gone.stderr, /disallow-latest-tag\/kyverno-test\.yaml: disallow-latest-tag\/renamed-away on Pod\//);
+    assert.deepEqual(proxy.writes(), []);
+  });
+
+  it("refuses a row about an object that is gone, and a test file without a result", async () => {
+    const missing = row("image-tag", "pass").replace("version-tags", "nobody");
+    const { stderr } = await push(withRows(missing), `${proxy.host}/teams/p:v5`);
+    assert.match(stderr, /image-tag on Pod\/nobody/);
+    mkdirSync(join(dir, "p/tests/empty"));
+    writeFileSync(
+      join(dir, "p/tests/empty/kyverno-test.yaml"),
+      "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: x}\npolicies: []\nresources: []\nresults: []\n",
+    );
+    const empty = await push(join(dir, "p"), `${proxy.host}/teams/p:v5`);
+    assert.equal(empty.code, 1);
+    assert.match(empty.stderr, /tests\/empty\/kyverno-test\.yaml: has no result/);
+    assert.deepEqual(proxy.writes(), []);
+  });
+
+  for (const name of ["backend-applications", "devops-policy"]) {
+    it(`publishes this project's own ${name} with its tests, its charts rendered by the helm on PATH`, async () => {
+      process.env.PATH = `${dirname(builtProgram("helm"))}:${process.env.PATH}`;
+      const { code, stderr, data } = await push(`policies/${name}`, `${proxy.host}/teams/${name}:v1`, "-o", "json");
+      assert.equal(code, 0, stderr);
+      const { status, detail } = data.tests as TestVerdict;
+      assert.equal(status, name === "backend-applications" ? "skipped" : "passed", detail);
+    });
+  }
+
+  it("refuses tests of policies in charts where there is no helm", async () => {
+    standIn("exit 0");
+    process.env.PATH = join(dir, "bin");
+    const { code, data } = await push("policies/devops-policy", `${proxy.host}/teams/p:v6`, "-o", "json");
+    assert.equal(code, 1);
+    assert.equal(errorOf(data).code, "helm-missing");
+    assert.match(errorOf(data).fix, /helm CLI on PATH/);
+  });
+
+  it("says why a chart that its tests are about cannot be rendered", async () => {
+    process.env.PATH = `${dirname(builtProgram("helm"))}:${process.env.PATH}`;
+    cpSync("policies/devops-policy", join(dir, "p"), { recursive: true });
+    writeFileSync(join(dir, "p/cd/dev/values.yaml"), "workloads: {minReplicas: none}\n");
+    const { code, stderr } = await push(join(dir, "p"), `${proxy.host}/teams/p:v6`);
+    assert.equal(code, 1);
+    assert.match(stderr, /dev: the values are not what the schema of .*workload-standards allows/);
+  });
+
   const broken: readonly [string, string, RegExp][] = [
-    ["crashes", "echo 'panic: boom' >&2; exit 2", /ended with 2 and without a summary.*panic: boom/],
-    ["prints garbage", "head -c 100000 /dev/urandom; exit 0", /without a summary/],
-    ["prints no result", "echo 'Test Summary: 0 tests passed and 0 tests failed'", /not one result/],
+    ["crashes", "echo 'panic: boom' >&2; exit 2", /did not print its summary \(code 2\): .*panic: boom/],
+    ["prints garbage", "head -c 100000 /dev/urandom; exit 0", /did not print its summary/],
+    ["prints no result", "echo 'Test Summary: 0 tests passed and 0 tests failed'", /not in kyverno's results/],
   ];
   for (const [what, script, expected] of broken) {
     it(`stand-in: refuses a kyverno that ${what}`, async () => {

@@ -28,6 +28,12 @@ describe("the CI files with which a policy team publishes its repository", () =>
     }
   });
 
+  it("put the two programs that the tests of policies need on PATH", () => {
+    for (const text of [github!, bitbucket!])
+      for (const program of ["kyverno", "helm"])
+        assert.match(text, new RegExp(`docker cp "\\$container:/usr/local/bin/${program}" \\S*bin/${program}$`, "m"));
+  });
+
   it("call the command with options that it has", () => {
     const push = policyPlatform(() => undefined)
       .commands.find((one) => one.name() === "repository")!
