@@ -9,6 +9,7 @@ import { helmTemplate, type RenderedObject, type Rendering } from "./helm";
 import { applyJointly, type Resources } from "./jointRun";
 import type { PolicyMemory } from "./policyMemory";
 import { notChecked, programTrouble } from "./programs";
+import { settled } from "./settled";
 
 /** The policies of one repository's charts in one environment. */
 export interface RenderedPolicies {
@@ -74,7 +75,7 @@ export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "
         chart,
         ...(await render({ repository, environment, chart })),
       }));
-      return policiesOf(context, `rendered/${repository}/${environment}`, await Promise.all(found), count);
+      return policiesOf(context, `rendered/${repository}/${environment}`, await settled(found), count);
     });
   const forTests = async (repository: string) => {
     const files = new Map<string, string>();
@@ -117,7 +118,7 @@ export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "
               : Promise.resolve(notRendered(name, of(repository), `it has no cd/${environment}/values.yaml`));
           }),
     );
-    return Promise.all(lines);
+    return settled(lines);
   };
   return { of, environments, rendered, forTests, failures, checks };
 }
@@ -203,7 +204,7 @@ async function policiesOf(
       };
     });
   const at = await context.put(folder, new Map(named.map(({ file, text }) => [file, `${text}\n`])));
-  const all = await Promise.all(
+  const all = await settled(
     named.map(async ({ chart, file, text, source }) => {
       const path = `${at}/${file}`;
       return { chart, path, text, source, rules: await count(path, text) };

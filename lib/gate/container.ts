@@ -43,11 +43,18 @@ export async function removeLeftovers(engine: DockerEngine, signal?: AbortSignal
   }
 }
 
+interface Container {
+  readonly id: string;
+  readonly connection: Duplex;
+}
+
 /** One container at a time; one that a program used up is replaced by another one that looks the same. */
 export class GateContainer {
-  #running: { readonly id: string; readonly connection: Duplex } | undefined;
+  /** Only one that is up: programs that need it while it starts wait for it. */
+  #running: Container | undefined;
   #starting: Promise<string | undefined> | undefined;
-  #output = "";
+  /** Why no program is run any more: a lost engine, or the end. What is still under way must not start a container that nobody removes. */
+  #over: Error | undefined;
   #limits: ProgramLimits;
   readonly #turns = new Turns(sideBySide);
   /** What was put into the volume: tars by folder, for the next container. */
@@ -104,15 +111,11 @@ export class GateContainer {
     return archive ? readFiles(archive, folder, this.image) : { paths: [], contents: new Map() };
   }
 
-  /** Ends and removes the container, also after an abort. */
+  /** Ends and removes the container, also after an abort. Programs that were to run in it are refused from here on. */
   async remove(): Promise<void> {
+    this.#over ??= new Error(`the container of ${this.image} is removed`);
     await this.#starting?.catch(() => undefined);
-    const running = this.#running;
-    this.#running = undefined;
-    this.#output = "";
-    if (!running) return;
-    await this.engine.remove(running.id);
-    running.connection.destroy();
+    if (this.#running) await this.#giveUp(this.#running);
   }
 
   async #exec(argv: readonly string[], options: ProgramOptions): Promise<ExecOutcome> {
@@ -128,8 +131,10 @@ export class GateContainer {
         })
         .catch((error: unknown) => {
           this.signal?.throwIfAborted();
-          if (this.#running === container) throw error;
-          return undefined;
+          if (this.#running !== container) return undefined;
+          // Nobody waits for the outcomes of the others any more.
+          this.#over ??= error as Error;
+          throw error;
         });
       // The program beside this one used up the container while this one was running in it.
       if (this.#running !== container || !result) continue;
@@ -137,17 +142,33 @@ export class GateContainer {
       if (this.#running !== container) continue;
       const oomKilled = result.code === 137 || (result.code !== undefined && result.code !== 0 && !!state?.oomKilled);
       // What still runs can only be ended with its container, and a memory verdict must not be the next program's.
-      if (result.code === undefined || oomKilled || (result.code !== 0 && !state?.running)) await this.remove();
+      if (result.code === undefined || oomKilled || (result.code !== 0 && !state?.running))
+        await this.#giveUp(container);
       return { ...result, oomKilled };
     }
   }
 
-  async #container(): Promise<{ readonly id: string; readonly connection: Duplex }> {
-    if (!this.#running) {
+  async #container(): Promise<Container> {
+    for (;;) {
+      if (this.#over) throw this.#over;
+      if (this.#running) return this.#running;
       const failure = await this.start();
       if (failure !== undefined) throw new Error(`${this.image} started before and now does not: ${failure}`);
     }
-    return this.#running!;
+  }
+
+  /** The next program gets another one. */
+  async #giveUp(container: Container): Promise<void> {
+    if (this.#running === container) this.#running = undefined;
+    await this.#discard(container.id, container.connection);
+  }
+
+  async #discard(id: string, connection: Duplex | undefined): Promise<void> {
+    try {
+      await this.engine.remove(id);
+    } finally {
+      connection?.destroy();
+    }
   }
 
   async #start(): Promise<string | undefined> {
@@ -165,29 +186,36 @@ export class GateContainer {
       },
       signal,
     );
+    let connection: Duplex | undefined;
     try {
       // Attached before the start: from here on the container ends with this process, whatever ends this process.
-      const connection = await engine.attach(id, signal);
-      this.#running = { id, connection };
-      this.#collect(connection);
+      connection = await engine.attach(id, signal);
+      const printed = collect(connection);
       for (const { tar } of this.#put) await engine.putArchive(id, volume, tar, signal);
       await engine.start(id, signal);
+      await new Promise((resolve) => setTimeout(resolve, settleTime));
+      if ((await engine.state(id, signal))?.running) {
+        this.#running = { id, connection };
+        return undefined;
+      }
+      await this.#discard(id, connection);
+      return `it ends at once${printed.text === "" ? "" : `: ${printed.text}`}`;
     } catch (error) {
-      if (!this.#running) await engine.remove(id);
+      await this.#discard(id, connection);
       if (error instanceof EngineAnswerError) return error.reason;
       throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, settleTime));
-    const state = await engine.state(id, signal);
-    return state?.running ? undefined : `it ends at once${this.#output === "" ? "" : `: ${this.#output}`}`;
   }
+}
 
-  async #collect(connection: Duplex): Promise<void> {
-    try {
-      for await (const { bytes } of demultiplex(connection))
-        this.#output = (this.#output + bytes.toString()).slice(0, 4096);
-    } catch {
-      // The connection ends with the container.
-    }
-  }
+/** What the image's own command says, the beginning of it. */
+function collect(connection: Duplex): { text: string } {
+  const printed = { text: "" };
+  const read = async () => {
+    for await (const { bytes } of demultiplex(connection))
+      printed.text = (printed.text + bytes.toString()).slice(0, 4096);
+  };
+  // The connection ends with the container.
+  read().catch(() => undefined);
+  return printed;
 }

@@ -12,6 +12,7 @@ import type { IntegrationCase } from "./integrationCase";
 import { applyJointly, type JointRun } from "./jointRun";
 import { type Lint, plutoLint, spectralLint } from "./lint";
 import { notChecked } from "./programs";
+import { settled } from "./settled";
 
 /** Cases under way at once; the programs of one follow each other, mostly. */
 const atOnce = 2;
@@ -30,7 +31,7 @@ export async function runCases(
   const worker = async () => {
     for (const name of next) checks.set(name, await runCase(`integration: ${name}`, cases[name]!, context, charts));
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  await settled(Array.from({ length: atOnce }, worker));
   return names.map((name) => checks.get(name)!);
 }
 
@@ -64,7 +65,7 @@ async function runCase(
     );
   const text = rendering.text;
   const mutates = (path: string) => /^\s*-?\s*mutate:/m.test(Buffer.from(policies.content(path)).toString());
-  const [joint, ...lints] = await Promise.all([
+  const [joint, ...lints] = await settled([
     applyJointly(
       context,
       policies.files,

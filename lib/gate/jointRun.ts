@@ -7,6 +7,7 @@ import { counted, listed } from "./check";
 import type { GateContext, PolicyFile } from "./exec";
 import { programTrouble } from "./programs";
 import { bundle } from "./ruleCounts";
+import { settled } from "./settled";
 
 /** What was applied to what, and what came of it. */
 export interface JointRun {
@@ -59,7 +60,7 @@ export async function applyJointly(
   options: JointOptions = {},
 ): Promise<JointRun> {
   const divided = files.length * resources.count >= worthDividing && !files.some(({ path }) => options.mutates?.(path));
-  const runs = await Promise.all(
+  const runs = await settled(
     (divided ? halves(files) : [files]).map((share) => applyShare(context, share, resources, options)),
   );
   const failure = runs.find((run) => run.failure !== undefined)?.failure;

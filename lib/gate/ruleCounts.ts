@@ -6,6 +6,7 @@ import { printable } from "../printable";
 import { listed } from "./check";
 import { type ExecOutcome, endedBy, type ProgramOptions } from "./exec";
 import type { ReadFile } from "./policyFiles";
+import { settled } from "./settled";
 
 /** What the container does for this. */
 export interface PolicyPrograms {
@@ -39,13 +40,11 @@ export async function countAlone(
   files: readonly ReadFile[],
   limits: Limits,
 ): Promise<AloneCount[]> {
-  if (files.length <= fewFiles) return Promise.all(files.map((file) => alone(programs, file, limits)));
-  const sums = await Promise.all(grouped(files).map((group, index) => countGroup(programs, group, limits, `${index}`)));
+  if (files.length <= fewFiles) return settled(files.map((file) => alone(programs, file, limits)));
+  const sums = await settled(grouped(files).map((group, index) => countGroup(programs, group, limits, `${index}`)));
   const counted = new Map(sums.flatMap((sum) => sum.alone).map((count) => [count.path, count]));
   const likely = sums.flatMap((sum) => sum.likely);
-  const proven = await Promise.all(
-    grouped(likely).map((group, index) => proveGroup(programs, group, limits, `h${index}`)),
-  );
+  const proven = await settled(grouped(likely).map((group, index) => proveGroup(programs, group, limits, `h${index}`)));
   for (const count of proven.flat()) counted.set(count.path, count);
   return files.map(({ path }) => counted.get(path)!);
 }
@@ -97,10 +96,10 @@ async function countGroup(
   name: string,
 ): Promise<{ readonly likely: readonly ReadFile[]; readonly alone: readonly AloneCount[] }> {
   if (group.length <= fewFiles / 3)
-    return { likely: [], alone: await Promise.all(group.map((file) => alone(programs, file, limits))) };
+    return { likely: [], alone: await settled(group.map((file) => alone(programs, file, limits))) };
   if (await sumsAre(programs, [group], limits, name)) return { likely: group, alone: [] };
   const middle = Math.ceil(group.length / 2);
-  const parts = await Promise.all(
+  const parts = await settled(
     [group.slice(0, middle), group.slice(middle)].map((part, index) =>
       countGroup(programs, part, limits, `${name}.${index}`),
     ),
@@ -119,7 +118,7 @@ async function proveGroup(
   const good = group.every((file) => tooFew(file, file.likely) === undefined);
   if (good && (await sumsAre(programs, samples, limits, name)))
     return group.map(({ path, likely }) => ({ path, rules: likely }));
-  return Promise.all(group.map((file) => alone(programs, file, limits)));
+  return settled(group.map((file) => alone(programs, file, limits)));
 }
 
 async function sumsAre(
@@ -132,7 +131,7 @@ async function sumsAre(
     (sample, index) => [`${index}.yaml`, bundle(sample.map(({ content }) => content))] as const,
   );
   const folder = await programs.put(`bundles/${name}`, new Map(bundles));
-  const good = await Promise.all(
+  const good = await settled(
     samples.map(async (sample, index) => {
       const { result, problem } = await applyNothing(programs, [`${folder}/${index}.yaml`], limits);
       return problem === undefined && result.rules === sample.reduce((sum, { likely }) => sum + likely, 0);

@@ -13,6 +13,7 @@ import { runCases } from "./integration";
 import type { IntegrationCase } from "./integrationCase";
 import { checkRepository } from "./policies";
 import { PolicyMemory } from "./policyMemory";
+import { settled } from "./settled";
 import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool, type ToolSmoke } from "./smoke";
 import { checkTests } from "./tests";
 
@@ -263,14 +264,6 @@ function isThere(paths: Iterable<string>, path: string): boolean {
   const folder = path.endsWith("/") ? path : `${path}/`;
   for (const one of paths) if (one === path || one.startsWith(folder)) return true;
   return false;
-}
-
-/** All of them, also when one throws: nothing may run on behind an error. */
-async function settled(checks: readonly Promise<Check>[]): Promise<Check[]> {
-  const ended = await Promise.allSettled(checks);
-  const broken = ended.find((one) => one.status === "rejected");
-  if (broken) throw broken.reason;
-  return ended.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
 }
 
 function sorted<T>(record: Readonly<Record<string, T>>): [string, T][] {

@@ -6,6 +6,7 @@ import { printable } from "../printable";
 import { type Check, counted, failed, passed, skipped } from "./check";
 import { type ExecOutcome, endedBy, type GateContext } from "./exec";
 import type { PolicyMemory } from "./policyMemory";
+import { settled } from "./settled";
 
 /** Where a repository's tests come from, and whether there must be some. */
 export interface TestSource {
@@ -53,7 +54,7 @@ export async function checkTests(
     return passed(name, found(tests.length, before), "known from an earlier run of these very files");
   const expected = tests.flatMap(([path, content]) => expectations(path, content));
   const folders = outermost(tests.map(([path]) => path.split("/").slice(0, -1).join("/")));
-  const runs = await Promise.all(
+  const runs = await settled(
     shares(folders).map((share) =>
       runShare(
         context,
