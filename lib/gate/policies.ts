@@ -7,6 +7,7 @@ import type { PolicyFile } from "./exec";
 import { isReadByKyverno, isTemplate, policyFiles, type ReadFile } from "./policyFiles";
 import type { PolicyMemory } from "./policyMemory";
 import { type AloneCount, applyNothing, bundle, countAlone, type PolicyPrograms } from "./ruleCounts";
+import { settled } from "./settled";
 
 /** What the check of one repository gave. */
 export interface CheckedPolicies {
@@ -133,7 +134,7 @@ async function dropping(paths: readonly string[], files: readonly ReadFile[], sc
   ]);
   const folder = await programs.put("beside", new Map(bundles));
   const alone = await applyNothing(programs, [canary.path], limits);
-  const found = await Promise.all(
+  const found = await settled(
     groups.map(async (group, index) => {
       const { result } = await applyNothing(programs, [`${folder}/${index}.yaml`], limits);
       return result.rules === alone.result.rules ? [] : group;

@@ -11,8 +11,10 @@ import type { GateContext, PolicyFile } from "./exec";
 import type { ImageFiles } from "./imageFiles";
 import { runCases } from "./integration";
 import type { IntegrationCase } from "./integrationCase";
+import { pinnedPrograms } from "./pinned";
 import { checkRepository } from "./policies";
 import { PolicyMemory } from "./policyMemory";
+import type { PolicyPrograms } from "./ruleCounts";
 import { settled } from "./settled";
 import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool, type ToolSmoke } from "./smoke";
 import { checkTests } from "./tests";
@@ -165,7 +167,7 @@ async function lookInside(
   }
   const memory = await PolicyMemory.open(options.kyverno, options.memory);
   try {
-    await askKyverno(container, contents, spec, { ...options, memory }, checks);
+    await askKyverno(pinnedPrograms(container, spec.tools), contents, spec, { ...options, memory }, checks);
   } finally {
     await memory.save();
   }
@@ -173,7 +175,7 @@ async function lookInside(
 
 /** What kyverno and helm say of policies, charts, cases and tests. */
 async function askKyverno(
-  container: GateContainer,
+  programs: PolicyPrograms,
   contents: ReadonlyMap<string, Buffer>,
   spec: GateSpec,
   options: Omit<GateOptions, "memory"> & { readonly memory: PolicyMemory },
@@ -181,9 +183,9 @@ async function askKyverno(
 ): Promise<void> {
   const { progress = () => undefined, memory } = options;
   const repositories = sorted(spec.repositories);
-  const policies = await applyPolicies(container, contents, spec, options, checks);
+  const policies = await applyPolicies(programs, contents, spec, options, checks);
   const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
-  const context = contextOf(container, contents, policies, copies);
+  const context = contextOf(programs, contents, policies, copies);
   const charts = policyCharts(context, memory);
   progress("rendering the policies in charts");
   checks.push(
@@ -211,7 +213,7 @@ async function askKyverno(
 
 /** Holds each repository's policies to what kyverno says of them; returns what it says. */
 async function applyPolicies(
-  container: GateContainer,
+  programs: PolicyPrograms,
   contents: ReadonlyMap<string, Buffer>,
   { repositories, limits }: GateSpec,
   { memory, progress = () => undefined }: Pick<GateOptions, "progress"> & { readonly memory: PolicyMemory },
@@ -220,7 +222,7 @@ async function applyPolicies(
   const policies = new Map<string, readonly PolicyFile[]>();
   for (const [name] of sorted(repositories)) {
     progress(`applying the policies of ${name}`);
-    const found = await checkRepository(name, { programs: container, contents, memory, limits: limits.checks });
+    const found = await checkRepository(name, { programs, contents, memory, limits: limits.checks });
     policies.set(name, found.files);
     checks.push(found.check);
   }
@@ -240,7 +242,7 @@ function copyOf(
 }
 
 function contextOf(
-  container: GateContainer,
+  programs: PolicyPrograms,
   files: ReadonlyMap<string, Buffer>,
   policies: ReadonlyMap<string, readonly PolicyFile[]>,
   copies: ReadonlyMap<string, ReadonlyMap<string, Buffer>>,
@@ -252,8 +254,8 @@ function contextOf(
     return isThere(copies.get(name!)?.keys() ?? [], path) ? volume + word : word;
   };
   return {
-    exec: (argv, options) => container.exec(argv.map(at), options),
-    put: (folder, added) => container.put(folder, added),
+    exec: (argv, options) => programs.exec(argv.map(at), options),
+    put: (folder, added) => programs.put(folder, added),
     policies: (repository) => policies.get(repository) ?? [],
     files,
   };
