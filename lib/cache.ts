@@ -4,8 +4,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, dirname, isAbsolute, join } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { diskFull, isDiskFull } from "./diskFull";
+import { sha256 } from "./oci/digest";
 
 /** Milliseconds after which an unfinished file is nobody's any more. */
 const abandonedAfter = 24 * 60 * 60 * 1000;
@@ -15,6 +16,14 @@ const unfinished = /^\.\d+\.[0-9a-f]{16}\.part$/;
 export function cacheFolder(...segments: readonly string[]): string {
   const base = process.env.XDG_CACHE_HOME ?? "";
   return join(isAbsolute(base) ? base : join(homedir(), ".cache"), "policy-platform", ...segments);
+}
+
+/**
+ * What one project remembers and decides by. It is not in the project: what lies there a commit can bring, and so whoever
+ * proposes one.
+ */
+export function projectCache(projectDir: string, ...segments: readonly string[]): string {
+  return cacheFolder("projects", sha256(resolve(projectDir)).slice("sha256:".length), ...segments);
 }
 
 /**

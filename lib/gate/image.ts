@@ -15,7 +15,8 @@ import { leftOutFiles } from "../policies/tests";
 import { mapRecord, mapRecordAsync } from "../record";
 import type { ProgramLimits } from "./container";
 import type { IntegrationCase } from "./integrationCase";
-import { keepResult, keptFolder, recallResult } from "./kept";
+import { judge } from "./judge";
+import { expectedNames, keepResult, keptFolder, recallResult, rememberedFile, rememberResult } from "./kept";
 import { layerSizes } from "./layerSizes";
 import type { GateResult } from "./run";
 import { evaluateSize, type SizeBudget } from "./size";
@@ -66,15 +67,13 @@ export interface GatedImage extends GateResult {
   readonly folder: string;
 }
 
-/** Goes up with every change of what the gate checks. */
-const gateFormat = 2;
-
 /** Errors: `input-digest-mismatch`, `tests-changed`, and those of the engine and the registry. */
 export async function gateImage(inputs: GateInputs, surroundings: GateSurroundings): Promise<GatedImage> {
   const { client, projectDir, signal, progress } = surroundings;
   const folder = keptFolder(projectDir, inputs.digest);
   const key = gateKey(inputs);
-  const kept = surroundings.again ? undefined : await recallResult(folder, key);
+  const remembered = rememberedFile(projectDir, key);
+  const kept = surroundings.again ? undefined : await recallResult(remembered, key, expectedNames(inputs));
   if (kept) return { ...kept, known: true, folder };
   const home = await surroundings.home();
   const labels = await imageLabels(client, home, inputs.digest);
@@ -102,13 +101,15 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
     },
   );
   signal?.throwIfAborted();
-  await keepResult(folder, key, result);
+  await keepResult(folder, result);
+  await rememberResult(remembered, key, result);
   return { ...result, known: false, folder };
 }
 
 /** What two runs must have in common for one to stand for the other. */
 function gateKey({
   digest,
+  inputDigest,
   tools,
   repositories,
   policyTests,
@@ -118,8 +119,9 @@ function gateKey({
   size,
 }: GateInputs): Digest {
   const about = {
-    format: gateFormat,
+    judge: judge(),
     digest,
+    inputDigest,
     tools,
     repositories: mapRecord(repositories, (one) => ({ digest: one.digest, tests: one.tests?.digest })),
     policyTests,

@@ -1,42 +1,83 @@
-// What the gate found on one image, kept in the project: whole outputs for people, and the result, so that nothing is run
-// again while everything that can change a verdict is equal (decision 83).
+// What the gate found on one image. In the project lie whole outputs and the result, for people to read; what a later run
+// believes lies in the user's cache, where no commit can put it (decision 83).
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { writeByRename } from "../cache";
+import { dirname, join } from "node:path";
+import { projectCache, writeByRename } from "../cache";
 import type { Digest } from "../oci/digest";
 import { shortDigest } from "../oci/digest";
 import type { Check } from "./check";
+import type { GateInputs } from "./image";
 import type { GateResult } from "./run";
 
-/** Where one project keeps what was found on one image. */
+/** Where readers find what was found on one image. Nothing reads it but people. */
 export function keptFolder(projectDir: string, digest: string): string {
   return join(projectDir, ".policy-platform", "gate", shortDigest(digest));
 }
 
+/** Where one project remembers the result of exactly these inputs. */
+export function rememberedFile(projectDir: string, key: Digest): string {
+  return projectCache(projectDir, "gate", `${key.slice("sha256:".length)}.json`);
+}
+
 /** Characters of one output. */
 const maxOutput = 4 * 1024 * 1024;
-/** Images whose results are kept: the latest. */
-const maxImages = 20;
-const format = 1;
+/** Images whose outputs are kept, and results that are remembered: the latest. */
+const maxKept = 20;
+const format = 2;
 
-/** The kept result of exactly these inputs when it passed: a failure is looked at again. */
-export async function recallResult(folder: string, key: Digest): Promise<GateResult | undefined> {
+/** Names of the checks that every whole run of these inputs makes. */
+export function expectedNames({
+  tools,
+  repositories,
+  integration,
+}: Pick<GateInputs, "tools" | "repositories" | "integration">): string[] {
+  const inRepositories = (kind: string) => Object.keys(repositories).map((name) => `${kind}${name}`);
+  return [
+    "smoke: shell",
+    ...Object.keys(tools).map((name) => `smoke: ${name}`),
+    ...["smoke: /repos/", "policies: ", "tests: "].flatMap(inRepositories),
+    ...Object.keys(integration).map((name) => `integration: ${name}`),
+    "size",
+  ];
+}
+
+/**
+ * The remembered result of exactly these inputs when it passed: a failure is looked at again. It must be whole: each check of
+ * `names` once, and beside them only those of policies in charts, which nobody knows before the image is opened.
+ */
+export async function recallResult(
+  file: string,
+  key: Digest,
+  names: readonly string[],
+): Promise<GateResult | undefined> {
   try {
-    const kept = JSON.parse(await readFile(join(folder, "result.json"), "utf8")) as {
+    const kept = JSON.parse(await readFile(file, "utf8")) as {
       format: number;
       key: string;
       passed: boolean;
       checks: unknown;
     };
     if (kept.format !== format || kept.key !== key || kept.passed !== true || !isChecks(kept.checks)) return undefined;
-    return kept.checks.some(({ status }) => status === "failed") ? undefined : { passed: true, checks: kept.checks };
+    return isWhole(kept.checks, names) ? { passed: true, checks: kept.checks } : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Keeps a result: a file for each check with an output, then the result itself. What cannot be written is no error. */
-export async function keepResult(folder: string, key: Digest, { passed, checks }: GateResult): Promise<void> {
+/** Remembers a result, also one that did not pass: it takes the place of an earlier one. What cannot be written is no error. */
+export async function rememberResult(file: string, key: Digest, { passed, checks }: GateResult): Promise<void> {
+  try {
+    const content = JSON.stringify({ format, key, passed, checks: checks.map(short) });
+    await writeByRename(file, (temporary) => writeFile(temporary, content));
+    await dropOld(dirname(file));
+  } catch {
+    // Without it the next run looks again; one that says otherwise must not stay.
+    await rm(file, { force: true }).catch(() => undefined);
+  }
+}
+
+/** Writes what people read: a file for each check, then the result. What cannot be written is no error. */
+export async function keepResult(folder: string, { passed, checks }: GateResult): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
@@ -44,13 +85,16 @@ export async function keepResult(folder: string, key: Digest, { passed, checks }
       const text = `${name}: ${status}\n${detail}\n${output === undefined ? "" : `\n${readable(output)}\n`}`;
       await writeFile(join(folder, outputFile(name)), text);
     }
-    const short = checks.map(({ name, status, detail }) => ({ name, status, detail }));
-    const result = `${JSON.stringify({ format, key, passed, checks: short }, undefined, 2)}\n`;
+    const result = `${JSON.stringify({ passed, checks: checks.map(short) }, undefined, 2)}\n`;
     await writeByRename(join(folder, "result.json"), (temporary) => writeFile(temporary, result));
     await dropOld(join(folder, ".."));
   } catch {
-    // Without it the next run looks again.
+    // It tells people, and decides nothing.
   }
+}
+
+function short({ name, status, detail }: Check): Check {
+  return { name, status, detail };
 }
 
 /** `policies: security-policy` → `policies-security-policy.txt`. */
@@ -73,10 +117,21 @@ function isChecks(value: unknown): value is Check[] {
   );
 }
 
+function isWhole(checks: readonly Check[], names: readonly string[]): boolean {
+  const made = checks.map(({ name }) => name);
+  const others = made.filter((name) => !names.includes(name));
+  return (
+    new Set(made).size === made.length &&
+    names.every((name) => made.includes(name)) &&
+    others.every((name) => /^policies: \S+ (?:for \S+|in charts)$/.test(name)) &&
+    checks.every(({ status }) => status === "passed" || status === "skipped")
+  );
+}
+
 async function dropOld(parent: string): Promise<void> {
   const names = await readdir(parent);
-  if (names.length <= maxImages) return;
+  if (names.length <= maxKept) return;
   const aged = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(parent, name))).mtimeMs })));
-  for (const { name } of aged.sort((a, b) => b.at - a.at).slice(maxImages))
+  for (const { name } of aged.sort((a, b) => b.at - a.at).slice(maxKept))
     await rm(join(parent, name), { recursive: true, force: true });
 }
