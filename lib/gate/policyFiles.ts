@@ -68,5 +68,5 @@ function read(path: string, content: Buffer): ReadFile {
 
 /** Most files beside policies are not parsed. */
 function mayHoldPolicy(content: Buffer): boolean {
-  return content.includes("Policy");
+  return content.includes("Policy") || content.includes("kyverno.io");
 }

@@ -76,6 +76,21 @@ export function isPolicyKind(apiVersion: string, kind: string): boolean {
   return kyvernoGroups.has(group) || kyvernoGroups.has(apiVersion);
 }
 
+/** Those that `kyverno apply` is not for: they go with policies, or act by the clock in a cluster. */
+const notApplied: ReadonlySet<string> = new Set([
+  ...cleanupKinds,
+  "GlobalContextEntry",
+  "UpdateRequest",
+  "ValidatingAdmissionPolicyBinding",
+  "MutatingAdmissionPolicyBinding",
+]);
+
+/** Whether `kyverno apply` must see a rule in it, else it is dropped without a word. Where no apiVersion says more, the kind decides. */
+export function isAppliedKind(apiVersion: string, kind: string): boolean {
+  if (notApplied.has(kind)) return false;
+  return apiVersion === "" ? table.some(({ kinds }) => kinds.includes(kind)) : isPolicyKind(apiVersion, kind);
+}
+
 /** Whether a cluster has one of a name, and not one in each namespace. */
 export function isClusterScoped(apiVersion: string, kind: string): boolean {
   if (groupOf(apiVersion) === "policies.kyverno.io")

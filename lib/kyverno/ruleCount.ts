@@ -1,5 +1,6 @@
 // How many rules `kyverno apply` is likely to see in a policy: those that are written, and those that it makes of rules about
 // Pods for the controllers of Pods (pkg/autogen of 1.13). It is a guess that the real program is asked about, never a verdict.
+import { isAppliedKind } from "./kinds";
 
 type Value = Readonly<Record<string, unknown>>;
 
@@ -16,12 +17,12 @@ const annotation = "pod-policies.kyverno.io/autogen-controllers";
 const controllers = ["DaemonSet", "Deployment", "Job", "StatefulSet", "ReplicaSet", "ReplicationController"];
 const podKinds = ["Pod", "CronJob", ...controllers];
 
-/** Undefined for what adds no rules to `kyverno apply`: other kinds, bindings. */
+/** Undefined for what adds no rules to `kyverno apply`: other kinds, bindings. A policy in CEL is one rule. */
 export function countRules(document: unknown): CountedPolicy | undefined {
-  const { kind, metadata, spec } = recordOf(document);
+  const { apiVersion, kind, metadata, spec } = recordOf(document);
   const name = textOf(recordOf(metadata).name);
-  if (kind === "ValidatingAdmissionPolicy") return { name, written: 1, likely: 1 };
-  if (kind !== "ClusterPolicy" && kind !== "Policy") return undefined;
+  if (!isAppliedKind(textOf(apiVersion), textOf(kind))) return undefined;
+  if (kind !== "ClusterPolicy" && kind !== "Policy") return { name, written: 1, likely: 1 };
   const rules = recordsOf(recordOf(spec).rules);
   const wanted = recordOf(recordOf(metadata).annotations)[annotation];
   const made = supportsControllers(rules) ? controllersOf(wanted) : [];

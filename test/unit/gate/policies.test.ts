@@ -79,4 +79,10 @@ describe("stand-in: the policies of a large repository", () => {
     // A round misses once in 2^8; two misses in twenty are one in 400.
     assert.ok(caught >= 18, `${caught} of 20`);
   });
+
+  it("are not passed over when they are of a kind of which this kyverno sees no rule", async () => {
+    const text = "apiVersion: policies.kyverno.io/v1alpha1\nkind: ValidatingPolicy\nmetadata: {name: v}\nspec: {}\n";
+    const { check: found } = await check({ "v.yaml": text });
+    assert.match(`${found.status}: ${found.detail}`, /^failed: \/repos\/p\/v\.yaml applies no rule at all/);
+  });
 });

@@ -44,6 +44,19 @@ describe("the number of rules that kyverno is likely to see", () => {
     assert.deepEqual(["none", "Deployment", "CronJob", "Deployment,CronJob"].map(annotated), [1, 2, 2, 3]);
   });
 
+  it("is one for each policy in CEL, also of a kind that the pinned Kyverno may not know", () => {
+    for (const [apiVersion, kind] of [
+      ["policies.kyverno.io/v1alpha1", "ValidatingPolicy"],
+      ["policies.kyverno.io/v1", "NamespacedImageValidatingPolicy"],
+      ["admissionregistration.k8s.io/v1beta1", "MutatingAdmissionPolicy"],
+      ["kyverno.io/v9", "ClusterPolicies"],
+    ])
+      assert.deepEqual(countRules({ apiVersion, kind, metadata: { name: "p" } }), { name: "p", written: 1, likely: 1 });
+    for (const kind of ["PolicyException", "ClusterCleanupPolicy", "GlobalContextEntry"])
+      assert.equal(countRules({ apiVersion: "kyverno.io/v2", kind }), undefined);
+    assert.equal(countRules({ apiVersion: "example.com/v1", kind: "Policy", spec: { rules: [{}] } }), undefined);
+  });
+
   it("is one for an admission policy of Kubernetes, and nothing for what has no rules", () => {
     assert.equal(countRules({ kind: "ValidatingAdmissionPolicy", metadata: { name: "v" } })?.likely, 1);
     for (const other of [{ kind: "ConfigMap" }, null, [], "x", parse("a: [1]")])
