@@ -64,6 +64,9 @@ export async function gate(
     client,
     home: async () => image,
     projectDir,
+    // Also what lies under the name of the present inputs may be made of others.
+    own:
+      reference === undefined && composed.inputs !== undefined && inputDigest(composed.inputs) === inputs.inputDigest,
     again,
     progress: (text) => narrate("doing", text),
   });

@@ -67,6 +67,7 @@ async function run(context: ResourceContext, inputs: Values): Promise<Values> {
     client,
     home: () => findImage(context, client, gate, candidate, release),
     projectDir: process.cwd(),
+    own: true,
     signal: context.signal,
     progress: context.progress,
   });

@@ -60,8 +60,8 @@ export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "
   const count = (path: string, text: string) =>
     once(counts, text, async () => {
       const about = sha256(text);
-      const rules = memory?.rules(about) ?? (await countAlone(context, path));
-      if (typeof rules === "number") memory?.learn(about, rules);
+      const rules = memory?.rules("chart", about) ?? (await countAlone(context, path));
+      if (typeof rules === "number") memory?.learn("chart", about, rules);
       return rules;
     });
   const renderings = new Map<string, Promise<Rendering>>();

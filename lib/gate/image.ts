@@ -9,7 +9,7 @@ import { type Digest, sha256 } from "../oci/digest";
 import { imageLabels } from "../oci/imageConfig";
 import { readLayerPaths } from "../oci/layer";
 import { formatReference, parseRepository, type Repository } from "../oci/reference";
-import { inputDigestLabel, inputsLabel } from "../pins/model";
+import { inputDigest, inputDigestLabel, inputsLabel, parseInputs } from "../pins/model";
 import type { TestSource } from "../policies/testSource";
 import { leftOutFiles } from "../policies/tests";
 import { mapRecord, mapRecordAsync } from "../record";
@@ -55,6 +55,8 @@ export interface GateSurroundings {
   readonly projectDir: string;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string) => void;
+  /** The image is what this stack's own inputs lead to, not one that somebody named: what its kyverno says is remembered. */
+  readonly own: boolean;
   /** Look again although an equal run passed. */
   readonly again?: boolean;
 }
@@ -94,7 +96,7 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
     engine,
     { ...inputs, image: formatReference({ ...home, digest: inputs.digest }), repositories },
     {
-      kyverno: surroundings.again ? undefined : kyvernoIn(labels[inputsLabel]),
+      kyverno: surroundings.own && !surroundings.again ? kyvernoIn(labels[inputsLabel], inputs.inputDigest) : undefined,
       size: evaluateSize(layers, inputs.size),
       signal,
       progress,
@@ -156,10 +158,14 @@ async function readTests(tests: TestSource, shipped: readonly string[], signal?:
   });
 }
 
-/** Digest of kyverno's layer image, as the image names it: what the memory of its answers goes by. */
-function kyvernoIn(label: string | undefined): string | undefined {
+/**
+ * Digest of kyverno's layer image, which the memory of its answers goes by: as the image's label names it where that label is
+ * what the inputs' digest was made of. Any other image can claim to have any kyverno.
+ */
+export function kyvernoIn(label: string | undefined, inputs: Digest): Digest | undefined {
   try {
-    return (JSON.parse(label ?? "") as { tools?: { kyverno?: { digest?: string } } }).tools?.kyverno?.digest;
+    const named = parseInputs(label ?? "");
+    return inputDigest(named) === inputs ? named.tools.kyverno?.digest : undefined;
   } catch {
     return undefined;
   }

@@ -69,12 +69,12 @@ export async function checkRepository(repository: string, scene: Scene): Promise
 }
 
 async function countRemembered(files: readonly ReadFile[], { programs, memory, limits }: Scene): Promise<AloneCount[]> {
-  const fresh = files.filter(({ digest }) => memory.rules(digest) === undefined);
+  const fresh = files.filter(({ digest }) => memory.rules("file", digest) === undefined);
   const asked = new Map((await countAlone(programs, fresh, limits)).map((count) => [count.path, count]));
   return files.map(({ path, digest }) => {
     const count = asked.get(path);
-    if (count && count.problem === undefined) memory.learn(digest, count.rules);
-    return count ?? { path, rules: memory.rules(digest)! };
+    if (count && count.problem === undefined) memory.learn("file", digest, count.rules);
+    return count ?? { path, rules: memory.rules("file", digest)! };
   });
 }
 
@@ -91,7 +91,7 @@ async function jointProblem(
   const beside = [...contents.keys()].filter((path) => path.startsWith(folder) && isReadByKyverno(path));
   const sum = counts.reduce((total, { rules }) => total + rules, 0);
   const digest = folderDigest(folder, contents);
-  if (memory.rules(digest) === sum) return { output: `${typed}: ${sum} rules, known from an earlier run` };
+  if (memory.rules("folder", digest) === sum) return { output: `${typed}: ${sum} rules, known from an earlier run` };
   const others = beside.filter((path) => !files.some((file) => file.path === path));
   // Kyverno would be at it for longer than a program may take: each policy file is known, and what stands beside them is asked about.
   const tooMany = beside.length * secondsPerFile > limits.timeoutSeconds;
@@ -102,7 +102,7 @@ async function jointProblem(
   const output =
     run?.outcome.output ?? `${typed}: ${beside.length} files are too many to be read as typed in the time of a check`;
   if (seen === sum) {
-    memory.learn(digest, sum);
+    memory.learn("folder", digest, sum);
     return { output };
   }
   const reasons = await whyNotRead(dropped, scene);

@@ -1,9 +1,13 @@
 // What one Kyverno said about policy files, by their content: a file and a program that are both unchanged say it again.
 import { readFile, writeFile } from "node:fs/promises";
 import { cacheFolder, writeByRename } from "../cache";
-import type { Digest } from "../oci/digest";
+import { type Digest, sha256 } from "../oci/digest";
+import { judge } from "./judge";
 
-/** Numbers by what they are about. Nothing in it is believed but whole numbers from 1. */
+/** What was asked: each question has answers of its own, also where two are about the same bytes. */
+export type Question = "file" | "folder" | "chart" | "tests";
+
+/** Numbers by question and what they are about. Nothing in it is believed but whole numbers from 1. */
 export class PolicyMemory {
   readonly #known: Map<string, number>;
   #changed = false;
@@ -15,20 +19,24 @@ export class PolicyMemory {
     this.#known = new Map(known);
   }
 
-  /** Of one Kyverno, by the digest of its layer image; without one nothing is remembered. */
+  /**
+   * Of one Kyverno, by the digest of its layer image, and asked by this very gate; without a digest nothing is remembered. The
+   * digest must be known to be the image's: what an image only claims would poison what is known of an honest one.
+   */
   static async open(kyverno: string | undefined, folder = cacheFolder("gate")): Promise<PolicyMemory> {
     if (kyverno === undefined || !/^sha256:[0-9a-f]{64}$/.test(kyverno)) return new PolicyMemory(undefined, new Map());
-    const file = `${folder}/rules-${kyverno.slice("sha256:".length, "sha256:".length + 16)}.json`;
+    const file = `${folder}/rules-${sha256(`${judge()} ${kyverno}`).slice("sha256:".length)}.json`;
     return new PolicyMemory(file, await recall(file));
   }
 
-  rules(about: Digest): number | undefined {
-    return this.#known.get(about);
+  rules(question: Question, about: Digest): number | undefined {
+    return this.#known.get(`${question} ${about}`);
   }
 
-  learn(about: Digest, rules: number): void {
-    if (rules < 1 || this.#known.get(about) === rules) return;
-    this.#known.set(about, rules);
+  learn(question: Question, about: Digest, rules: number): void {
+    const entry = `${question} ${about}`;
+    if (rules < 1 || this.#known.get(entry) === rules) return;
+    this.#known.set(entry, rules);
     this.#changed = true;
   }
 
@@ -43,8 +51,7 @@ export class PolicyMemory {
   }
 }
 
-/** Goes up when what is asked of Kyverno changes. */
-const format = 1;
+const format = 2;
 /** Entries kept: the latest. */
 const maxEntries = 200_000;
 
@@ -55,7 +62,9 @@ async function recall(file: string): Promise<Map<string, number>> {
     return new Map(
       Object.entries(content.rules).filter(
         (entry): entry is [string, number] =>
-          /^sha256:[0-9a-f]{64}$/.test(entry[0]) && Number.isSafeInteger(entry[1]) && (entry[1] as number) > 0,
+          /^(?:file|folder|chart|tests) sha256:[0-9a-f]{64}$/.test(entry[0]) &&
+          Number.isSafeInteger(entry[1]) &&
+          (entry[1] as number) > 0,
       ),
     );
   } catch {

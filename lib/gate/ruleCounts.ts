@@ -1,6 +1,5 @@
 // How many rules `kyverno apply` sees in each policy file alone. One program for each file costs a quarter of a second, so
 // many files are asked about together, and a sum that is as it must be stands for each of them (decision 82).
-import { randomInt } from "node:crypto";
 import { type ApplyResult, parseApply } from "../kyverno/apply";
 import { printable } from "../printable";
 import { listed } from "./check";
@@ -31,8 +30,6 @@ const fewFiles = 24;
 /** Files, and bytes, that are asked about together. */
 const groupFiles = 256;
 const groupBytes = 4 * 1024 * 1024;
-/** Random halves of a group: a group in which one file's rules are missing passes as whole once in 2^8 freaks. */
-const halves = 8;
 
 /** Each file's count, in the order of the files. */
 export async function countAlone(
@@ -107,14 +104,28 @@ async function countGroup(
   return { likely: parts.flatMap((part) => part.likely), alone: parts.flatMap((part) => part.alone) };
 }
 
-/** Errors in a sum can make up for each other; in random halves of it they do not for long. */
+/**
+ * The group, and halves of it such that any two files are apart in one of them: one, two or three wrong guesses show in one
+ * of the sums, whatever they are. By the digests of the files, so that equal files are judged equally, by whatever name.
+ */
+export function samplesOf(group: readonly ReadFile[]): ReadFile[][] {
+  const inOrder = [...group].sort((a, b) => (a.digest < b.digest ? -1 : a.digest > b.digest ? 1 : 0));
+  const bits = Math.ceil(Math.log2(Math.max(1, group.length)));
+  // With the sum of all, each half also tells the sum of the other one.
+  return [
+    inOrder,
+    ...Array.from({ length: bits }, (_, bit) => inOrder.filter((_file, index) => ((index >> bit) & 1) === 1)),
+  ];
+}
+
+/** Errors in a sum can make up for each other; in halves of it they do not for long. */
 async function proveGroup(
   programs: PolicyPrograms,
   group: readonly ReadFile[],
   limits: Limits,
   name: string,
 ): Promise<AloneCount[]> {
-  const samples = Array.from({ length: halves }, () => group.filter(() => randomInt(2) === 1));
+  const samples = samplesOf(group);
   const good = group.every((file) => tooFew(file, file.likely) === undefined);
   if (good && (await sumsAre(programs, samples, limits, name)))
     return group.map(({ path, likely }) => ({ path, rules: likely }));

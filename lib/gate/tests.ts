@@ -49,7 +49,7 @@ export async function checkTests(
   }
   // The same bytes under the same kyverno: of an image in which only another repository changed.
   const about = contentDigest(files);
-  const before = memory.rules(about);
+  const before = memory.rules("tests", about);
   if (before !== undefined)
     return passed(name, found(tests.length, before), "known from an earlier run of these very files");
   const expected = tests.flatMap(([path, content]) => expectations(path, content));
@@ -83,7 +83,7 @@ export async function checkTests(
   if (said.length > 0) return failed(name, summary(said), `${said.join("\n")}\n\n${output}`);
   const met = rows.filter(({ reason }) => reason === "Ok").length;
   if (met === 0) return failed(name, `${counted(tests.length, "test file")} and no result that is met`, output);
-  memory.learn(about, met);
+  memory.learn("tests", about, met);
   return passed(name, found(tests.length, met), output);
 }
 
