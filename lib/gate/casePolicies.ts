@@ -1,6 +1,9 @@
 // Which policy files a case means: those of repositories, of folders or files in them, and of policy charts as one
 // environment renders them.
-import { type OutsideRule, outsideRules } from "../kyverno/outside";
+import { type OutsideRule, ruleNames, uncheckedRules } from "../kyverno/outside";
+import { countRules } from "../kyverno/ruleCount";
+import { sha256 } from "../oci/digest";
+import { parseYaml } from "../policies/yaml";
 import type { PolicyCharts } from "./charts";
 import { listed } from "./check";
 import type { GateContext, PolicyFile } from "./exec";
@@ -8,7 +11,7 @@ import type { GateContext, PolicyFile } from "./exec";
 /** The policies of one case. */
 export interface CasePolicies {
   readonly files: readonly PolicyFile[];
-  /** Rules that cannot be checked here; their files are not among `files`. */
+  /** Rules that cannot be checked here; their policies are in none of the files. */
   readonly outside: readonly OutsideRule[];
   /** Content of any of the files. */
   readonly content: (path: string) => Uint8Array;
@@ -37,11 +40,14 @@ export async function casePolicies(
       failures.push(`/repos/${name} holds no policy`);
     for (const file of plain) {
       const content = context.files.get(file.path) ?? Buffer.alloc(0);
-      const unchecked = outsideRules(content);
+      const unchecked = uncheckedRules(content);
       for (const rule of unchecked) outside.set(`${rule.policy}/${rule.rule}`, rule);
-      if (unchecked.length > 0) continue;
-      files.set(file.path, file);
-      contents.set(file.path, content);
+      const rest = unchecked.length === 0 ? { file, content } : await withoutUnchecked(context, file, content);
+      if ("left" in rest) for (const rule of rest.left) outside.set(`${rule.policy}/${rule.rule}`, rule);
+      else {
+        files.set(rest.file.path, rest.file);
+        contents.set(rest.file.path, rest.content);
+      }
     }
     for (const file of rendered.files) {
       files.set(file.path, file);
@@ -55,6 +61,51 @@ export async function casePolicies(
     content: (path) => contents.get(path) ?? Buffer.alloc(0),
     ...(failures.length === 0 ? {} : { failure: failures.join("; ") }),
   };
+}
+
+interface Part {
+  readonly file: PolicyFile;
+  readonly content: Uint8Array;
+}
+
+/** The policies of a file that can be checked, as a file of their own; all of its rules where they cannot be told apart. */
+async function withoutUnchecked(
+  context: GateContext,
+  file: PolicyFile,
+  content: Buffer,
+): Promise<Part | { readonly left: readonly OutsideRule[] }> {
+  // As it was parsed: without a byte order mark.
+  const text = new TextDecoder().decode(content);
+  const documents = parseYaml(content).documents.map((document) => {
+    const part = text.slice(document.range[0], document.range[2]);
+    return { part, rules: likelyRules(document), isUnchecked: uncheckedRules(Buffer.from(part)).length > 0 };
+  });
+  const rest = documents.filter(({ rules, isUnchecked }) => rules > 0 && !isUnchecked);
+  if (rest.length === 0) return { left: [] };
+  // Only where the guess at the whole file's rules is Kyverno's own count is the guess at a part of it believed.
+  const all = documents.reduce((sum, { rules }) => sum + rules, 0);
+  if (all !== file.rules || /^%/m.test(text)) {
+    const [first] = uncheckedRules(content);
+    const left = ruleNames(content).map((name) => {
+      const [policy = "", ...rule] = name.split("/");
+      return { policy, rule: rule.join("/"), needs: first!.needs, beside: true as const };
+    });
+    const named = new Set(uncheckedRules(content).map(({ policy, rule }) => `${policy}/${rule}`));
+    return { left: left.filter(({ policy, rule }) => !named.has(`${policy}/${rule}`)) };
+  }
+  const kept = Buffer.from(rest.map(({ part }) => `---\n${part}`).join("\n"));
+  const name = `${sha256(kept).slice("sha256:".length)}.yaml`;
+  const folder = await context.put("checked", new Map([[name, kept]]));
+  const rules = rest.reduce((sum, one) => sum + one.rules, 0);
+  return { file: { path: `${folder}/${name}`, rules }, content: kept };
+}
+
+function likelyRules(document: { toJS(options: { maxAliasCount: number }): unknown }): number {
+  try {
+    return countRules(document.toJS({ maxAliasCount: 1000 }))?.likely ?? 0;
+  } catch {
+    return 0; // an alias bomb
+  }
 }
 
 interface Wanted {

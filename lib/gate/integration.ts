@@ -11,7 +11,7 @@ import { helmTemplate } from "./helm";
 import type { IntegrationCase } from "./integrationCase";
 import { applyJointly, type JointRun } from "./jointRun";
 import { type Lint, plutoLint, spectralLint } from "./lint";
-import { notChecked } from "./programs";
+import { notChecked, uncheckedRule } from "./programs";
 import { settled } from "./settled";
 
 /** Cases under way at once; the programs of one follow each other, mostly. */
@@ -116,13 +116,14 @@ function goodNews({ expect, by }: IntegrationCase, joint: JointRun, lints: reado
 /** Names in `by` that no rule has, with what there is in its place. */
 function unknownRules(by: readonly string[], policies: CasePolicies): string | undefined {
   if (by.length === 0) return undefined;
-  const outside = new Set(policies.outside.map(({ policy, rule }) => `${policy}/${rule}`));
+  const outside = new Map(policies.outside.map((one) => [`${one.policy}/${one.rule}`, one]));
   const known = new Set(policies.files.flatMap(({ path }) => ruleNames(policies.content(path))));
   const unknown = by.filter((rule) => !known.has(rule));
   if (unknown.length === 0) return undefined;
   return unknown
     .map((rule) => {
-      if (outside.has(rule)) return `${rule} cannot be checked without a network or a cluster`;
+      const unchecked = outside.get(rule);
+      if (unchecked) return `${uncheckedRule(unchecked)} cannot be checked without a network or a cluster`;
       const policy = rule.split("/")[0];
       const siblings = [...known].filter((name) => name.startsWith(`${policy}/`));
       const rest = siblings.length > 0 ? `there is ${listed(siblings)}` : `no policy is called ${policy}`;

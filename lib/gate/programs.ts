@@ -16,5 +16,11 @@ export function programTrouble(tool: string, outcome: ExecOutcome): string | und
 /** `; not checked here: a/b (needs image signatures)`, for the end of a sentence; empty when there is nothing of that kind. */
 export function notChecked(outside: readonly OutsideRule[]): string {
   if (outside.length === 0) return "";
-  return `; not checked here: ${listed(outside.map(({ policy, rule, needs }) => `${policy}/${rule} (needs ${needs})`))}`;
+  // Every one by name: what a passing check does not say must not be taken for checked.
+  return `; not checked here: ${listed(outside.map(uncheckedRule), outside.length)}`;
+}
+
+/** `a/b (needs image signatures)`. */
+export function uncheckedRule({ policy, rule, needs, beside }: OutsideRule): string {
+  return `${policy}/${rule} (${beside ? "its policy needs" : "needs"} ${needs})`;
 }

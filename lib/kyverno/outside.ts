@@ -11,6 +11,8 @@ export interface OutsideRule {
   readonly rule: string;
   /** `image signatures`, `a ConfigMap of a cluster`, … */
   readonly needs: string;
+  /** The rule itself needs nothing, but another one of its policy does, and Kyverno applies a policy whole. */
+  readonly beside?: true;
 }
 
 /** Context entries by key → what they need. */
@@ -33,6 +35,21 @@ export function outsideRules(content: Uint8Array): OutsideRule[] {
       return needs === undefined ? [] : [{ policy: name, rule: textOf(rule.name), needs }];
     }),
   );
+}
+
+/** All rules of the policies that have one of `outsideRules`. */
+export function uncheckedRules(content: Uint8Array): OutsideRule[] {
+  if (!hint.test(Buffer.from(content).toString("latin1"))) return [];
+  return policiesIn(content).flatMap(({ name, rules }) => {
+    const needs = rules.map(needsOf);
+    const [first] = needs.filter((one) => one !== undefined);
+    if (first === undefined) return [];
+    return rules.map((rule, index) => ({
+      policy: name,
+      rule: textOf(rule.name),
+      ...(needs[index] === undefined ? { needs: first, beside: true as const } : { needs: needs[index] }),
+    }));
+  });
 }
 
 /** `policy/rule` of each rule in a policy file. */

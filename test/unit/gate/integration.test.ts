@@ -24,14 +24,23 @@ const one: IntegrationCase = {
 
 type Answers = Partial<Record<"helm" | "kyverno" | "pluto" | "spectral", Partial<ExecOutcome>>>;
 
-async function result(answers: Answers, changes: Partial<IntegrationCase> = {}): Promise<string> {
+async function result(
+  answers: Answers,
+  changes: Partial<IntegrationCase> = {},
+  file: { text: string; rules: number } = { text: policy, rules: 3 },
+): Promise<string> {
   const usual: Answers = {
     helm: { stdout: object },
     kyverno: { stdout: good },
     pluto: { stdout: target },
     spectral: { stdout: "[]No results with a severity of 'error' found!" },
   };
-  const files = { "charts/app/Chart.yaml": "", "charts/app/values.yaml": "", ".spectral.yaml": "", "p.yaml": policy };
+  const files = {
+    "charts/app/Chart.yaml": "",
+    "charts/app/values.yaml": "",
+    ".spectral.yaml": "",
+    "p.yaml": file.text,
+  };
   const context: GateContext = {
     exec: async ([program]) => {
       const answer = answers[program as keyof Answers] ?? usual[program as keyof Answers]!;
@@ -48,7 +57,7 @@ async function result(answers: Answers, changes: Partial<IntegrationCase> = {}):
       return { ...outcome, ...answer };
     },
     put: async (folder) => `/gate/${folder}`,
-    policies: () => [{ path: "/repos/r/p.yaml", rules: 3 }],
+    policies: () => [{ path: "/repos/r/p.yaml", rules: file.rules }],
     files: new Map(Object.entries(files).map(([path, content]) => [`/repos/r/${path}`, Buffer.from(content)])),
   };
   const [check] = await runCases({ one: { ...one, ...changes } }, context, policyCharts(context));
@@ -150,5 +159,24 @@ describe("a case whose programs go wrong (stand-in: the programs)", () => {
       "failed: the case's policies have no rule p/other: there is p/r",
     );
     assert.match(await result({}, { ...refused, by: ["p/r"] }), /^failed: not refused by p\/r$/);
+  });
+
+  it("leaves out the policies that need a network or a cluster, names every rule of them, and checks the others of the file", async () => {
+    const called = `${policy.replace("name: p", "name: net").replace("[{name: r}]", "[{name: s}, {name: r, context: [{apiCall: {}}]}]")}`;
+    const text = `${policy}---\n${called}`;
+    const kyverno = { stdout: good.replace("Applying 3", "Applying 1") };
+    const left = "not checked here: net/s (its policy needs a call of an API), net/r (needs a call of an API)";
+    const detail = await result({ kyverno }, {}, { text, rules: 3 });
+    assert.ok(detail.startsWith("passed: 1 rule on 1 object pass"), detail);
+    assert.ok(detail.endsWith(`; ${left}`), detail);
+    assert.equal(
+      await result({ kyverno }, { expect: "refused", by: ["net/s"] }, { text, rules: 3 }),
+      "failed: net/s (its policy needs a call of an API) cannot be checked without a network or a cluster",
+    );
+    // A count that is not what the documents say: nothing of the file is believed, and all of it is named.
+    assert.match(
+      await result({ kyverno }, { expect: "refused", by: ["p/r"] }, { text, rules: 9 }),
+      /^failed: p\/r \(its policy needs a call of an API\) cannot be checked/,
+    );
   });
 });
