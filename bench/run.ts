@@ -17,6 +17,8 @@ const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
   edit: async () => (await import("./edit")).measure(),
   rebuild: () =>
     script("dockerRebuild.ts", "the image built again, every cache pruned", "same digest 5 of 5, ≤ 1.02 × bytes given"),
+  gate: async () => (await import("./gate")).measure(),
+  "gate-large": async () => (await import("./gateLarge")).measure(),
   local: async () => (await import("./local")).measure(),
 };
 
