@@ -82,6 +82,19 @@ function listKeys(path: Path, raw: unknown): Path[] {
   return Array.isArray(list) ? list.map((_entry, index) => [...path, index]) : [];
 }
 
+/** Tests that must pass are run by the image's own kyverno. */
+export function requiredTests(scene: Scene): ConfigurationProblem[] {
+  const key: Path = ["gate", "policyTests"];
+  if (valueAt(scene.raw, key) !== "required" || keysAt(scene, ["tools"]).includes("kyverno")) return [];
+  const rule = "policy tests are run by the image's own kyverno";
+  return [missingTool("kyverno", key, rule, scene)];
+}
+
+function missingTool(tool: string, key: Path, rule: string, scene: Scene): ConfigurationProblem {
+  const fix = `pin ${tool} below policy-platform:tools in ${stackFileName(scene.stack)}, or ${removeLine(key, scene)}`;
+  return problem("tool-missing", key, `needs the tool ${tool}, which the image does not have`, rule, fix);
+}
+
 /** The programs of a case are the image's own. */
 function tools(path: Path, scene: Scene): ConfigurationProblem[] {
   const pinned = keysAt(scene, ["tools"]);
@@ -93,16 +106,7 @@ function tools(path: Path, scene: Scene): ConfigurationProblem[] {
   ];
   return needed
     .filter(([tool, key]) => valueAt(scene.raw, key) !== undefined && !pinned.includes(tool))
-    .map(([tool, key]) => {
-      const fix = `pin ${tool} below policy-platform:tools in ${stackFileName(scene.stack)}, or ${removeLine(key, scene)}`;
-      return problem(
-        "tool-missing",
-        key,
-        `needs the tool ${tool}, which the image does not have`,
-        "a case is run by programs of the image",
-        fix,
-      );
-    });
+    .map(([tool, key]) => missingTool(tool, key, "a case is run by programs of the image", scene));
 }
 
 function keysAt({ raw }: Scene, path: Path): string[] {

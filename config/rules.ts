@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { hostName } from "./addresses";
 import { catalogued, defaultToolPath } from "./catalogued";
 import { deliveries } from "./deliveryRules";
-import { integrationCases } from "./gateRules";
+import { integrationCases, requiredTests } from "./gateRules";
 import { entryName, imagePath } from "./grammar";
 import { pinName, problem, type Scene, valueAt } from "./issues";
 import { packages } from "./packageRules";
@@ -43,6 +43,7 @@ export function problemsOfRules(scene: RuleScene): ConfigurationProblem[] {
     entries,
     deliveries,
     integrationCases,
+    requiredTests,
   ].flatMap((rule) => rule(scene));
 }
 

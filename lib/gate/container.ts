@@ -108,7 +108,7 @@ export class GateContainer {
   async files(folder: string): Promise<ImageFiles> {
     const { id } = await this.#container();
     const archive = await this.engine.getArchive(id, folder, this.signal);
-    return archive ? readFiles(archive, folder, this.image) : { paths: [], contents: new Map() };
+    return archive ? readFiles(archive, folder, this.image) : { paths: [], contents: new Map(), notKept: [] };
   }
 
   /** Ends and removes the container, also after an abort. Programs that were to run in it are refused from here on. */

@@ -10,6 +10,8 @@ export interface ImageFiles {
   readonly paths: readonly string[];
   /** Absolute path → content of the regular files up to {@link maxContent}. */
   readonly contents: ReadonlyMap<string, Buffer>;
+  /** Absolute paths of the regular files that are too large, or too many, to be kept: what they hold is not known. */
+  readonly notKept: readonly string[];
 }
 
 /** The most that is read of a folder, and of it the most that is kept: policies are text. */
@@ -18,11 +20,23 @@ const maxKept = 256 * 1024 * 1024;
 /** Files above are listed and not kept. */
 const maxContent = 8 * 1024 * 1024;
 
+/** Bytes of one file and of all files that are kept. */
+export interface KeptBounds {
+  readonly each: number;
+  readonly all: number;
+}
+
 /** Reads an archive whose names begin with the folder's own name. `what` names it in an error. */
-export async function readFiles(archive: Readable, folder: string, what: string): Promise<ImageFiles> {
+export async function readFiles(
+  archive: Readable,
+  folder: string,
+  what: string,
+  bounds: KeptBounds = { each: maxContent, all: maxKept },
+): Promise<ImageFiles> {
   const parent = folder.slice(0, folder.lastIndexOf("/") + 1);
   const paths: string[] = [];
   const contents = new Map<string, Buffer>();
+  const notKept: string[] = [];
   let bytes = 0;
   let kept = 0;
   const entries = extract();
@@ -34,15 +48,18 @@ export async function readFiles(archive: Readable, folder: string, what: string)
       bytes += size;
       if (bytes > maxListing) throw new Error(`${folder} of ${what} holds more than ${maxListing} bytes`);
       if (type !== "directory") paths.push(parent + name);
-      if (type === "file" && size <= maxContent && kept + size <= maxKept) {
+      if (type === "file" && size <= bounds.each && kept + size <= bounds.all) {
         kept += size;
         contents.set(parent + name, await buffer(entry));
-      } else entry.resume();
+      } else {
+        if (type === "file") notKept.push(parent + name);
+        entry.resume();
+      }
     }
   } finally {
     archive.destroy();
   }
-  return { paths: paths.sort(), contents };
+  return { paths: paths.sort(), contents, notKept: notKept.sort() };
 }
 
 /** A tar of files by name. */

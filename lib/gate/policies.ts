@@ -20,6 +20,8 @@ interface Scene {
   readonly programs: PolicyPrograms;
   /** All files below /repos, by absolute path. */
   readonly contents: ReadonlyMap<string, Buffer>;
+  /** Files below /repos whose content is not among `contents`. */
+  readonly notKept: readonly string[];
   readonly memory: PolicyMemory;
   readonly limits: { readonly timeoutSeconds: number };
 }
@@ -30,14 +32,15 @@ const secondsPerFile = 0.4;
 const unreadName = "Kyverno reads no file whose name is hidden, or ends in anything but .yaml and .yml";
 /** Policies whose own reason is asked for, each by a run of its own. */
 const maxExplained = 10;
-/** Files beside policies that are asked about together. */
-const besideAtOnce = 200;
-/** Files beside policies that are asked about when one of them is to blame. */
-const maxSuspects = 400;
+/** Files that are asked about together. */
+const atOnce = 200;
 
 /** Checks `/repos/<repository>/`. */
 export async function checkRepository(repository: string, scene: Scene): Promise<CheckedPolicies> {
   const name = `policies: ${repository}`;
+  const unseen = scene.notKept.filter((path) => path.startsWith(`/repos/${repository}/`) && /\.ya?ml$/i.test(path));
+  if (unseen.length > 0)
+    return { check: failed(name, `too large for the gate, which did not read ${listed(unseen)}`), files: [] };
   const files = policyFiles(repository, scene.contents);
   if (files.length === 0) {
     return { check: skipped(name, `/repos/${repository} holds no policies outside of charts`), files: [] };
@@ -116,7 +119,9 @@ async function jointProblem(
   const blame =
     blamed.length > 0
       ? `to blame: ${listed(blamed, 10)}${charts}`
-      : "no single file explains it; look for two policies in one file of which kyverno reads one";
+      : tooMany && dropped.length > 0
+        ? `kyverno was not heard to the end, or drops what it is given with ${listed(dropped)}, and does not say why`
+        : "no single file explains it; look for two policies in one file of which kyverno reads one";
   return { problem: `${typed} sees ${seen} of ${counted(sum, "rule")}; ${blame}`, output };
 }
 
@@ -125,9 +130,7 @@ async function dropping(paths: readonly string[], files: readonly ReadFile[], sc
   const { programs, contents, limits } = scene;
   const canary = files.find(({ path }) => isReadByKyverno(path));
   if (!canary) return [];
-  const groups = Array.from({ length: Math.ceil(paths.length / besideAtOnce) }, (_, index) =>
-    paths.slice(index * besideAtOnce, (index + 1) * besideAtOnce),
-  );
+  const groups = groupsOf(paths);
   const bundles = groups.map((group, index): [string, Buffer] => [
     `${index}.yaml`,
     bundle([canary.content, ...group.map((path) => contents.get(path)!)]),
@@ -136,8 +139,10 @@ async function dropping(paths: readonly string[], files: readonly ReadFile[], sc
   const alone = await applyNothing(programs, [canary.path], limits);
   const found = await settled(
     groups.map(async (group, index) => {
-      const { result } = await applyNothing(programs, [`${folder}/${index}.yaml`], limits);
-      return result.rules === alone.result.rules ? [] : group;
+      const { result, problem } = await applyNothing(programs, [`${folder}/${index}.yaml`], limits);
+      // A run that breaks off says nothing for its group.
+      const proven = alone.problem === undefined && problem === undefined && result.rules === alone.result.rules;
+      return proven ? [] : group;
     }),
   );
   return found.flat();
@@ -153,13 +158,25 @@ function rulesOf(paths: readonly string[], counts: readonly PolicyFile[]): numbe
 
 /** What Kyverno says, at a higher verbosity, of files that it passes over; those it reads are not in the answer. */
 async function whyNotRead(paths: readonly string[], { programs }: Scene): Promise<Map<string, string>> {
-  if (paths.length === 0) return new Map();
-  const suspects = paths.slice(0, maxSuspects);
-  const argv = ["kyverno", "apply", ...suspects, "--resource", "-", "--remove-color", "-v", "3"];
-  const { output } = await programs.exec(argv, { input: "", maxOutput: 16 * 1024 * 1024 });
-  const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
-  const said = plain.matchAll(/skipping invalid YAML file error="((?:[^"\\]|\\.)*)".* path=(\S+)/g);
-  return new Map([...said].map(([, reason, path]) => [path!, reason!.replace(/^.*failed to load file \S+: /, "")]));
+  const answers = groupsOf(paths).map(async (group) => {
+    const argv = ["kyverno", "apply", ...group, "--resource", "-", "--remove-color", "-v", "3"];
+    return (await programs.exec(argv, { input: "", maxOutput: 16 * 1024 * 1024 })).output;
+  });
+  const plain = (await Promise.all(answers)).join("\n").replace(/\u001b\[[0-9;]*m/g, "");
+  // Paths with spaces stand in quotes.
+  const said = plain.matchAll(/skipping invalid YAML file error="((?:[^"\\]|\\.)*)".* path=(?:"([^"]*)"|(\S+))/g);
+  return new Map(
+    [...said].map(([, reason, quoted, bare]) => {
+      const path = quoted ?? bare!;
+      return [path, reason!.replace(`failed to load file ${path}: `, "")];
+    }),
+  );
+}
+
+function groupsOf(paths: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(paths.length / atOnce) }, (_, index) =>
+    paths.slice(index * atOnce, (index + 1) * atOnce),
+  );
 }
 
 /** What Kyverno says of a policy that it reads and does not apply. */

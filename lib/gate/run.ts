@@ -17,7 +17,7 @@ import { PolicyMemory } from "./policyMemory";
 import type { PolicyPrograms } from "./ruleCounts";
 import { settled } from "./settled";
 import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool, type ToolSmoke } from "./smoke";
-import { checkTests } from "./tests";
+import { checkTests, untested } from "./tests";
 
 /** One policy repository of the image. */
 export interface GateRepository {
@@ -151,7 +151,7 @@ async function smoke(
 /** Everything that needs more than the programs' versions. */
 async function lookInside(
   container: GateContainer,
-  { contents }: ImageFiles,
+  files: ImageFiles,
   spec: GateSpec,
   options: GateOptions,
   checks: Check[],
@@ -159,15 +159,19 @@ async function lookInside(
   const repositories = sorted(spec.repositories);
   if (!Object.hasOwn(spec.tools, reader)) {
     const why = `the image has no tool ${reader}`;
-    for (const kind of ["policies", "tests"])
-      checks.push(...repositories.map(([name]) => skipped(`${kind}: ${name}`, why)));
+    checks.push(...repositories.map(([name]) => skipped(`policies: ${name}`, why)));
+    checks.push(
+      ...repositories.map(([name, { leftOut }]) =>
+        untested(name, { files: leftOut, required: spec.policyTests === "required" }, why),
+      ),
+    );
     if (options.size) checks.push(options.size);
     checks.push(...sorted(spec.integration).map(([name]) => failed(`integration: ${name}`, why)));
     return;
   }
   const memory = await PolicyMemory.open(options.kyverno, options.memory);
   try {
-    await askKyverno(pinnedPrograms(container, spec.tools), contents, spec, { ...options, memory }, checks);
+    await askKyverno(pinnedPrograms(container, spec.tools), files, spec, { ...options, memory }, checks);
   } finally {
     await memory.save();
   }
@@ -176,14 +180,14 @@ async function lookInside(
 /** What kyverno and helm say of policies, charts, cases and tests. */
 async function askKyverno(
   programs: PolicyPrograms,
-  contents: ReadonlyMap<string, Buffer>,
+  { contents, notKept }: ImageFiles,
   spec: GateSpec,
   options: Omit<GateOptions, "memory"> & { readonly memory: PolicyMemory },
   checks: Check[],
 ): Promise<void> {
   const { progress = () => undefined, memory } = options;
   const repositories = sorted(spec.repositories);
-  const policies = await applyPolicies(programs, contents, spec, options, checks);
+  const policies = await applyPolicies(programs, { contents, notKept }, spec, options, checks);
   const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
   const context = contextOf(programs, contents, policies, copies);
   const charts = policyCharts(context, memory);
@@ -214,7 +218,7 @@ async function askKyverno(
 /** Holds each repository's policies to what kyverno says of them; returns what it says. */
 async function applyPolicies(
   programs: PolicyPrograms,
-  contents: ReadonlyMap<string, Buffer>,
+  { contents, notKept }: Omit<ImageFiles, "paths">,
   { repositories, limits }: GateSpec,
   { memory, progress = () => undefined }: Pick<GateOptions, "progress"> & { readonly memory: PolicyMemory },
   checks: Check[],
@@ -222,7 +226,7 @@ async function applyPolicies(
   const policies = new Map<string, readonly PolicyFile[]>();
   for (const [name] of sorted(repositories)) {
     progress(`applying the policies of ${name}`);
-    const found = await checkRepository(name, { programs, contents, memory, limits: limits.checks });
+    const found = await checkRepository(name, { programs, contents, notKept, memory, limits: limits.checks });
     policies.set(name, found.files);
     checks.push(found.check);
   }

@@ -20,6 +20,15 @@ const testFile = "kyverno-test.yaml";
 /** Runs of one share that may break off before the rest is given up. */
 const maxBreaks = 20;
 
+const published = "given as an image: its tests are run by its publisher";
+
+/** Tests that nothing in the image can run, for the reason `why`. */
+export function untested(repository: string, { files, required }: TestSource, why: string): Check {
+  const name = `tests: ${repository}`;
+  if (!files) return skipped(name, published);
+  return required ? failed(name, `${why}; gate.policyTests is required`) : skipped(name, why);
+}
+
 /**
  * Runs every test file of `/repos/<repository>` as it stands in `copy`: the image's bytes with the source's tests beside.
  * `files`: what is in the copy, by path in the repository.
@@ -41,7 +50,7 @@ export async function checkTests(
   },
 ): Promise<Check> {
   const name = `tests: ${repository}`;
-  if (!source.files) return skipped(name, "given as an image: its tests are run by its publisher");
+  if (!source.files) return skipped(name, published);
   const tests = [...files].filter(([path]) => path.split("/").at(-1) === testFile);
   if (tests.length === 0) {
     const none = `no ${testFile} in its source`;

@@ -102,4 +102,13 @@ describe("cases of the gate in a stack", () => {
     const { gate } = parseSettings({ ...base(), gate: { size: { compressed: "400Mi", unpacked: "1Gi" } } }, context);
     assert.deepEqual(gate.size, { compressedBytes: 400 * 2 ** 20, unpackedBytes: 2 ** 30 });
   });
+
+  it("need the tool kyverno where policy tests are required", () => {
+    const { kyverno: _, ...tools } = base().tools;
+    assert.deepEqual(problems({ policyTests: "required" }), []);
+    assert.deepEqual(problems({ policyTests: "optional" }, { tools }), []);
+    assert.deepEqual(problems({ policyTests: "required" }, { tools }), [
+      "tool-missing policy-platform:gate.policyTests needs the tool kyverno, which the image does not have; pin kyverno below policy-platform:tools in Pulumi.dev.yaml, or pulumi config rm --path 'policy-platform:gate.policyTests' --stack dev",
+    ]);
+  });
 });
