@@ -1,15 +1,9 @@
 // Why the packages of a base could not be installed, out of what the build's only RUN printed: its script's own lines
 // (lib/dockerfile/installScripts.ts), and what the engine says when there is no shell to run it.
 import { saysDiskFull } from "../diskFull";
+import type { FailedStep } from "../docker/trace";
 import { PlatformError } from "../errors";
 import { printable } from "../printable";
-
-/** A step that failed, as a build's trace has it. */
-export interface FailedStep {
-  readonly step: string;
-  readonly error: string;
-  readonly log: readonly string[];
-}
 
 /** `policy-platform: <code>: <sentence>`. */
 const ownLine = /^policy-platform: ([a-z-]{1,40}): (.+)$/;

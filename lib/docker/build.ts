@@ -1,11 +1,10 @@
 // One BuildKit build through the engine's API, with the steps it takes and, when it fails, the step and its last words.
 import type { Readable } from "node:stream";
-import { baseFailure } from "../base/failure";
 import { PlatformError } from "../errors";
 import type { RegistryAuth } from "./auth";
 import { jsonLines } from "./jsonLines";
 import { openSession } from "./session";
-import { BuildTrace } from "./trace";
+import { BuildTrace, type FailedStep } from "./trace";
 import { EngineAnswerError, type EngineTransport } from "./transport";
 
 export interface BuildOptions {
@@ -28,6 +27,8 @@ export interface BuildOptions {
   readonly auth?: RegistryAuth;
   /** Called with the name of each step as it starts. */
   readonly onStep?: (text: string) => void;
+  /** The error of a step whose own words say more than the engine does; undefined for any other. */
+  readonly explain?: (image: string, failure: FailedStep) => PlatformError | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -43,6 +44,7 @@ export async function build(transport: EngineTransport, options: BuildOptions): 
   const session = await openSession(transport, options.auth ?? (async () => undefined), options.signal);
   const trace = new BuildTrace(options.onStep);
   const name = options.tags[0] ?? "an image";
+  const failed = (reason: string) => buildFailed(name, reason, trace, options.explain);
   try {
     const answer = await transport.open({
       method: "POST",
@@ -68,12 +70,12 @@ export async function build(transport: EngineTransport, options: BuildOptions): 
       if (line.id === "moby.buildkit.trace") trace.add(line.aux);
       else if (line.id === "moby.image.id") imageId = (line.aux as { ID?: string } | undefined)?.ID;
       const error = line.errorDetail?.message ?? line.error;
-      if (error !== undefined) throw buildFailed(name, error, trace);
+      if (error !== undefined) throw failed(error);
     }
-    if (imageId === undefined) throw buildFailed(name, "the engine ended without an image", trace);
+    if (imageId === undefined) throw failed("the engine ended without an image");
     return { imageId };
   } catch (error) {
-    if (error instanceof EngineAnswerError) throw buildFailed(name, error.reason, trace);
+    if (error instanceof EngineAnswerError) throw failed(error.reason);
     options.signal?.throwIfAborted();
     throw error;
   } finally {
@@ -81,10 +83,10 @@ export async function build(transport: EngineTransport, options: BuildOptions): 
   }
 }
 
-function buildFailed(name: string, reason: string, trace: BuildTrace): PlatformError {
+function buildFailed(name: string, reason: string, trace: BuildTrace, explain: BuildOptions["explain"]): PlatformError {
   const failure = trace.failure();
-  const ofPackages = failure && baseFailure(name, failure);
-  if (ofPackages) return ofPackages;
+  const explained = failure && explain?.(name, failure);
+  if (explained) return explained;
   const log = failure?.log.map((line) => `\n  | ${line}`).join("") ?? "";
   return new PlatformError("build-failed", {
     what: `the build of ${name} failed${failure?.step ? ` at step \`${failure.step}\`` : ""}: ${failure?.error || reason}`,

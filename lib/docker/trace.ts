@@ -2,6 +2,13 @@
 // Field numbers: github.com/moby/buildkit api/services/control/control.proto, StatusResponse.
 import { decodeFields, messages, text } from "./protobuf";
 
+/** A step that failed, as a build's trace has it. */
+export interface FailedStep {
+  readonly step: string;
+  readonly error: string;
+  readonly log: readonly string[];
+}
+
 /** A step of the build. */
 interface Step {
   name: string;
@@ -35,7 +42,7 @@ export class BuildTrace {
   }
 
   /** The step that failed and the end of its log; undefined when no step did (the frontend or the exporter failed). */
-  failure(): { readonly step: string; readonly error: string; readonly log: readonly string[] } | undefined {
+  failure(): FailedStep | undefined {
     // A step that was cancelled because another one failed has an error too.
     const failed = [...this.#steps.values()].filter(({ error }) => error !== "");
     const first = failed.find(({ error }) => !/context canceled/.test(error)) ?? failed[0];

@@ -1,5 +1,6 @@
 // The one RUN there is, on a real Docker engine: what it installs and leaves behind, and what is said when it cannot.
 import assert from "node:assert/strict";
+import { baseFailure } from "../../lib/base/failure";
 import { baseDocument, baseLabel, type Packages } from "../../lib/base/packages";
 import { renderBase } from "../../lib/dockerfile/renderBase";
 import { RegistryClient } from "../../lib/oci/client";
@@ -45,7 +46,8 @@ describe("the step that installs the packages of a base", function () {
 
   const build = async (image: string, packages: Packages, user = "") => {
     const contextTar = dockerfileContext([renderBase({ image, packages }, user)]);
-    await docker.engine.build({ contextTar, tags: [name], network: "host", platform: "linux/amd64" });
+    const where = { network: "host", platform: "linux/amd64" };
+    await docker.engine.build({ contextTar, tags: [name], ...where, explain: baseFailure });
     return `${registry.host}/layers/base@${await docker.engine.push(name)}`;
   };
   const push = (files: readonly LayerEntry[]) => pushFiles(client, `${registry.host}/layers/debian`, files);

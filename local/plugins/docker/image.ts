@@ -1,4 +1,5 @@
 // docker:index/image:Image: builds and, in the same step, pushes. Read changes nothing and delete does nothing, as in the official plugin.
+import { baseFailure } from "../../../lib/base/failure";
 import type { RegistryAuth } from "../../../lib/docker/auth";
 import { messageOf, PlatformError } from "../../../lib/errors";
 import { RegistryClient } from "../../../lib/oci/client";
@@ -79,6 +80,7 @@ async function make(context: ResourceContext, inputs: Values): Promise<Values> {
     extraHosts: build.addHosts,
     auth,
     onStep: progress,
+    explain: baseFailure,
     signal,
   });
   const outputs = {
