@@ -1,8 +1,7 @@
 // What every policy repository of a stack ships, for the check of their policies: folders as they lie there, what is fetched as it was
 // read, and layer images from their registry. The file list of a layer image is remembered by its digest, so that it is read once.
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { writeByRename } from "./cache";
+import { projectCache, writeByRename } from "./cache";
 import type { FreshSettings } from "./freshContents";
 import { RegistryClient } from "./oci/client";
 import { dockerCredentials } from "./oci/credentials";
@@ -123,5 +122,5 @@ async function rememberFiles(projectDir: string, name: string, { digest, files }
 }
 
 function shippedFile(projectDir: string, name: string): string {
-  return join(projectDir, ".policy-platform", "shipped", `${name}.json`);
+  return projectCache(projectDir, "shipped", `${name}.json`);
 }

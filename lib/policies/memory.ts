@@ -1,7 +1,6 @@
 // Remembers what files of one policy repository hold, by their content, so that an unchanged one costs one small read.
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { writeByRename } from "../cache";
+import { projectCache, writeByRename } from "../cache";
 import type { PolicyFact } from "./facts";
 
 /** Digest of a content → its policies. Files that cannot be read as YAML are never remembered. */
@@ -12,7 +11,7 @@ const format = 2;
 
 /** Where a project remembers what is in one repository. */
 export function memoryFile(projectDir: string, repository: string): string {
-  return join(projectDir, ".policy-platform", "checked", `${repository}.json`);
+  return projectCache(projectDir, "checked", `${repository}.json`);
 }
 
 /** A memory that is missing, broken or of another reader is empty: it only ever saves work. */

@@ -1,8 +1,7 @@
 // Remembers how the structure of a policy repository differs between two contents, so that a preview after a release does not
 // read and parse both again. The digests of both are the key: what is remembered is never out of date.
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { writeByRename } from "../cache";
+import { projectCache, writeByRename } from "../cache";
 import type { Digest } from "../oci/digest";
 import type { StructureChange } from "../pins/structure";
 
@@ -18,7 +17,7 @@ interface Remembered extends StructureChange {
 
 /** Where a project remembers it of one repository. */
 export function structureMemory(projectDir: string, repository: string): string {
-  return join(projectDir, ".policy-platform", "structures", `${repository}.json`);
+  return projectCache(projectDir, "structures", `${repository}.json`);
 }
 
 /** Undefined where it was never compared; a file that is missing, broken or of other rules remembers nothing. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { sha256, shortDigest } from "../../../lib/oci/digest";
 import { type CheckedRepository, checkPolicies, requirePolicies } from "../../../lib/policies/check";
 import { memoryFile } from "../../../lib/policies/memory";
+import { useOwnCache } from "../../support/ownCache";
 
 /** A repository that is read from memory, and how often its files were. */
 function repository(shown: string, contents: Readonly<Record<string, string>>, memory?: string) {
@@ -36,6 +37,7 @@ async function problems(...repositories: readonly CheckedRepository[]) {
 }
 
 describe("the kinds of the policies that ship", () => {
+  useOwnCache();
   it("are taken when the pinned Kyverno knows them, with metadata of any kind beside them", async () => {
     const files = {
       "a.yaml": policy("a"),
@@ -161,6 +163,7 @@ describe("the names of the policies that ship", () => {
 });
 
 describe("policies that are required to be in order", () => {
+  useOwnCache();
   it("give one error with every line: the code of the only kind of problem, or one for all", async () => {
     const two = repository("policies/x", { "a.yaml": policy("x"), "b.yaml": policy("x") });
     await assert.rejects(requirePolicies([two], { kyverno }), {

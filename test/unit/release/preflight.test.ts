@@ -10,6 +10,7 @@ import { type Inputs, inputDigest, inputDigestLabel, inputsLabel } from "../../.
 import type { KnownRelease } from "../../../lib/release/known";
 import { type Preflight, type PreflightOptions, preflight } from "../../../lib/release/preflight";
 import { rememberStructure, structureMemory } from "../../../lib/release/structureMemory";
+import { useOwnCache } from "../../support/ownCache";
 import { digestOf, inputsWith } from "../pins/arbitraries";
 import { labelsFor, MemoryRegistry } from "./memoryRegistry";
 
@@ -340,6 +341,7 @@ describe("an image that was released by hand", () => {
 });
 
 describe("a policy repository that changed", () => {
+  useOwnCache();
   const policy = (rules: string[]) =>
     `apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: p}\nspec: {rules: [${rules.map((name) => `{name: ${name}}`)}]}\n`;
   const withPolicies = (text: string) =>

@@ -4,9 +4,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { recallStructure, rememberStructure, structureMemory } from "../../../lib/release/structureMemory";
+import { useOwnCache } from "../../support/ownCache";
 import { digestOf } from "../pins/arbitraries";
 
 describe("the memory of compared policy repositories", () => {
+  const cache = useOwnCache();
   let project: string;
   let file: string;
   beforeEach(() => {
@@ -25,6 +27,11 @@ describe("the memory of compared policy repositories", () => {
     assert.deepEqual(await recallStructure(file, a, b), change);
     assert.deepEqual(await recallStructure(file, b, c), { removed: [], added: ["folder y"] });
     assert.equal(await recallStructure(file, b, a), undefined);
+  });
+
+  it("is not in the project, where a commit could bring it", () => {
+    assert.ok(file.startsWith(`${cache()}/`) && !file.startsWith(project), file);
+    assert.notEqual(structureMemory(join(project, "other"), "security-policy"), file);
   });
 
   it("keeps the last pairs and stays small", async () => {
@@ -54,7 +61,7 @@ describe("the memory of compared policy repositories", () => {
   });
 
   it("is no error where it cannot be written", async () => {
-    writeFileSync(join(project, ".policy-platform"), "a file in the way");
+    writeFileSync(join(cache(), "policy-platform"), "a file in the way");
     await rememberStructure(file, a, b, change);
     assert.equal(await recallStructure(file, a, b), undefined);
   });

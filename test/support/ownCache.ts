@@ -1,0 +1,21 @@
+// A cache folder for the tests of one `describe`, so that they neither read nor fill the user's.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Call it in a `describe`; returns where `$XDG_CACHE_HOME` is while one of its tests runs. */
+export function useOwnCache(): () => string {
+  let before: string | undefined;
+  let folder = "";
+  beforeEach(() => {
+    before = process.env.XDG_CACHE_HOME;
+    folder = mkdtempSync(join(tmpdir(), "cache-"));
+    process.env.XDG_CACHE_HOME = folder;
+  });
+  afterEach(() => {
+    if (before === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = before;
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return () => folder;
+}
