@@ -49,6 +49,8 @@ export interface GateContext {
   policies(repository: string): readonly PolicyFile[];
   /** Every file below `/repos` of the image: absolute path → content. */
   readonly files: ReadonlyMap<string, Buffer>;
+  /** Whether a file is below `/repos` of the image, or among what its repository's source leaves out of it. */
+  has(path: string): boolean;
 }
 
 /** Why a program did not end by itself or could not be run, for a sentence about it; undefined when it did. */

@@ -84,6 +84,7 @@ function contextIn(root: string, shipped: ReadonlyMap<string, Buffer>): GateCont
     },
     policies: () => [],
     files: new Map([...shipped].map(([path, content]) => [`/${image}/${path}`, content])),
+    has: (path) => [...shipped.keys()].some((name) => path === `/${image}/${name}`),
   };
 }
 

@@ -43,7 +43,7 @@ async function runCase(
 ): Promise<Check> {
   const absent = [`${wanted.chart}/Chart.yaml`, ...wanted.values, ...spectralPaths(wanted)]
     .map(absolute)
-    .filter((path) => !isThere(context, path));
+    .filter((path) => !context.has(path));
   if (absent.length > 0)
     return failed(check, `${listed(absent)} ${absent.length === 1 ? "is" : "are"} not in the image`);
   const policies = await casePolicies(context, charts, wanted);
@@ -158,11 +158,6 @@ function spectralFiles({ chart, values, spectral }: IntegrationCase): string[] {
 
 function spectralPaths(wanted: IntegrationCase): string[] {
   return wanted.spectral === undefined ? [] : [wanted.spectral.ruleset, ...(wanted.spectral.files ?? [])];
-}
-
-/** Fixtures below `tests/` are not in the image; they are put beside it, and the program that needs one says if it is missing. */
-function isThere(context: GateContext, path: string): boolean {
-  return context.files.has(path) || /^\/repos\/[^/]+\/tests\//.test(path);
 }
 
 function absolute(path: string): string {

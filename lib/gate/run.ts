@@ -262,6 +262,10 @@ function contextOf(
     put: (folder, added) => programs.put(folder, added),
     policies: (repository) => policies.get(repository) ?? [],
     files,
+    has: (path) => {
+      const [, name, inside] = /^\/repos\/([^/]+)\/(.+)$/.exec(path) ?? [];
+      return files.has(path) || (inside !== undefined && (copies.get(name!)?.has(inside) ?? false));
+    },
   };
 }
 

@@ -76,6 +76,7 @@ export async function hostGate(
     put,
     policies: (repository) => policies.get(repository) ?? [],
     files: image,
+    has: (path) => image.has(path),
     ran,
     close: () => rmSync(root, { recursive: true, force: true }),
   };

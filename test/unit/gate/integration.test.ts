@@ -41,6 +41,7 @@ async function result(
     ".spectral.yaml": "",
     "p.yaml": file.text,
   };
+  const image = new Map(Object.entries(files).map(([path, content]) => [`/repos/r/${path}`, Buffer.from(content)]));
   const context: GateContext = {
     exec: async ([program]) => {
       const answer = answers[program as keyof Answers] ?? usual[program as keyof Answers]!;
@@ -58,7 +59,8 @@ async function result(
     },
     put: async (folder) => `/gate/${folder}`,
     policies: () => [{ path: "/repos/r/p.yaml", rules: file.rules }],
-    files: new Map(Object.entries(files).map(([path, content]) => [`/repos/r/${path}`, Buffer.from(content)])),
+    files: image,
+    has: (path) => image.has(path) || path === "/repos/r/tests/values.yaml",
   };
   const [check] = await runCases({ one: { ...one, ...changes } }, context, policyCharts(context));
   return `${check!.status}: ${check!.detail}`;
@@ -97,6 +99,14 @@ describe("a case whose programs go wrong (stand-in: the programs)", () => {
       ],
     ];
     for (const [kyverno, expected] of cases) assert.equal(await result({ kyverno }), `failed: ${expected}`);
+  });
+
+  it("takes values that its repository leaves out of the image, and names those that are nowhere", async () => {
+    assert.match(await result({}, { values: ["r/tests/values.yaml"] }), /^passed: /);
+    assert.equal(
+      await result({}, { values: ["r/tests/value.yaml"] }),
+      "failed: /repos/r/tests/value.yaml is not in the image",
+    );
   });
 
   it("fails when helm hangs, floods, or says something that nobody has met", async () => {
