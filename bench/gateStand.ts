@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { projectCache } from "../lib/cache";
 import { exec } from "../lib/exec";
 import { type GatedImage, type GateInputs, gateImage } from "../lib/gate/image";
 import { RegistryClient } from "../lib/oci/client";
@@ -38,7 +39,7 @@ export async function releasedStand(configure: (config: Configuration, dir: stri
   const { release, ...inputs } = await gateInputs(project);
   // The users' scripts run no policy tests either.
   const repositories = mapRecord(inputs.repositories, ({ tests: _tests, ...repository }) => repository);
-  const surroundings = { client: new RegistryClient(), home: async () => parseRepository(release) };
+  const surroundings = { client: new RegistryClient(), home: async () => parseRepository(release), own: true };
   const folders: string[] = [];
   /** In a folder without a result, everything is looked at. */
   const look = async (projectDir: string) => {
@@ -64,7 +65,8 @@ export async function releasedStand(configure: (config: Configuration, dir: stri
       ),
     stop: async () => {
       project.remove();
-      for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+      for (const folder of folders.flatMap((one) => [one, projectCache(one)]))
+        rmSync(folder, { recursive: true, force: true });
       await registry.stop();
     },
   };
