@@ -218,7 +218,7 @@ export const schema = z.strictObject({
         }),
       policyTests: z.enum(["optional", "required"]).default("optional").meta({
         description:
-          "Whether each policy repository must have tests: without, it is shown as skipped, or fails. One that is given as an image is tested by its publisher",
+          "Whether each policy repository must have tests: without, it is shown as skipped, or fails (required). One that is given as an image has none here, its publisher runs them: it is shown as skipped, under required too. So are all without the tool kyverno",
         rule: "policyTests is optional or required",
       }),
       size: gateSize.prefault({}),

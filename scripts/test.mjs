@@ -96,7 +96,10 @@ function freePort() {
   });
 }
 
-/** Counts from mocha's own summary; a run that ends without one counts as a failure. */
+/**
+ * Counts from mocha's own summary; a run that ends without one counts as a failure. A test that skips itself (no root, no
+ * mount) is a failure too, by --forbid-pending: so no run is green by what it left out.
+ */
 function mocha(files, options) {
   return new Promise((resolve) => {
     const child = spawn(

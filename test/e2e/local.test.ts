@@ -256,7 +256,7 @@ describe("npm run local", function () {
     assert.match(output, /v2\.0\.0/);
   });
 
-  it("publishes a folder of policies that somebody else made, and keeps it", async () => {
+  it("publishes a folder of policies (a sample's policy under a new name) with charts and tests that are none, and keeps it", async () => {
     const policy = checkout.read("policies", "security-policy", "policies", "disallow-latest-tag.yaml");
     checkout.write("theirs/policies/theirs.yaml", policy.replace("name: disallow-latest-tag", "name: theirs"));
     checkout.write(

@@ -158,7 +158,7 @@ describe("releasing the platform image", function () {
     await project.up("--expect-no-changes");
   });
 
-  it("takes a folder of policies that nobody here wrote, with its tests and other YAML beside them, by one line", async () => {
+  it("takes another folder of policies (a sample's policy under a new name), with tests and other YAML beside them, by one line", async () => {
     const team = join(project.dir, "policies/team");
     mkdirSync(join(team, ".kyverno-test"), { recursive: true });
     cpSync(join(project.dir, edited), join(team, "policy.yaml"));
