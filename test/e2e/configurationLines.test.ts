@@ -27,25 +27,31 @@ config:
   policy-platform:source: 123456789012345678901
 `;
 
+/** A project of its own with an engine of its own; nothing is in its stack file yet. */
+function stack() {
+  const projectDir = mkdtempSync(join(tmpdir(), "configuration-lines-"));
+  const file = join(projectDir, "Pulumi.dev.yaml");
+  mkdirSync(join(projectDir, "policies/security-policy"), { recursive: true });
+  mkdirSync(join(projectDir, "state"));
+  writeFileSync(join(projectDir, "policies/security-policy/a.yaml"), "a: 1\n");
+  writeFileSync(join(projectDir, "Pulumi.yaml"), "name: policy-platform\nruntime: nodejs\n");
+  const env = {
+    ...process.env,
+    PULUMI_HOME: join(projectDir, "home"),
+    PULUMI_BACKEND_URL: `file://${projectDir}/state`,
+    PULUMI_CONFIG_PASSPHRASE: "x",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+  };
+  const shell = (line: string) => {
+    const { status, stderr } = spawnSync("sh", ["-c", line], { cwd: projectDir, env, encoding: "utf8" });
+    assert.equal(status, 0, `${line}\n${stderr}`);
+  };
+  return { projectDir, file, shell };
+}
+
 describe("the lines that configuration errors print", () => {
   it("mend the stack file when they are pasted, and keep its comments", () => {
-    const projectDir = mkdtempSync(join(tmpdir(), "configuration-lines-"));
-    const file = join(projectDir, "Pulumi.dev.yaml");
-    mkdirSync(join(projectDir, "policies/security-policy"), { recursive: true });
-    mkdirSync(join(projectDir, "state"));
-    writeFileSync(join(projectDir, "policies/security-policy/a.yaml"), "a: 1\n");
-    writeFileSync(join(projectDir, "Pulumi.yaml"), "name: policy-platform\nruntime: nodejs\n");
-    const env = {
-      ...process.env,
-      PULUMI_HOME: join(projectDir, "home"),
-      PULUMI_BACKEND_URL: `file://${projectDir}/state`,
-      PULUMI_CONFIG_PASSPHRASE: "x",
-      PULUMI_SKIP_UPDATE_CHECK: "true",
-    };
-    const shell = (line: string) => {
-      const { status, stderr } = spawnSync("sh", ["-c", line], { cwd: projectDir, env, encoding: "utf8" });
-      assert.equal(status, 0, `${line}\n${stderr}`);
-    };
+    const { projectDir, file, shell } = stack();
     const problems = () => problemsOf(fromStackFile(file, "dev").raw, { stack: "dev", projectDir });
 
     shell("pulumi stack init dev");
@@ -63,5 +69,26 @@ describe("the lines that configuration errors print", () => {
     const text = readFileSync(file, "utf8");
     assert.match(text, /^# our pins\n/);
     assert.match(text, /yq: \{version: "1\.10", .*\} # ours/);
+  }).timeout(120_000);
+
+  it("of the how-to for who comes from a script set the version, and give it back to the rule", () => {
+    const page = readFileSync(join(__dirname, "../../docs/how-to/set-up-a-stack.md"), "utf8");
+    const block = /### Come from a script that tagged `v1\.0\.2`\n.*?```bash\n(.*?)```/s.exec(page)![1]!;
+    const [above, release, auto, ...rest] = block.trim().split("\n");
+    assert.deepEqual([release, rest], ["pulumi up", []]);
+
+    const { projectDir, file, shell } = stack();
+    shell("pulumi stack init dev");
+    const version = () => fromStackFile(file, "dev").raw.version;
+    shell(above!);
+    assert.equal(version(), "v1.0.3");
+    assert.deepEqual(
+      problemsOf(fromStackFile(file, "dev").raw, { stack: "dev", projectDir }).filter(({ what }) =>
+        what.startsWith("policy-platform:version"),
+      ),
+      [],
+    );
+    shell(auto!);
+    assert.equal(version(), "auto");
   }).timeout(120_000);
 });

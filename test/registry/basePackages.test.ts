@@ -1,6 +1,6 @@
 // Finding a base with packages, against a real registry: which answers mean "built", "not built" and "nobody knows".
 import assert from "node:assert/strict";
-import { type FoundBase, findBase } from "../../lib/base/find";
+import { type FoundBase, findBase, requireBase } from "../../lib/base/find";
 import { type BaseSource, baseDocument, baseKey, baseLabel } from "../../lib/base/packages";
 import { RegistryClient } from "../../lib/oci/client";
 import { sha256 } from "../../lib/oci/digest";
@@ -80,6 +80,11 @@ describe("looking for a base with packages", () => {
     const { lines, ...found } = await find(stateOf(digest));
     assert.deepEqual(found, { name: name(), digest, build: true, user: "nonroot", lost: urn });
     assert.ok(lines[0]!.includes(`layers/base@${digest} is gone from its registry`), lines[0]);
+    const stack = { base, registry: { address: registry.host, separator: "/", insecure: false } as const };
+    const lost = { name: name(), digest, build: true, user: "nonroot", lost: urn, lines };
+    const { problem } = await refused("base-lost", () => requireBase(stack, lost));
+    assert.ok(problem.fix.includes(`pulumi up --replace '${urn}'`), problem.fix);
+    await requireBase(stack, { ...lost, digest: await pushBuilt() }); // built again meanwhile
   });
 
   it("takes a build that never ended for none", async () => {

@@ -211,13 +211,13 @@ describe("policy-platform repository push", function () {
 
   it("refuses a reference without a tag or with a digest, and a name that is none", async () => {
     const folder = policy("one");
-    for (const [reference, expected] of [
-      [`${proxy.host}/teams/p`, /has no tag.*:v1\.0\.0/],
-      [`${proxy.host}/teams/p:v1@sha256:${"0".repeat(64)}`, /has a digest/],
-      [`${proxy.host}/teams/my_policy:v1`, /"my_policy" cannot be the name.*--name my-policy/],
+    for (const [reference, error, expected] of [
+      [`${proxy.host}/teams/p`, "push-reference", /has no tag.*:v1\.0\.0/],
+      [`${proxy.host}/teams/p:v1@sha256:${"0".repeat(64)}`, "push-reference", /has a digest/],
+      [`${proxy.host}/teams/my_policy:v1`, "push-name", /"my_policy" cannot be the name.*--name my-policy/],
     ] as const) {
-      const { code, stderr } = await push(folder, reference);
-      assert.equal(code, 2, stderr);
+      const { code, stderr, data } = await push(folder, reference, "-o", "json");
+      assert.deepEqual([code, errorOf(data).code], [2, error], stderr);
       assert.match(stderr, expected);
     }
   });

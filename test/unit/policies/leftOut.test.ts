@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { leftOutFiles } from "../../../lib/policies/tests";
+import { refused } from "../../support/refused";
 
 describe("what a source has beside what ships", () => {
   let dir: string;
@@ -17,6 +18,11 @@ describe("what a source has beside what ships", () => {
 
   it("is every file that does not ship, at any depth, but for git's own", () => {
     assert.deepEqual([...found().files.keys()].sort(), ["a/.kyverno-test/kyverno-test.yaml", "tests/r.yaml"]);
+  });
+
+  it("is bounded, as it is read at every preview", async () => {
+    truncateSync(join(dir, "tests/r.yaml"), 128 * 1024 * 1024 + 1);
+    await refused("tests-too-large", found);
   });
 
   it("has a digest of paths and contents", () => {
