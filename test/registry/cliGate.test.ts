@@ -1,14 +1,21 @@
 // `policy-platform gate` on images that it cannot look at: the registry alone says so, no engine is asked.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseRepository } from "../../lib/oci/reference";
+import { gateImage } from "../../lib/gate/image";
+import { RegistryClient } from "../../lib/oci/client";
+import { sha256 } from "../../lib/oci/digest";
+import { folderLayerImage, pushLayerImage } from "../../lib/oci/layer";
+import { formatReference, parseRepository } from "../../lib/oci/reference";
+import { inputDigestLabel } from "../../lib/pins/model";
+import { leftOutFiles } from "../../lib/policies/tests";
 import { pushImage } from "../support/pushImage";
+import { refused } from "../support/refused";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { run } from "../unit/cli/run";
 import { makeProject } from "../unit/config/valid";
 
-describe("policy-platform gate, without an engine", () => {
+describe("the gate, without an engine", () => {
   let registry: TestRegistry;
   let folder: string;
   before(async () => {
@@ -26,6 +33,35 @@ describe("policy-platform gate, without an engine", () => {
     );
   });
   after(() => registry.stop());
+  it("refuses tests that were edited since the run began", async () => {
+    const source = join(folder, "policies/security-policy");
+    const layer = await folderLayerImage(source, { at: "/repos/security-policy" });
+    const layers = parseRepository(`${registry.host}/layers/repositories/security-policy`);
+    await pushLayerImage(new RegistryClient(), layers, layer);
+    const place = parseRepository(`${registry.host}/candidates/policy-platform`);
+    const inputDigest = sha256("inputs");
+    const digest = await pushImage(place, { Labels: { [inputDigestLabel]: inputDigest } });
+    const limits = { timeoutSeconds: 10, memoryBytes: 2 ** 26, outputBytes: 2 ** 16 };
+    const planned = { folder: source, digest: leftOutFiles(source, layer.files).digest };
+    mkdirSync(join(source, "tests"));
+    writeFileSync(join(source, "tests/kyverno-test.yaml"), "edited: true\n");
+    const inputs = {
+      digest,
+      inputDigest,
+      tools: {},
+      repositories: { "security-policy": { digest: layer.digest, layers: formatReference(layers), tests: planned } },
+      policyTests: "optional",
+      limits: { smoke: limits, checks: limits },
+      environments: [],
+      integration: {},
+      size: {},
+    } as const;
+    const client = new RegistryClient();
+    const around = { client, home: async () => place, projectDir: folder, own: true };
+    const { problem } = await refused("tests-changed", () => gateImage(inputs, around));
+    assert.match(problem.fix, /run it again/);
+  });
+
   const gate = async (...argv: string[]) => {
     const { code, data } = await run("gate", ...argv, "--stack", "dev", "--cwd", folder, "-o", "json");
     return { exit: code, error: data.error as { code: string; what: string; fix: string } };
