@@ -9,6 +9,7 @@ import { shortDigest } from "../lib/oci/digest";
 import { parseRepository, type Repository } from "../lib/oci/reference";
 import {
   diffInputs,
+  type Failure,
   isValues,
   type ResourceContext,
   type ResourceHandler,
@@ -38,7 +39,8 @@ export const gateRun: ResourceHandler = {
       digest: requireDigest,
       inputDigest: requireDigest,
     };
-    return { inputs: news, failures: failures.length > 0 ? failures : parseFailures(news, parsers) };
+    const found = failures.length > 0 ? failures : [...parseFailures(news, parsers), ...testFailures(news)];
+    return { inputs: news, failures: found };
   },
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
     diffInputs(oldInputs, news, {
@@ -75,6 +77,24 @@ async function run(context: ResourceContext, inputs: Values): Promise<Values> {
   if (known) context.progress("an equal run of the gate passed before");
   if (!passed) throw gateFailed(`${gate.candidate}@${gate.digest}`, checks, folder);
   return { ...inputs, passed, checks: checks.map(({ name, status, detail }) => ({ name, status, detail })) };
+}
+
+/** Tests come from one place; with none, or with two that differ, it is nobody's choice which of them count. */
+function testFailures({ repositories }: Values): Failure[] {
+  if (!isValues(repositories)) return [];
+  return Object.entries(repositories).flatMap(([name, repository]) => {
+    const tests = isValues(repository) ? repository.tests : undefined;
+    if (!isValues(tests)) return [];
+    const places = [tests.folder, tests.git].filter((place) => place !== undefined && place !== null);
+    return places.length === 1
+      ? []
+      : [
+          {
+            property: `repositories.${name}.tests`,
+            reason: "takes one of folder and git, and no other number of them",
+          },
+        ];
+  });
 }
 
 /** Paths in which a difference does not count: where a folder or a commit is says nothing of what is in it. */

@@ -2,6 +2,7 @@
 import { canonicalJson } from "../canonicalJson";
 import { type Digest, sha256 } from "../oci/digest";
 import { fileBehind } from "../oci/tree";
+import { neverTests, takenOutBy } from "../policies/tests";
 import { type GitTreeOptions, gitTree } from "./repository";
 import type { Place } from "./tree";
 
@@ -11,7 +12,7 @@ export function leftOutDigest({ commit, path = "" }: Place): Digest {
 }
 
 /**
- * Path in the folder → content, of everything that does not ship. A link to a file inside is a copy; any other, and a submodule, is
+ * Path in the folder → content, of everything that does not ship, by the rule of folders: without what `.policyignore` takes out. A link to a file inside is a copy; any other, and a submodule, is
  * not there. Errors: those of `gitTree`.
  */
 export async function leftOutOfCommit(
@@ -21,11 +22,14 @@ export async function leftOutOfCommit(
 ): Promise<ReadonlyMap<string, Buffer>> {
   const tree = (await gitTree(place, options))!;
   const files = new Map<string, Buffer>();
+  const ignored = tree.kindAt(".policyignore") === undefined ? undefined : fileBehind(tree, ".policyignore");
+  const isTakenOut = takenOutBy(ignored === undefined ? "" : tree.read(ignored).toString("utf8"));
   const visit = (folder: string) => {
-    for (const { name, kind } of tree.list(folder)) {
-      const path = `${folder}${name.toString("utf8")}`;
-      if (Object.hasOwn(shipped, path)) continue;
-      if (kind === "folder") visit(`${path}/`);
+    for (const { name: bytes, kind } of tree.list(folder)) {
+      const name = bytes.toString("utf8");
+      const path = `${folder}${name}`;
+      if (neverTests.has(name) || Object.hasOwn(shipped, path)) continue;
+      if (kind === "folder" && !isTakenOut(path)) visit(`${path}/`);
       const source = kind === "file" ? path : kind === "link" ? fileBehind(tree, path) : undefined;
       if (source !== undefined) files.set(path, tree.read(source));
     }

@@ -1,7 +1,7 @@
 // What the source of a policy repository has beside what it ships: above all its tests. They never come into the image, and
 // the gate puts them beside a copy of it.
 import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { join, relative, sep } from "node:path";
 import ignore from "ignore";
 import { canonicalJson } from "../canonicalJson";
 import { PlatformError } from "../errors";
@@ -19,8 +19,8 @@ export interface LeftOut {
 /** Bounds: tests are text. */
 const maxFiles = 50_000;
 const maxBytes = 128 * 1024 * 1024;
-/** Never looked at. */
-const never: ReadonlySet<string> = new Set([".git", "node_modules"]);
+/** Names that are never looked at, nor behind a link. */
+export const neverTests: ReadonlySet<string> = new Set([".git", "node_modules"]);
 
 /** Folders that hold tests and are left out without a word in `.policyignore`. */
 const testFolders: ReadonlySet<string> = new Set(["tests", ".kyverno-test", ".chainsaw-test"]);
@@ -31,9 +31,13 @@ const testFolders: ReadonlySet<string> = new Set(["tests", ".kyverno-test", ".ch
  */
 export function takenOut(root: string): (folder: string) => boolean {
   const file = join(root, ".policyignore");
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return () => false;
-  const rules = ignore({ ignorecase: false }).add(readFileSync(file, "utf8").replace(/^\uFEFF/, ""));
-  return (folder) => !testFolders.has(basename(folder)) && rules.ignores(`${folder}/`);
+  return takenOutBy(statSync(file, { throwIfNoEntry: false })?.isFile() ? readFileSync(file, "utf8") : "");
+}
+
+/** The same by the text of a `.policyignore`, wherever that is. */
+export function takenOutBy(policyignore: string): (folder: string) => boolean {
+  const rules = ignore({ ignorecase: false }).add(policyignore.replace(/^\uFEFF/, ""));
+  return (folder) => !folder.split(sep).some((step) => testFolders.has(step)) && rules.ignores(`${folder}/`);
 }
 
 /**
@@ -48,15 +52,15 @@ export function leftOutFiles(folder: string, shipped: Readonly<Record<string, un
   const visit = (inside: string) => {
     for (const { name } of readdirSync(join(root, inside), { withFileTypes: true })) {
       const path = inside === "" ? name : `${inside}/${name}`;
-      if (never.has(name) || Object.hasOwn(shipped, path)) continue;
+      if (neverTests.has(name) || Object.hasOwn(shipped, path)) continue;
       const found = lstatSync(join(root, path));
       if (found.isDirectory()) {
         if (!isTakenOut(path)) visit(path);
       } else if (found.isFile() || (found.isSymbolicLink() && isFileInside(root, path))) {
-        const content = readFileSync(join(root, path));
-        bytes += content.length;
+        // Before it is read: what lies beside policies may be larger than all memory.
+        bytes += statSync(join(root, path)).size;
         if (files.size >= maxFiles || bytes > maxBytes) throw tooMuch(folder);
-        files.set(path, content);
+        files.set(path, readFileSync(join(root, path)));
       }
     }
   };
@@ -68,7 +72,8 @@ export function leftOutFiles(folder: string, shipped: Readonly<Record<string, un
 function isFileInside(root: string, path: string): boolean {
   const link = join(root, path);
   if (!statSync(link, { throwIfNoEntry: false })?.isFile()) return false;
-  return !relative(root, realpathSync(link)).startsWith("..");
+  const steps = relative(root, realpathSync(link)).split(sep);
+  return steps[0] !== ".." && !steps.some((step) => neverTests.has(step));
 }
 
 function tooMuch(folder: string): PlatformError {

@@ -18,6 +18,7 @@ import { resolveRef } from "../../lib/git/refs";
 import { gitTree } from "../../lib/git/repository";
 import { RegistryClient } from "../../lib/oci/client";
 import { folderLayerImage } from "../../lib/oci/layer";
+import { leftOutFiles } from "../../lib/policies/tests";
 import { repositoryContent } from "../../lib/repositoryContent";
 import { type GitContent, type GitServer, startGitServer } from "../support/gitServer";
 import { refused } from "../support/refused";
@@ -191,6 +192,20 @@ describe("a policy repository given by git", function () {
     ]);
     assert.equal(String(left.get("tests/link.yaml")), "kind: Test\n");
     assert.notEqual(leftOutDigest(place), leftOutDigest({ ...place, path: "policies" }));
+  });
+
+  it("hands the gate what a folder of the same content would", async () => {
+    const content = {
+      ...files,
+      ".policyignore": "*.md\nold/\ntests/\n",
+      "old/tests/kyverno-test.yaml": "kind: Test\n",
+      "node_modules/x/kyverno-test.yaml": "kind: Test\n",
+    };
+    const place = { url: url("same"), commit: server.commit("same", content) };
+    const shipped = (await layer(place)).files;
+    const ofFolder = [...leftOutFiles(folderOf(content), shipped).files.keys()].sort();
+    assert.deepEqual([...(await leftOutOfCommit(place, shipped)).keys()].sort(), ofFolder);
+    assert.ok(ofFolder.includes("tests/a/kyverno-test.yaml") && !ofFolder.includes("old/tests/kyverno-test.yaml"));
   });
 
   it("keeps the last five commits of one repository", async () => {

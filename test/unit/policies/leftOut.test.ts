@@ -40,10 +40,17 @@ describe("what a source has beside what ships", () => {
     symlinkSync("/etc/passwd", join(dir, "tests/outside.yaml"));
     symlinkSync("nowhere", join(dir, "tests/broken.yaml"));
     symlinkSync("..", join(dir, "tests/folder"));
+    symlinkSync("../.git/x", join(dir, "tests/outside-git.yaml"));
     assert.equal(found().files.get("tests/inside.yaml")?.toString(), "a/p.yaml");
     assert.deepEqual(
       [...found().files.keys()].filter((path) => /outside|broken|folder/.test(path)),
       [],
     );
+  });
+
+  it("is refused unread when it is larger than tests are", () => {
+    writeFileSync(join(dir, "tests/dump"), "");
+    truncateSync(join(dir, "tests/dump"), 10 * 2 ** 30);
+    assert.throws(found, { code: "tests-too-large" });
   });
 });
