@@ -85,10 +85,8 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
     const inside = paths.map((path) => `/${path}`).sort();
     return { paths: inside, ...(tests && { leftOut: await readTests(tests, paths, signal) }) };
   });
-  const layers = await layerSizes(client, home, inputs.digest, {
-    tools: Object.keys(inputs.tools),
-    repositories: Object.keys(inputs.repositories),
-  });
+  const composed = { tools: Object.keys(inputs.tools), repositories: Object.keys(inputs.repositories) };
+  const layers = await layerSizes(client, home, inputs.digest, composed, signal);
   // Loaded here: no preview, no refresh and no result that is known needs an engine.
   const [{ DockerEngine: Engine }, { runGate }] = await Promise.all([import("../docker/engine"), import("./run")]);
   const engine: DockerEngine = Engine.fromEnvironment();

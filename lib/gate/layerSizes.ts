@@ -1,11 +1,15 @@
 // Reads from the registry what each layer of an image weighs, and tells whose it is. No layer is downloaded: the length of
 // what was packed stands in the last four bytes of a gzip stream (RFC 1952, 2.3.1). It is modulo 2^32 and, of a stream of
-// several members, that of the last one alone; so one that is below the compressed size is not believed, and counted.
+// several members, that of the last one alone; so it is believed only where nothing larger
+// fits and it is no less than the compressed size. Everything else is read and counted.
+import { addAbortSignal } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { imageManifest } from "../oci/imageConfig";
+import { contentLimits } from "../oci/limits";
 import type { Descriptor } from "../oci/manifest";
+import { eachOf } from "../oci/parallel";
 import type { Repository } from "../oci/reference";
 import type { LayerSize } from "./size";
 
@@ -17,8 +21,14 @@ export interface Composed {
 
 /** Bytes of an image's configuration. */
 const maxConfigBytes = 8 * 1024 * 1024;
-/** Compressed bytes from which a layer may have more than 2^32 bytes. */
-const hugeLayer = 256 * 1024 * 1024;
+/** Deflate makes no more of a byte. */
+const maxRatio = 1032;
+/** What the length is modulo of. */
+const lengthModulus = 2 ** 32;
+/** Milliseconds in which one layer must be counted. */
+const countingTime = 10 * 60_000;
+/** Layers counted at a time. */
+const atOnce = 4;
 /** `COPY --link --from=… / /` in a history. */
 const composition = /^COPY \/ \/(?: |$)/;
 
@@ -28,16 +38,22 @@ export async function layerSizes(
   repository: Repository,
   digest: Digest,
   composed: Composed,
+  signal?: AbortSignal,
 ): Promise<LayerSize[]> {
   const { config, layers } = await imageManifest(client, repository, digest);
   const document: unknown = JSON.parse((await client.blob(repository, config.digest, maxConfigBytes)).toString("utf8"));
   const names = layerNames(document, layers.length, composed);
-  return Promise.all(
-    layers.map(async (layer, index) => {
-      const unpacked = await unpackedSize(client, repository, layer);
-      return { name: names[index]!, compressed: layer.size, ...(unpacked === undefined ? {} : { unpacked }) };
-    }),
-  );
+  const sizes = new Map<number, LayerSize>();
+  await eachOf([...layers.entries()], atOnce, async ([index, layer]) => {
+    signal?.throwIfAborted();
+    const unpacked = await unpackedSize(client, repository, layer, signal);
+    sizes.set(index, {
+      name: names[index]!,
+      compressed: layer.size,
+      ...(unpacked === undefined ? {} : { unpacked }),
+    });
+  });
+  return layers.map((_, index) => sizes.get(index)!);
 }
 
 /** Whose each layer is, by the history: what is below the first of our layers is the base, what is above the last is metadata. */
@@ -60,20 +76,39 @@ async function unpackedSize(
   client: RegistryClient,
   repository: Repository,
   layer: Descriptor,
+  signal: AbortSignal | undefined,
 ): Promise<number | undefined> {
   if (/(\.tar|\.tar\.uncompressed)$/.test(layer.mediaType)) return layer.size;
   if (!/[+.]gzip$/.test(layer.mediaType)) return undefined;
-  const end = layer.size > 4 && layer.size < hugeLayer ? await client.blobEnd(repository, layer, 4) : undefined;
+  const isExact = layer.size > 4 && layer.size * maxRatio < lengthModulus;
+  const end = isExact ? await client.blobEnd(repository, layer, 4) : undefined;
   const stated = end?.length === 4 ? end.readUInt32LE() : 0;
-  return stated >= layer.size ? stated : counted(client, repository, layer);
+  return stated >= layer.size ? stated : counted(client, repository, layer, signal);
 }
 
-/** Reads all of it; the little that is packed larger than it is comes here too. */
-async function counted(client: RegistryClient, repository: Repository, layer: Descriptor): Promise<number> {
+/** Reads all of it; undefined for what is larger than any layer may be, or takes too long. */
+async function counted(
+  client: RegistryClient,
+  repository: Repository,
+  layer: Descriptor,
+  signal: AbortSignal | undefined,
+): Promise<number | undefined> {
+  const time = AbortSignal.timeout(countingTime);
   const { stream } = await client.blobStream(repository, layer.digest, layer.size);
-  const unpacked = createGunzip();
+  const unpacked = addAbortSignal(signal ? AbortSignal.any([signal, time]) : time, createGunzip());
   stream.on("error", (error) => unpacked.destroy(error));
   let bytes = 0;
-  for await (const chunk of stream.pipe(unpacked)) bytes += (chunk as Buffer).length;
-  return bytes;
+  try {
+    for await (const chunk of stream.pipe(unpacked)) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > contentLimits.unpackedBytes) return undefined;
+    }
+    return bytes;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (time.aborted) return undefined;
+    throw error;
+  } finally {
+    stream.destroy();
+  }
 }

@@ -12,6 +12,7 @@ import { startScriptedServer } from "../support/scriptedServer";
 
 const text = Buffer.alloc(200_000, "policy\n");
 const noise = randomBytes(5000);
+const large = [randomBytes(5 * 2 ** 20), Buffer.alloc(8 * 2 ** 20)] as const;
 
 describe("layers in a registry", function () {
   this.timeout(20_000);
@@ -25,6 +26,8 @@ describe("layers in a registry", function () {
     // Several members, as some builders write them: the last one alone says less than there is.
     [`${tarLayerType}+gzip`, Buffer.concat([gzipSync(text), gzipSync(noise), gzipSync(Buffer.from("end"))])],
     [tarLayerType, noise],
+    // So large that its length modulo 2^32 may be any, and here is that of its last member alone.
+    [`${tarLayerType}+gzip`, Buffer.concat(large.map((part) => gzipSync(part)))],
     [`${tarLayerType}+zstd`, Buffer.from("not read")],
   ];
   const copy = { created_by: "COPY / / # buildkit" };
@@ -32,7 +35,9 @@ describe("layers in a registry", function () {
   before(async () => {
     registry = await startRegistry();
     const config = Buffer.from(
-      JSON.stringify({ history: [{ created_by: "base" }, copy, copy, { created_by: "WORKDIR" }] }),
+      JSON.stringify({
+        history: [{ created_by: "base" }, copy, copy, { created_by: "WORKDIR" }, { created_by: "RUN" }],
+      }),
     );
     const blobs = [[configType, config] as const, ...layers];
     const described = blobs.map(([mediaType, bytes]) => ({ mediaType, digest: sha256(bytes), size: bytes.length }));
@@ -50,6 +55,7 @@ describe("layers in a registry", function () {
     { name: "base", compressed: layers[0]![1].length, unpacked: text.length },
     { name: "tool", compressed: layers[1]![1].length, unpacked: text.length + noise.length + 3 },
     { name: "repository", compressed: noise.length, unpacked: noise.length },
+    { name: "other", compressed: layers[3]![1].length, unpacked: 13 * 2 ** 20 },
     { name: "other", compressed: 8 },
   ];
 
@@ -76,7 +82,12 @@ describe("layers in a registry", function () {
     const whole = proxy.requests.filter(
       ({ method, path, headers }) => method === "GET" && path.includes("/blobs/") && headers.range === undefined,
     );
-    assert.equal(whole.length, 2, "the configuration and the layer of several members");
+    assert.equal(whole.length, 3, "the configuration and the layers that their ends say too little of");
     await proxy.stop();
+  });
+
+  it("are not weighed any further after an abort", async () => {
+    const signal = AbortSignal.abort(new Error("enough"));
+    await assert.rejects(layerSizes(client, repository(), digest, composed, signal), /enough/);
   });
 });
