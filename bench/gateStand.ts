@@ -29,7 +29,7 @@ export interface GateStand {
 /** Releases what `configure` makes of five tools and three repositories. */
 export async function releasedStand(configure: (config: Configuration, dir: string) => void): Promise<GateStand> {
   const registry = await startRegistry();
-  const project = await createProject(registry.host);
+  const project = await createProject(registry.host, { timeout: 1_800_000 });
   project.configure((config) => {
     Object.assign(config, fiveToolPins());
     configure(config, project.dir);
@@ -60,7 +60,7 @@ export async function releasedStand(configure: (config: Configuration, dir: stri
       expectSuccess(
         exec("docker", ["run", "--rm", "--network", "none", image.reference, ...args], {
           env: { ...project.env },
-          timeout: 900_000,
+          timeout: 1_800_000,
         }),
       ),
     stop: async () => {

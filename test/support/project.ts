@@ -89,9 +89,12 @@ export function fiveToolPins(): Record<string, any> {
 
 /**
  * A project in a temporary folder with the sample policies copied in. `configuration` is a registry (`host:port`) to
- * publish to with the prepared pins, or a whole configuration.
+ * publish to with the prepared pins, or a whole configuration. `timeout`: milliseconds that one command of the engine may take.
  */
-export async function createProject(configuration: string | Record<string, unknown>): Promise<Project> {
+export async function createProject(
+  configuration: string | Record<string, unknown>,
+  { timeout = 300_000 }: { readonly timeout?: number } = {},
+): Promise<Project> {
   const dir = mkdtempSync(join(tmpdir(), "policy-platform-project-"));
   for (const name of linked) symlinkSync(join(root, name), join(dir, name));
   cpSync(join(root, "policies"), join(dir, "policies"), { recursive: true });
@@ -120,7 +123,7 @@ export async function createProject(configuration: string | Record<string, unkno
     GIT_COMMITTER_EMAIL: "test@example.com",
   };
   const run = (program: string, args: readonly string[], extra = {}) =>
-    exec(program, args, { cwd: dir, env: { ...env, ...extra }, timeout: 300_000 });
+    exec(program, args, { cwd: dir, env: { ...env, ...extra }, timeout });
   const options = ["-s", "local", "--non-interactive", "--color", "never"];
   const pulumi = (...args: string[]) => run("pulumi", [...args, ...options]);
   const commit = async (message: string) => {
