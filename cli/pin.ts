@@ -1,5 +1,6 @@
 // policy-platform pin: looks up checksum and digests of one entry and writes them into the stack's file.
 import { readFileSync } from "node:fs";
+import { catalogued } from "../config/catalogued";
 import { valueAt } from "../config/issues";
 import { fromStackFile } from "../config/load";
 import { keyPath, quoted } from "../config/problems";
@@ -7,6 +8,7 @@ import { type Edit, writeEdits } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
 import { dockerCredentials } from "../lib/oci/credentials";
+import { catalogue } from "../lib/pins/catalogue";
 import { bumpOf } from "./pinBump";
 import { newestVersion } from "./pinLatest";
 import { pinRepository } from "./pinRepository";
@@ -63,11 +65,12 @@ function entryOf(name: string, raw: Readonly<Record<string, unknown>>, stack: st
   const all = [["base"], ...entries];
   const matches = all.filter((path) => path.join(".") === name || path.at(-1) === name);
   if (matches.length === 1) return matches[0]!;
-  if (matches.length === 0 && /^(tools\.)?[a-z0-9-]{1,63}$/.test(name)) return ["tools", name.replace(/^tools\./, "")];
+  const tool = name.replace(/^tools\./, "");
+  if (matches.length === 0 && catalogued(tool)) return ["tools", tool];
   throw new PlatformError("pin-unknown", {
     what: `${quoted(name)} names ${matches.length === 0 ? "no entry" : "more than one entry"}`,
-    rule: `entries of stack ${stack} are ${all.map((path) => path.join(".")).join(", ")}`,
-    fix: "name one of them",
+    rule: `entries of stack ${stack} are ${all.map((path) => path.join(".")).join(", ")}; tools that need no entry yet are ${Object.keys(catalogue).join(", ")}`,
+    fix: "name one of them, or write the entry into the stack's file first",
   });
 }
 

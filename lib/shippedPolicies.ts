@@ -2,6 +2,7 @@
 // read, and layer images from their registry. The file list of a layer image is remembered by its digest, so that it is read once.
 import { readFile, writeFile } from "node:fs/promises";
 import { projectCache, writeByRename } from "./cache";
+import { PlatformError } from "./errors";
 import type { FreshSettings } from "./freshContents";
 import { RegistryClient } from "./oci/client";
 import { dockerCredentials } from "./oci/credentials";
@@ -9,6 +10,7 @@ import { type Digest, sha256, shortDigest } from "./oci/digest";
 import { parsePinned, parseRepository, type Repository } from "./oci/reference";
 import type { CheckedRepository } from "./policies/check";
 import { memoryFile } from "./policies/memory";
+import { printable } from "./printable";
 import { contentIn } from "./release/structures";
 import type { RepositoryContent } from "./repositoryContent";
 import { repositoryNames } from "./repositoryNames";
@@ -68,7 +70,7 @@ async function pinned(
   });
   let reading: ReturnType<typeof contentIn> | undefined;
   const content = () => {
-    reading ??= contentIn(client, homesOf(source, own), name, digest);
+    reading ??= contentIn(client, homesOf(source, own), name, digest).then((files) => requireLayer(files, name));
     return reading;
   };
   const known = await recallFiles(projectDir, name, digest);
@@ -78,6 +80,18 @@ async function pinned(
     known ?? Object.fromEntries([...read!].map(([path, bytes]) => [path, shortDigest(sha256(bytes))]).sort());
   if (!known) await rememberFiles(projectDir, name, { digest, files });
   return { files, source: async (path) => (await content())?.get(path) };
+}
+
+/** An image that holds more than the repository would lay its other files over the platform image. */
+function requireLayer<T extends Awaited<ReturnType<typeof contentIn>>>(files: T, name: string): T {
+  const others = [...(files?.keys() ?? [])].filter((path) => path.startsWith("/"));
+  if (others.length === 0) return files;
+  const shown = others.slice(0, 3).map((path) => printable(path));
+  throw new PlatformError("repository-image-foreign", {
+    what: `the image of policies.${name} holds ${others.length} files outside of /repos/${name} (${shown.join(", ")}${others.length > 3 ? ", …" : ""})`,
+    rule: "an image that is given alone is a layer image, as `policy-platform repository push` makes it",
+    fix: `name the folder of the policies in it, and pin it: pulumi config set --path 'policy-platform:policies.${name}.path' /repos/${name} && policy-platform pin ${name}`,
+  });
 }
 
 /** What is remembered of a layer image, and nothing that would need its registry. */

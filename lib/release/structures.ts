@@ -64,7 +64,10 @@ async function filesOf(
   return own ? belowRepository(name, await untar(own.open())) : contentIn(client, layers(name), name, digest);
 }
 
-/** What a policy repository's layer image holds, by path in the repository, from the first place that has it; undefined where none has. */
+/**
+ * What a policy repository's layer image holds, by path in the repository, from the first place that has it; undefined where none
+ * has. What lies elsewhere in the image keeps its absolute path.
+ */
 export async function contentIn(
   client: RegistryClient,
   [first, ...others]: readonly Repository[],
@@ -83,7 +86,7 @@ export async function contentIn(
 function belowRepository(name: string, files: ReadonlyMap<string, Buffer>): Files {
   const root = `repos/${name}/`;
   return new Map(
-    [...files].map(([path, content]) => [path.startsWith(root) ? path.slice(root.length) : path, content]),
+    [...files].map(([path, content]) => [path.startsWith(root) ? path.slice(root.length) : `/${path}`, content]),
   );
 }
 

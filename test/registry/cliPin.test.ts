@@ -260,7 +260,7 @@ config:
       [["fixed", "2.0.0"], "pin-argument", 2],
       [["latest"], "pin-argument", 2],
       [["Nobody!"], "pin-unknown", 2],
-      [["sometool", "3.0.0"], "pin-argument", 2],
+      [["sometool", "3.0.0"], "pin-unknown", 2],
     ];
     for (const [argv, expected, exit] of cases) {
       const { code, data, stdout } = await pin(...argv, "-o", "json");
