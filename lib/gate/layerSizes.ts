@@ -1,9 +1,11 @@
-// Reads from the registry what each layer of an image weighs, and tells whose it is. No layer is downloaded: the length of
-// what was packed stands in the last four bytes of a gzip stream (RFC 1952, 2.3.1). It is modulo 2^32 and, of a stream of
-// several members, that of the last one alone; so it is believed only where nothing larger
-// fits and it is no less than the compressed size. Everything else is read and counted.
+// Reads from the registry what each layer of an image weighs, and tells whose it is. The length of what was packed stands in
+// the last four bytes of a gzip stream (RFC 1952, 2.3.1). It is modulo 2^32 and, of a stream of several members, that of the
+// last one alone; so it is believed only where nothing larger fits and it is no less than the compressed size. Everything else
+// is read and counted, once: what a digest holds does not change.
+import { readFile, writeFile } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { cacheFolder, writeByRename } from "../cache";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { imageManifest } from "../oci/imageConfig";
@@ -83,7 +85,14 @@ async function unpackedSize(
   const isExact = layer.size > 4 && layer.size * maxRatio < lengthModulus;
   const end = isExact ? await client.blobEnd(repository, layer, 4) : undefined;
   const stated = end?.length === 4 ? end.readUInt32LE() : 0;
-  return stated >= layer.size ? stated : counted(client, repository, layer, signal);
+  if (stated >= layer.size) return stated;
+  const memory = cacheFolder("layer-sizes", layer.digest.replace(":", "-"));
+  const known = Number(await readFile(memory, "utf8").catch(() => ""));
+  if (Number.isSafeInteger(known) && known > 0) return known;
+  const bytes = await counted(client, repository, layer, signal);
+  // Only ever saves work: a file that cannot be written is no error.
+  if (bytes) await writeByRename(memory, (temporary) => writeFile(temporary, `${bytes}`)).catch(() => undefined);
+  return bytes;
 }
 
 /** Reads all of it; undefined for what is larger than any layer may be, or takes too long. */

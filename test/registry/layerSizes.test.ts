@@ -7,6 +7,7 @@ import { RegistryClient } from "../../lib/oci/client";
 import { type Digest, sha256 } from "../../lib/oci/digest";
 import { configType, manifestType, tarLayerType } from "../../lib/oci/mediaTypes";
 import type { Repository } from "../../lib/oci/reference";
+import { useOwnCache } from "../support/ownCache";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { startScriptedServer } from "../support/scriptedServer";
 
@@ -16,6 +17,7 @@ const large = [randomBytes(5 * 2 ** 20), Buffer.alloc(8 * 2 ** 20)] as const;
 
 describe("layers in a registry", function () {
   this.timeout(20_000);
+  useOwnCache();
   let registry: TestRegistry;
   let digest: Digest;
   const client = new RegistryClient();
@@ -76,13 +78,20 @@ describe("layers in a registry", function () {
     await proxy.stop();
   });
 
-  it("are not downloaded where a few bytes tell", async () => {
+  it("are not downloaded where a few bytes tell, and never twice", async () => {
     const proxy = await startScriptedServer(() => "forward", { forwardTo: registry.host });
     await layerSizes(new RegistryClient(), { registry: proxy.host, path: "releases/sized" }, digest, composed);
     const whole = proxy.requests.filter(
       ({ method, path, headers }) => method === "GET" && path.includes("/blobs/") && headers.range === undefined,
     );
     assert.equal(whole.length, 3, "the configuration and the layers that their ends say too little of");
+    const before = proxy.requests.length;
+    const again = { registry: proxy.host, path: "releases/sized" };
+    assert.deepEqual(await layerSizes(new RegistryClient(), again, digest, composed), expected());
+    const blobs = proxy.requests
+      .slice(before)
+      .filter(({ path, headers }) => path.includes("/blobs/") && !headers.range);
+    assert.equal(blobs.length, 1, "the configuration: what a layer weighs was found out before");
     await proxy.stop();
   });
 
