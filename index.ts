@@ -13,7 +13,7 @@ import { Tool } from "./components/tool";
 import { fromPulumi } from "./config/load";
 import { parseSettings } from "./config/settings";
 import { findStackBase } from "./lib/base/find";
-import { planRelease } from "./lib/plan";
+import { planRelease } from "./lib/plan/plan";
 import { mapRecord } from "./lib/record";
 
 mapOwnFramesOnly();

@@ -10,7 +10,7 @@ import { folderLayerImage } from "../lib/oci/layer";
 import { type CheckedRepository, checkPolicies } from "../lib/policies/check";
 import { memoryFile } from "../lib/policies/memory";
 import { policyRules } from "../lib/policies/rules";
-import { rememberedPolicies } from "../lib/shippedPolicies";
+import { rememberedPolicies } from "../lib/sources/shippedPolicies";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 

@@ -5,8 +5,8 @@ import { quoted, setLine } from "../config/problems";
 import type { Edit } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";
 import { resolveRef } from "../lib/git/refs";
-import { repositoryContent } from "../lib/repositoryContent";
-import type { RemoteSource } from "../lib/repositorySource";
+import { repositoryContent } from "../lib/sources/repositoryContent";
+import type { RemoteSource } from "../lib/sources/repositorySource";
 import { type Lookup, pinImage } from "./pinSources";
 import { narrate } from "./screen";
 

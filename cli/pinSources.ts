@@ -11,7 +11,7 @@ import type { Edit } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";
 import type { RegistryClient } from "../lib/oci/client";
 import { formatReference, parseReference } from "../lib/oci/reference";
-import { downloadRelease, foreignLayer, releaseLayer } from "../lib/toolLayer";
+import { downloadRelease, foreignLayer, releaseLayer } from "../lib/sources/toolLayer";
 
 /** What there is to look something up with. */
 export interface Lookup {

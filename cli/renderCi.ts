@@ -4,12 +4,12 @@ import { parseSettings } from "../config/settings";
 import type { ConsumerRequest, RegistryLogin } from "../lib/ci/checks";
 import { type Consumer, renderConsumerCi } from "../lib/ci/render";
 import { PlatformError } from "../lib/errors";
-import { insecureHosts } from "../lib/freshContents";
 import { RegistryClient } from "../lib/oci/client";
 import { dockerCredentials } from "../lib/oci/credentials";
 import { formatReference, parseReference, parseRepository, type Reference } from "../lib/oci/reference";
 import { isVersion, versionTags } from "../lib/release/versions";
 import { repositoryNames } from "../lib/repositoryNames";
+import { insecureHosts } from "../lib/sources/freshContents";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 

@@ -3,13 +3,13 @@ import { resolve } from "node:path";
 import { fromStackFile } from "../config/load";
 import { parseSettings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
-import { compose } from "../lib/composition";
 import { exec } from "../lib/exec";
-import { freshContents, insecureHosts } from "../lib/freshContents";
-import { preflightRelease, unknownInputs } from "../lib/plan";
+import { compose } from "../lib/plan/composition";
+import { preflightRelease, unknownInputs } from "../lib/plan/plan";
 import { mapRecord } from "../lib/record";
 import type { Preflight } from "../lib/release/preflight";
 import { repositoryNames } from "../lib/repositoryNames";
+import { freshContents, insecureHosts } from "../lib/sources/freshContents";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 

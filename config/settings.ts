@@ -1,12 +1,12 @@
 // Configuration of one stack: validated once, with every error at once, and then trusted everywhere.
 import { join } from "node:path";
 import { type BaseSource, installed } from "../lib/base/packages";
-import type { ToolSource } from "../lib/composition";
 import type { IntegrationCase } from "../lib/gate/integrationCase";
 import type { SizeBudget } from "../lib/gate/size";
+import type { ToolSource } from "../lib/plan/composition";
 import { mapRecord } from "../lib/record";
 import type { RegistryAddress } from "../lib/repositoryNames";
-import type { RepositorySource } from "../lib/repositorySource";
+import type { RepositorySource } from "../lib/sources/repositorySource";
 import { completeTool } from "./catalogued";
 import { problemsOfIssue } from "./issues";
 import { writtenIn } from "./load";

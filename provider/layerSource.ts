@@ -42,7 +42,7 @@ export async function layerImageOf(context: ResourceContext, inputs: ManifestInp
     ]);
   }
   if (git || imageFolder) return remoteLayer(context, inputs);
-  const { downloadRelease, foreignLayer, releaseLayer } = await import("../lib/toolLayer");
+  const { downloadRelease, foreignLayer, releaseLayer } = await import("../lib/sources/toolLayer");
   if (release) {
     const { mirrors } = inputs;
     const file = await downloadRelease(release, { mirrors, signal: context.signal, log: context.progress });
@@ -57,7 +57,7 @@ export async function layerImageOf(context: ResourceContext, inputs: ManifestInp
 /** `insecure` is about the repository that is pushed to: any other registry gets its credentials over TLS. */
 async function remoteLayer(context: ResourceContext, inputs: ManifestInputs): Promise<LayerImage> {
   const { git, imageFolder, insecure, repository } = inputs;
-  const { repositoryContent } = await import("../lib/repositoryContent");
+  const { repositoryContent } = await import("../lib/sources/repositoryContent");
   const client = registryClient(context, insecure, [parseRepository(repository)]);
   const options = { at: (git ?? imageFolder)!.at, client, signal: context.signal, log: context.progress };
   const source = git ? { git } : { image: imageFolder!.reference, path: imageFolder!.path };

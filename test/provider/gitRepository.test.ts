@@ -19,7 +19,7 @@ import { gitTree } from "../../lib/git/repository";
 import { RegistryClient } from "../../lib/oci/client";
 import { folderLayerImage } from "../../lib/oci/layer";
 import { leftOutFiles } from "../../lib/policies/tests";
-import { repositoryContent } from "../../lib/repositoryContent";
+import { repositoryContent } from "../../lib/sources/repositoryContent";
 import { type GitContent, type GitServer, startGitServer } from "../support/gitServer";
 import { refused } from "../support/refused";
 

@@ -5,14 +5,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { compose } from "../../lib/composition";
-import { freshContents } from "../../lib/freshContents";
 import { RegistryClient } from "../../lib/oci/client";
 import { sha256 } from "../../lib/oci/digest";
 import { folderLayerImage, pushLayerImage } from "../../lib/oci/layer";
 import { configType, manifestType } from "../../lib/oci/mediaTypes";
 import { formatReference, parseRepository } from "../../lib/oci/reference";
-import { repositoryContent } from "../../lib/repositoryContent";
+import { compose } from "../../lib/plan/composition";
+import { freshContents } from "../../lib/sources/freshContents";
+import { repositoryContent } from "../../lib/sources/repositoryContent";
 import { type GitServer, startGitServer } from "../support/gitServer";
 import { refused } from "../support/refused";
 import { startRegistry, type TestRegistry } from "../support/registry";

@@ -7,7 +7,7 @@ import { RegistryClient } from "../../lib/oci/client";
 import { folderLayerImage, pushLayerImage } from "../../lib/oci/layer";
 import { parseRepository } from "../../lib/oci/reference";
 import { requirePolicies } from "../../lib/policies/check";
-import { shippedPolicies } from "../../lib/shippedPolicies";
+import { shippedPolicies } from "../../lib/sources/shippedPolicies";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { run } from "../unit/cli/run";
 import { pinned } from "../unit/config/valid";

@@ -1,10 +1,10 @@
 // Where something comes from is no part of an image: only what it becomes has a version.
 import assert from "node:assert/strict";
-import { type CompositionSettings, compose } from "../../../lib/composition";
 import { folderLayerImage } from "../../../lib/oci/layer";
 import { requiredBump } from "../../../lib/pins/bump";
 import { diffInputs } from "../../../lib/pins/diff";
 import type { Inputs } from "../../../lib/pins/model";
+import { type CompositionSettings, compose } from "../../../lib/plan/composition";
 import { makeProject } from "../config/valid";
 import { digestOf } from "./arbitraries";
 

@@ -1,12 +1,12 @@
 // A tool's layer image: its file out of a published release, or out of an image that somebody else made. Whoever pins a tool
 // and whoever pushes it must come to the same digest, so both make it here.
-import { cacheFolder } from "./cache";
-import { PlatformError } from "./errors";
-import { type DownloadOptions, download, memberFromArchive } from "./oci/archive";
-import type { RegistryClient } from "./oci/client";
-import { type LayerImage, layerImage, readLayerFiles } from "./oci/layer";
-import { parsePinned } from "./oci/reference";
-import { quoted } from "./printable";
+import { cacheFolder } from "../cache";
+import { PlatformError } from "../errors";
+import { type DownloadOptions, download, memberFromArchive } from "../oci/archive";
+import type { RegistryClient } from "../oci/client";
+import { type LayerImage, layerImage, readLayerFiles } from "../oci/layer";
+import { parsePinned } from "../oci/reference";
+import { quoted } from "../printable";
 
 /** The largest file that is taken out of an image, in bytes. */
 const maxFileBytes = 1024 * 1024 * 1024;

@@ -1,13 +1,13 @@
 // What a policy repository holds that is not a folder of this machine: a commit of a git repository, or a folder of an image
 // that somebody else made. Whoever pins it, previews it and pushes it must come to the same digest, so all make it here.
-import { PlatformError } from "./errors";
-import { gitTree } from "./git/repository";
-import type { RegistryClient } from "./oci/client";
-import type { Digest } from "./oci/digest";
-import { readImageFolder } from "./oci/imageFolder";
-import { type LayerImage, layerImage } from "./oci/layer";
-import { parsePinned } from "./oci/reference";
-import { type Tree, treeEntries } from "./oci/tree";
+import { PlatformError } from "../errors";
+import { gitTree } from "../git/repository";
+import type { RegistryClient } from "../oci/client";
+import type { Digest } from "../oci/digest";
+import { readImageFolder } from "../oci/imageFolder";
+import { type LayerImage, layerImage } from "../oci/layer";
+import { parsePinned } from "../oci/reference";
+import { type Tree, treeEntries } from "../oci/tree";
 import type { RemoteSource } from "./repositorySource";
 
 /** What ships of it. */

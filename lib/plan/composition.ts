@@ -1,17 +1,17 @@
 // What an image is to be composed of, resolved to digests before the first resource is declared.
 // Nothing is pushed here, and nothing is downloaded unless the caller allows it.
 
-import { type BaseSource, installed } from "./base/packages";
-import { RegistryClient } from "./oci/client";
-import { dockerCredentials } from "./oci/credentials";
-import type { Digest } from "./oci/digest";
-import { folderLayerImage, type LayerImage } from "./oci/layer";
-import { parsePinned } from "./oci/reference";
-import type { Inputs } from "./pins/model";
-import { filterRecord, mapRecord, mapRecordAsync } from "./record";
-import type { RepositoryContent } from "./repositoryContent";
-import { pinnedLayer, type RepositorySource, remoteSource } from "./repositorySource";
-import { downloadRelease, releaseLayer } from "./toolLayer";
+import { type BaseSource, installed } from "../base/packages";
+import { RegistryClient } from "../oci/client";
+import { dockerCredentials } from "../oci/credentials";
+import type { Digest } from "../oci/digest";
+import { folderLayerImage, type LayerImage } from "../oci/layer";
+import { parsePinned } from "../oci/reference";
+import type { Inputs } from "../pins/model";
+import { filterRecord, mapRecord, mapRecordAsync } from "../record";
+import type { RepositoryContent } from "../sources/repositoryContent";
+import { pinnedLayer, type RepositorySource, remoteSource } from "../sources/repositorySource";
+import { downloadRelease, releaseLayer } from "../sources/toolLayer";
 
 /** An image, by digest. */
 export interface ToolImage {
@@ -128,7 +128,7 @@ async function unpinnedContents(
     return source ? [{ name, source }] : [];
   });
   if (unpinned.length === 0) return {};
-  const { repositoryContent } = await import("./repositoryContent"); // with git loaded here alone: mostly all is pinned
+  const { repositoryContent } = await import("../sources/repositoryContent"); // with git loaded here alone: mostly all is pinned
   const client = new RegistryClient({ credentials: dockerCredentials(), insecure });
   const read = unpinned.map(async ({ name, source }) => {
     const content = await repositoryContent(source, { at: `/repos/${name}`, client, mayFetch });

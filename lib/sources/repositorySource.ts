@@ -1,6 +1,6 @@
 // Where a policy repository comes from, as a stack file has it.
-import type { Digest } from "./oci/digest";
-import { parsePinned } from "./oci/reference";
+import type { Digest } from "../oci/digest";
+import { parsePinned } from "../oci/reference";
 
 /** A commit of a git repository. */
 export interface GitRepository {

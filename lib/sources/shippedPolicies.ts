@@ -1,19 +1,19 @@
 // What every policy repository of a stack ships, for the check of their policies: folders as they lie there, what is fetched as it was
 // read, and layer images from their registry. The file list of a layer image is remembered by its digest, so that it is read once.
 import { readFile, writeFile } from "node:fs/promises";
-import { projectCache, writeByRename } from "./cache";
-import { PlatformError } from "./errors";
+import { projectCache, writeByRename } from "../cache";
+import { PlatformError } from "../errors";
+import { RegistryClient } from "../oci/client";
+import { dockerCredentials } from "../oci/credentials";
+import { type Digest, sha256, shortDigest } from "../oci/digest";
+import { parsePinned, parseRepository, type Repository } from "../oci/reference";
+import type { CheckedRepository } from "../policies/check";
+import { memoryFile } from "../policies/memory";
+import { printable } from "../printable";
+import { contentIn } from "../release/structures";
+import { repositoryNames } from "../repositoryNames";
 import type { FreshSettings } from "./freshContents";
-import { RegistryClient } from "./oci/client";
-import { dockerCredentials } from "./oci/credentials";
-import { type Digest, sha256, shortDigest } from "./oci/digest";
-import { parsePinned, parseRepository, type Repository } from "./oci/reference";
-import type { CheckedRepository } from "./policies/check";
-import { memoryFile } from "./policies/memory";
-import { printable } from "./printable";
-import { contentIn } from "./release/structures";
 import type { RepositoryContent } from "./repositoryContent";
-import { repositoryNames } from "./repositoryNames";
 import { pinnedLayer, type RepositorySource } from "./repositorySource";
 
 export interface ShippedOptions {

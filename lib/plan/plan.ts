@@ -1,25 +1,25 @@
 // What one run of the program is going to do, decided before its first resource: inputs, version, commit tag.
 // It looks at the registry once and writes nothing.
-import { baseUnbuilt, type FoundBase, requireBase } from "./base/find";
-import { installed } from "./base/packages";
+import { baseUnbuilt, type FoundBase, requireBase } from "../base/find";
+import { installed } from "../base/packages";
+import { PlatformError } from "../errors";
+import { RegistryClient } from "../oci/client";
+import { dockerCredentials } from "../oci/credentials";
+import type { Digest } from "../oci/digest";
+import { parsePinned, parseRepository } from "../oci/reference";
+import { type Inputs, inputDigest, pick } from "../pins/model";
+import { requirePolicies } from "../policies/check";
+import { filterRecord, mapRecord } from "../record";
+import { knownRelease } from "../release/known";
+import { type Preflight, preflight } from "../release/preflight";
+import { commitTag } from "../release/source";
+import { structureMemory } from "../release/structureMemory";
+import { type RegistryAddress, repositoryNames } from "../repositoryNames";
+import { freshContents, insecureHosts } from "../sources/freshContents";
+import { pinnedLayer, remoteSource } from "../sources/repositorySource";
+import { homesOf, shippedPolicies } from "../sources/shippedPolicies";
+import { type TestSource, testSources } from "../sources/testSource";
 import { type Composition, type CompositionSettings, compose } from "./composition";
-import { PlatformError } from "./errors";
-import { freshContents, insecureHosts } from "./freshContents";
-import { RegistryClient } from "./oci/client";
-import { dockerCredentials } from "./oci/credentials";
-import type { Digest } from "./oci/digest";
-import { parsePinned, parseRepository } from "./oci/reference";
-import { type Inputs, inputDigest, pick } from "./pins/model";
-import { requirePolicies } from "./policies/check";
-import { type TestSource, testSources } from "./policies/testSource";
-import { filterRecord, mapRecord } from "./record";
-import { knownRelease } from "./release/known";
-import { type Preflight, preflight } from "./release/preflight";
-import { commitTag } from "./release/source";
-import { structureMemory } from "./release/structureMemory";
-import { type RegistryAddress, repositoryNames } from "./repositoryNames";
-import { pinnedLayer, remoteSource } from "./repositorySource";
-import { homesOf, shippedPolicies } from "./shippedPolicies";
 
 /** The part of a stack's settings that decides what is released. */
 export interface ReleaseSettings extends CompositionSettings {

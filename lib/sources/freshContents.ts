@@ -1,11 +1,12 @@
 // What the repositories hold that are fetched and whose layer image is not in our registry yet: their policies are to be
 // checked and compared before anything is built. Of the others nothing is read: neither git nor their network is needed.
-import type { CompositionSettings } from "./composition";
-import { RegistryClient } from "./oci/client";
-import { dockerCredentials } from "./oci/credentials";
-import { parseRepository } from "./oci/reference";
+
+import { RegistryClient } from "../oci/client";
+import { dockerCredentials } from "../oci/credentials";
+import { parseRepository } from "../oci/reference";
+import type { CompositionSettings } from "../plan/composition";
+import { type RegistryAddress, repositoryNames } from "../repositoryNames";
 import type { RepositoryContent } from "./repositoryContent";
-import { type RegistryAddress, repositoryNames } from "./repositoryNames";
 import { pinnedLayer, remoteSource } from "./repositorySource";
 
 /** The part of a stack's settings that says where layer images are. */

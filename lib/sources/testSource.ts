@@ -1,9 +1,10 @@
 // Where the gate finds what a policy repository has beside what ships: in a folder of this machine, or in a commit.
-import type { CompositionSettings } from "../composition";
+
 import { leftOutDigest } from "../git/leftOut";
 import type { Digest } from "../oci/digest";
-import type { GitRepository } from "../repositorySource";
-import { leftOutFiles } from "./tests";
+import type { CompositionSettings } from "../plan/composition";
+import { leftOutFiles } from "../policies/tests";
+import type { GitRepository } from "./repositorySource";
 
 /** Exactly one of `folder` and `git`. */
 export interface TestSource {
