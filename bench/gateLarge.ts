@@ -17,7 +17,7 @@ export async function measure(): Promise<Figure[]> {
     writeChart(join(dir, "policies/apps/charts/many"));
     config["policy-platform:policies"] = { large: { folder: "policies/large" }, apps: { folder: "policies/apps" } };
     const integration = { many: { chart: "apps/charts/many", policies: ["large"], expect: "pass" } };
-    config["policy-platform:gate"] = { integration, checks: { timeout: "30m" } };
+    config["policy-platform:gate"] = { integration };
   });
   try {
     const line = "helm template many /repos/apps/charts/many | kyverno apply /repos/large/ --resource -";
