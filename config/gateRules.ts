@@ -1,11 +1,14 @@
 // Rules on the cases of the gate: they name repositories and need tools of this stack, and say what is to come of them.
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { entryName, repositoryPath } from "./grammar";
 import { problem, type Scene, valueAt } from "./issues";
 import { nearest } from "./nearest";
 import { type ConfigurationProblem, type Path, quoted, removeLine, Secret, setLine, stackFileName } from "./problems";
+import type { RuleScene } from "./rules";
 
 /** All problems of all cases. */
-export function integrationCases(scene: Scene): ConfigurationProblem[] {
+export function integrationCases(scene: RuleScene): ConfigurationProblem[] {
   return keysAt(scene, ["gate", "integration"]).flatMap((name) => {
     const path = ["gate", "integration", name];
     return [...nameOf(name, scene), ...outcome(path, scene), ...repositories(path, scene), ...tools(path, scene)];
@@ -41,15 +44,17 @@ function outcome(path: Path, scene: Scene): ConfigurationProblem[] {
   return [problem("rule-missing", [...path, "by"], "names no rule", rule, fix)];
 }
 
-/** Every path of a case begins with a policy repository of this stack. */
-function repositories(path: Path, scene: Scene): ConfigurationProblem[] {
+/** Every path of a case begins with a policy repository of this stack, and leads somewhere in it where that can be seen. */
+function repositories(path: Path, scene: RuleScene): ConfigurationProblem[] {
   const policies = valueAt(scene.raw, ["policies"]);
   if (policies === null || typeof policies !== "object" || policies instanceof Secret) return [];
   const known = Object.keys(policies).sort();
   return pathsOf(path, scene).flatMap(({ key, text }) => {
     const [name = "", ...rest] = text.split("/");
-    if (repositoryPath.refuse(text) || known.includes(name)) return [];
-    const meant = [nearest(name, known) ?? known[0] ?? "REPOSITORY", ...rest].join("/");
+    if (repositoryPath.refuse(text)) return [];
+    if (known.includes(name)) return isThere(scene, name, rest.join("/")) === false ? [missing(key, text, scene)] : [];
+    const holder = known.find((repository) => isThere(scene, repository, text));
+    const meant = holder ? `${holder}/${text}` : [nearest(name, known) ?? known[0] ?? "REPOSITORY", ...rest].join("/");
     const rule = `a path begins with a policy repository of this stack: ${known.join(", ")}`;
     return [
       problem(
@@ -61,6 +66,19 @@ function repositories(path: Path, scene: Scene): ConfigurationProblem[] {
       ),
     ];
   });
+}
+
+/** Undefined for what only the gate can tell: other sources than folders, and tests that it renders itself. */
+function isThere({ raw, projectDir }: RuleScene, repository: string, path: string): boolean | undefined {
+  const folder = valueAt(raw, ["policies", repository, "folder"]);
+  if (typeof folder !== "string" || folder === "" || folder.includes("\0")) return undefined;
+  return /^tests\/rendered(\/|$)/.test(path) ? undefined : existsSync(resolve(projectDir, folder, path));
+}
+
+function missing(key: Path, text: string, scene: Scene): ConfigurationProblem {
+  const rule = "a path of a case leads to what is in its repository";
+  const fix = `correct it in ${stackFileName(scene.stack)}, or put the file there`;
+  return problem("path-missing", key, `leads to nothing: ${quoted(text)}`, rule, fix);
 }
 
 function pathsOf(path: Path, { raw }: Scene): { key: Path; text: string }[] {

@@ -1,9 +1,17 @@
 // Cases of the gate and the image's budget: what a stack says of them, and what is refused.
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseSettings, problemsOf } from "../../../config/settings";
-import { pinned, projectDir, valid } from "./valid";
+import { makeProject, pinned, valid } from "./valid";
 
+const projectDir = makeProject();
 const context = { stack: "dev", projectDir };
+for (const file of ["charts/app/Chart.yaml", "tests/values.yaml", ".spectral.yaml"]) {
+  const path = join(projectDir, "policies/security-policy", file);
+  mkdirSync(join(path, ".."), { recursive: true });
+  writeFileSync(path, "{}\n");
+}
 const tool = (name: string, version: string) => ({ version, image: pinned(`layers/tools/${name}`) });
 const base = () => ({
   ...valid(),
@@ -39,6 +47,18 @@ describe("cases of the gate in a stack", () => {
     assert.deepEqual(parseSettings({ ...base(), gate: { integration: { shop: whole } } }, context).gate.integration, {
       shop: whole,
     });
+  });
+
+  it("lead to what is in a folder, and what is meant is found in it", () => {
+    const shop = {
+      ...passing,
+      chart: "security-policy/charts/nope",
+      values: ["charts/app", "security-policy/tests/rendered/dev/x.yaml"],
+    };
+    assert.deepEqual(problems({ integration: { shop } }), [
+      'path-missing policy-platform:gate.integration.shop.chart leads to nothing: "security-policy/charts/nope"; correct it in Pulumi.dev.yaml, or put the file there',
+      "repository-unknown policy-platform:gate.integration.shop.values[0] is in no policy repository: \"charts/app\"; pulumi config set --path 'policy-platform:gate.integration.shop.values[0]' 'security-policy/charts/app' --stack dev",
+    ]);
   });
 
   it("name repositories of the stack, and no path that leaves them", () => {
