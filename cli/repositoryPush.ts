@@ -57,6 +57,7 @@ export async function repositoryPush(
     tests,
   };
   answer(output, data, [`policies.${name}.image: ${pin}`]);
+  narrate("doing", `a stack takes it by: pulumi config set --path 'policy-platform:policies.${name}.image' '${pin}'`);
   return exitCodes.ok;
 }
 

@@ -63,6 +63,10 @@ describe("policy-platform repository push", function () {
     const { digest } = await folderLayerImage(sample, { at: "/repos/security-policy" });
     assert.equal(stdout, `policies.security-policy.image: ${proxy.host}/teams/security-policy:v1.0.0@${digest}\n`);
     assert.match(stderr, /✔ tests passed: \d+ test files, \d+ results/);
+    assert.match(
+      stderr,
+      /a stack takes it by: pulumi config set --path 'policy-platform:policies\.security-policy\.image' '/,
+    );
     const pinned = parsePinned(stdout.slice(stdout.indexOf(": ") + 2).trim());
     const paths = await readLayerPaths(new RegistryClient(), pinned, pinned.digest);
     assert.ok(paths.length > 5 && paths.every((one) => one.startsWith("repos/security-policy/")));
