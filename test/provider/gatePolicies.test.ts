@@ -1,7 +1,7 @@
 // The gate's look at policies and their tests, by the real kyverno in a real engine; what a broken kyverno does is shown with
 // stand-ins. Images are made from the files of each test on one base.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DockerEngine } from "../../lib/docker/engine";
@@ -206,11 +206,13 @@ describe("the gate on policies", function () {
     const many = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`${index}.yaml`, policy(`p${index}`)]));
     const digest = sha256(`test ${Date.now()}`);
     const bad = { ...many, "17.yaml": policy("p17").replace("validate:", "valdiate:") };
+    const before = new Set(readdirSync(memory));
     const { status, detail } = await policies({ files: bad, digest });
     assert.equal(status, "failed");
     assert.match(detail, /^\/repos\/p\/17\.yaml applies no rule at all/);
-    const remembered = JSON.parse(readFileSync(join(memory, `rules-${digest.slice(7, 23)}.json`), "utf8"));
-    assert.equal(Object.keys(remembered.rules).length, 29);
+    const [memoryFile] = readdirSync(memory).filter((name) => !before.has(name));
+    const remembered = JSON.parse(readFileSync(join(memory, memoryFile!), "utf8")) as { rules: object };
+    assert.equal(Object.keys(remembered.rules).filter((question) => question.startsWith("file ")).length, 29);
     assert.equal((await policies({ files: many, digest })).detail, "30 policy files, 30 rules");
   });
 
