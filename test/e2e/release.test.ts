@@ -76,7 +76,10 @@ describe("releasing the platform image", function () {
     assert.equal(gate.passed, true);
     assert.deepEqual(
       gate.checks.map(({ name, status }: any) => `${name} ${status}`),
-      ["smoke: shell passed", "smoke: kyverno passed", "smoke: yq passed", "smoke: /repos/security-policy passed"],
+      [
+        ...["smoke: shell", "smoke: kyverno", "smoke: yq", "smoke: /repos/security-policy"],
+        ...["policies: security-policy", "size", "tests: security-policy"],
+      ].map((name) => `${name} passed`),
     );
   });
 
@@ -168,8 +171,18 @@ describe("releasing the platform image", function () {
     );
     writeFileSync(
       join(team, ".kyverno-test/kyverno-test.yaml"),
-      "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: x}\n",
+      [
+        "apiVersion: cli.kyverno.io/v1alpha1",
+        "kind: Test",
+        "metadata: {name: team}",
+        "policies: [../policy.yaml]",
+        "resources: [pod.yaml]",
+        "results: [{policy: team-latest, rule: image-tag, kind: Pod, result: pass, resources: [team]}]",
+        "",
+      ].join("\n"),
     );
+    const pod = "spec: {containers: [{name: a, image: 'registry.example.com/a:1.0.0'}]}";
+    writeFileSync(join(team, ".kyverno-test/pod.yaml"), `apiVersion: v1\nkind: Pod\nmetadata: {name: team}\n${pod}\n`);
     writeFileSync(join(team, "values.yaml"), "replicas: 2\n");
     await expectSuccess(
       project.pulumi("config", "set", "--path", "policy-platform:policies.team.folder", "policies/team"),
