@@ -1,4 +1,5 @@
 // What the program itself needs of Pulumi: honest unknowns, errors that are one sentence, and its own last state.
+import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import type { FoundBase } from "../lib/base/find";
 import { PlatformError } from "../lib/errors";
@@ -39,9 +40,20 @@ export async function asRunError<T>(program: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Outputs of the resources in this stack's own state, by URN: what the last run that ended well, or a refresh, left there. */
+/** The waits before the state is read once more, in ms: the engine's own write of it takes a few. */
+const waits = [20, 50, 100, 200, 400, 800];
+
+/**
+ * Outputs of the resources in this stack's own state, by URN: what the last run that ended well, or a refresh, left there.
+ * The engine writes a step into that state while the program asks for it, and a file backend shows a file that is half-written.
+ */
 export async function stateOf(): Promise<unknown> {
   const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
-  const { outputs } = await pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName });
-  return outputs;
+  const read = () => pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName });
+  for (const wait of waits) {
+    const found = await read().catch(() => undefined);
+    if (found) return found.outputs;
+    await sleep(wait);
+  }
+  return (await read()).outputs;
 }

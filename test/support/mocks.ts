@@ -12,8 +12,12 @@ type Outputs = Record<string, unknown>;
 /** What the mocked registry and engine answer: outputs by resource type, merged over the inputs; a promise holds the answer. */
 export type Answers = Readonly<Record<string, (inputs: Outputs) => Outputs | Promise<Outputs>>>;
 
-/** Installs the mocks; `preview` true runs with unknown outputs of resources that are yet to be created. */
-export async function record(preview: boolean, answers: Answers = {}): Promise<Recorded[]> {
+/** Installs the mocks; `preview` true runs with unknown outputs of resources that are yet to be created. `call` answers functions. */
+export async function record(
+  preview: boolean,
+  answers: Answers = {},
+  call: (token: string) => Outputs = () => ({}),
+): Promise<Recorded[]> {
   const recorded: Recorded[] = [];
   await pulumi.runtime.setMocks(
     {
@@ -21,11 +25,12 @@ export async function record(preview: boolean, answers: Answers = {}): Promise<R
         recorded.push({ type, name, inputs });
         return { id: `${name}-id`, state: { ...inputs, ...(await answers[type]?.(inputs)) } };
       },
-      call: () => ({}),
+      call: ({ token }) => call(token),
     },
     "policy-platform",
     "test",
     preview,
+    "test-organization",
   );
   return recorded;
 }
