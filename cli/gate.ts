@@ -1,12 +1,10 @@
 // policy-platform gate: the gate of a release on an image that is there already, on a laptop and in CI.
-import { relative, resolve } from "node:path";
-import { fromStackFile } from "../config/load";
-import { parseSettings, type Settings } from "../config/settings";
+import { relative } from "node:path";
+import type { Settings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
 import { PlatformError } from "../lib/errors";
 import { type GatedRepository, type GateInputs, gateImage } from "../lib/gate/image";
-import { RegistryClient } from "../lib/oci/client";
-import { dockerCredentials } from "../lib/oci/credentials";
+import type { RegistryClient } from "../lib/oci/client";
 import { type Digest, shortDigest } from "../lib/oci/digest";
 import { imageLabels } from "../lib/oci/imageConfig";
 import { formatReference, parseReference, parseRepository, type Repository } from "../lib/oci/reference";
@@ -18,8 +16,10 @@ import { repositoryNames } from "../lib/repositoryNames";
 import { pinnedLayer } from "../lib/sources/repositorySource";
 import { homesOf } from "../lib/sources/shippedPolicies";
 import { testSources } from "../lib/sources/testSource";
+import { insecureHosts, stackClient } from "../lib/stackRegistry";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
+import { stackSettings } from "./stackSettings";
 
 export interface GateVerbOptions {
   /** Look again although an equal run passed. */
@@ -38,18 +38,14 @@ export async function gate(
   { again }: GateVerbOptions,
   output: Output,
 ): Promise<number> {
-  const { stack, projectDir, stackFile } = place;
-  const parsed = parseSettings(fromStackFile(stackFile, stack).raw, { stack, projectDir });
-  const inProject = (folder?: string) => (folder === undefined ? {} : { folder: resolve(projectDir, folder) });
-  const settings = { ...parsed, policies: mapRecord(parsed.policies, (one) => ({ ...one, ...inProject(one.folder) })) };
+  const { stack, projectDir } = place;
+  const settings = stackSettings(place);
   const releases = parseRepository(repositoryNames(settings.registry).releases(settings.image.name));
-  const client = new RegistryClient({
-    credentials: dockerCredentials(),
-    insecure: settings.registry.insecure ? [releases.registry] : [],
-  });
+  const client = stackClient(settings.registry);
   const composed = await compose(settings, {
     mayDownload: false,
     base: (await findStackBase(settings, stateless))?.digest,
+    insecure: insecureHosts(settings.registry),
   });
   const image =
     reference === undefined

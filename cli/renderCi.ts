@@ -9,7 +9,7 @@ import { dockerCredentials } from "../lib/oci/credentials";
 import { formatReference, parseReference, parseRepository, type Reference } from "../lib/oci/reference";
 import { isVersion, versionTags } from "../lib/release/versions";
 import { repositoryNames } from "../lib/repositoryNames";
-import { insecureHosts } from "../lib/sources/freshContents";
+import { stackClient } from "../lib/stackRegistry";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 
@@ -54,10 +54,7 @@ async function lastRelease({ stack, projectDir, stackFile }: Place): Promise<Fou
   const name = repositoryNames(settings.registry).releases(settings.image.name);
   const repository = parseRepository(name);
   narrate("doing", `reading ${name}`);
-  const client = new RegistryClient({
-    credentials: dockerCredentials(),
-    insecure: insecureHosts(settings.registry),
-  });
+  const client = stackClient(settings.registry);
   const [version] = versionTags(await client.tags(repository));
   const release = version && (await client.resolve(repository, version));
   if (!release) {

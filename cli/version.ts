@@ -1,7 +1,4 @@
 // policy-platform version: the last release, the step that the changes since then require and why, and the next version.
-import { resolve } from "node:path";
-import { fromStackFile } from "../config/load";
-import { parseSettings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
 import { exec } from "../lib/exec";
 import { compose } from "../lib/plan/composition";
@@ -9,18 +6,16 @@ import { preflightRelease, unknownInputs } from "../lib/plan/plan";
 import { mapRecord } from "../lib/record";
 import type { Preflight } from "../lib/release/preflight";
 import { repositoryNames } from "../lib/repositoryNames";
-import { freshContents, insecureHosts } from "../lib/sources/freshContents";
+import { freshContents } from "../lib/sources/freshContents";
+import { insecureHosts } from "../lib/stackRegistry";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
+import { stackSettings } from "./stackSettings";
 
 /** The next release that a stack file leads to. Errors: those of the configuration, of the registry and of the version rule. */
 export async function nextRelease(place: Place): Promise<Preflight> {
-  const { stack, projectDir, stackFile } = place;
-  const { raw } = fromStackFile(stackFile, stack);
-  const { policies, ...rest } = parseSettings(raw, { stack, projectDir });
-  const inProject = (folder: string | undefined) =>
-    folder === undefined ? {} : { folder: resolve(projectDir, folder) };
-  const settings = { ...rest, policies: mapRecord(policies, (one) => ({ ...one, ...inProject(one.folder) })) };
+  const { stack } = place;
+  const settings = stackSettings(place);
   let resources: Promise<unknown> | undefined;
   const state = () => (resources ??= resourcesOf(place));
   const base = await findStackBase(settings, state);

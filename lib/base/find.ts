@@ -1,12 +1,12 @@
 // Looks for a base with packages: one request says whether it was built already, by whomever. The tag in the registry decides;
 // the stack's state tells only whether this stack has a build to keep. It reads only.
 import { PlatformError } from "../errors";
-import { RegistryClient } from "../oci/client";
-import { dockerCredentials } from "../oci/credentials";
+import type { RegistryClient } from "../oci/client";
 import { type Digest, isDigest } from "../oci/digest";
 import { containerSettings, settingsOfAnswer } from "../oci/imageConfig";
 import { parsePinned, parseReference, parseRepository } from "../oci/reference";
-import { type RegistryAddress, repositoryNames } from "../repositoryNames";
+import { repositoryNames } from "../repositoryNames";
+import { type StackRegistry, stackClient } from "../stackRegistry";
 import { type BaseSource, baseDocument, baseKey, baseLabel, installed } from "./packages";
 
 export interface FindBaseOptions {
@@ -65,7 +65,7 @@ export async function findBase(client: RegistryClient, base: BaseSource, options
 /** The part of a stack's settings that a base is looked for with. */
 export interface BaseSettings {
   readonly base: BaseSource;
-  readonly registry: RegistryAddress & { readonly insecure: boolean };
+  readonly registry: StackRegistry;
 }
 
 /** Looks for the base of a stack in its registry; undefined for one without packages, which its own digest names. */
@@ -75,17 +75,13 @@ export async function findStackBase(
 ): Promise<FoundBase | undefined> {
   if (!installed(base.packages)) return undefined;
   const repository = repositoryNames(registry).base();
-  return findBase(clientOf(registry, parseRepository(repository).registry), base, { repository, state });
-}
-
-function clientOf({ insecure }: BaseSettings["registry"], host: string): RegistryClient {
-  return new RegistryClient({ credentials: dockerCredentials(), insecure: insecure ? [host] : [] });
+  return findBase(stackClient(registry), base, { repository, state });
 }
 
 /** Throws `base-lost` when an image is to be built on a base that its registry has lost, and that was not built again meanwhile. */
 export async function requireBase({ base, registry }: BaseSettings, { name, digest, lost }: FoundBase): Promise<void> {
   const place = parseReference(name);
-  if (lost === undefined || (digest && (await clientOf(registry, place.registry).resolve(place, digest)))) return;
+  if (lost === undefined || (digest && (await stackClient(registry).resolve(place, digest)))) return;
   throw new PlatformError("base-lost", {
     what: `the base with ${countOf(base)} that this stack built is gone from its registry: ${place.registry}/${place.path}@${digest}`,
     rule: "an image is composed on a base that is there; layers/base is under no clean-up rule",

@@ -3,8 +3,6 @@
 import { baseUnbuilt, type FoundBase, requireBase } from "../base/find";
 import { installed } from "../base/packages";
 import { PlatformError } from "../errors";
-import { RegistryClient } from "../oci/client";
-import { dockerCredentials } from "../oci/credentials";
 import type { Digest } from "../oci/digest";
 import { parsePinned, parseRepository } from "../oci/reference";
 import { type Inputs, inputDigest, pick } from "../pins/model";
@@ -14,18 +12,19 @@ import { knownRelease } from "../release/known";
 import { type Preflight, preflight } from "../release/preflight";
 import { commitTag } from "../release/source";
 import { structureMemory } from "../release/structureMemory";
-import { type RegistryAddress, repositoryNames } from "../repositoryNames";
-import { freshContents, insecureHosts } from "../sources/freshContents";
+import { repositoryNames } from "../repositoryNames";
+import { freshContents } from "../sources/freshContents";
 import { pinnedLayer, remoteSource } from "../sources/repositorySource";
 import { homesOf, shippedPolicies } from "../sources/shippedPolicies";
 import { type TestSource, testSources } from "../sources/testSource";
+import { insecureHosts, type StackRegistry, stackClient } from "../stackRegistry";
 import { type Composition, type CompositionSettings, compose } from "./composition";
 
 /** The part of a stack's settings that decides what is released. */
 export interface ReleaseSettings extends CompositionSettings {
   /** `vX.Y.Z` or `auto`. */
   readonly version: string;
-  readonly registry: RegistryAddress & { readonly insecure: boolean };
+  readonly registry: StackRegistry;
   readonly image: { readonly name: string; readonly user: string };
   /** Commit to name where there is no git. */
   readonly source?: string;
@@ -156,11 +155,7 @@ export function preflightRelease(
 ): Promise<Preflight> {
   const names = repositoryNames(registry);
   const releases = parseRepository(names.releases(image.name));
-  const client = new RegistryClient({
-    credentials: dockerCredentials(),
-    insecure: registry.insecure ? [releases.registry] : [],
-  });
-  return preflight(client, {
+  return preflight(stackClient(registry), {
     releases,
     layers: (name) => homesOf(policies[name], parseRepository(names.policies(name))),
     wanted: version,

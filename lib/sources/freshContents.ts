@@ -1,17 +1,16 @@
 // What the repositories hold that are fetched and whose layer image is not in our registry yet: their policies are to be
 // checked and compared before anything is built. Of the others nothing is read: neither git nor their network is needed.
 
-import { RegistryClient } from "../oci/client";
-import { dockerCredentials } from "../oci/credentials";
 import { parseRepository } from "../oci/reference";
 import type { CompositionSettings } from "../plan/composition";
-import { type RegistryAddress, repositoryNames } from "../repositoryNames";
+import { repositoryNames } from "../repositoryNames";
+import { type StackRegistry, stackClient } from "../stackRegistry";
 import type { RepositoryContent } from "./repositoryContent";
 import { pinnedLayer, remoteSource } from "./repositorySource";
 
 /** The part of a stack's settings that says where layer images are. */
 export interface FreshSettings extends Pick<CompositionSettings, "policies"> {
-  readonly registry: RegistryAddress & { readonly insecure: boolean };
+  readonly registry: StackRegistry;
 }
 
 /** By repository name, with what was `read` already. Errors: those of `repositoryContent`, and of the registry. */
@@ -26,16 +25,11 @@ export async function freshContents(
   if (pinned.length === 0) return read;
   const { repositoryContent } = await import("./repositoryContent"); // with git loaded here alone
   const names = repositoryNames(registry);
-  const client = new RegistryClient({ credentials: dockerCredentials(), insecure: insecureHosts(registry) });
+  const client = stackClient(registry);
   const found = pinned.map(async ({ name, source, digest }) => {
     if ((await client.resolve(parseRepository(names.policies(name)), digest)) !== undefined) return [];
     const content = await repositoryContent(source, { at: `/repos/${name}`, client });
     return content ? [[name, content] as const] : [];
   });
   return { ...read, ...Object.fromEntries((await Promise.all(found)).flat()) };
-}
-
-/** The registry's own host, where the stack allows plain http to it; a foreign image on any other comes over TLS. */
-export function insecureHosts({ address, insecure }: FreshSettings["registry"]): string[] {
-  return insecure ? [address.split("/")[0]!] : [];
 }

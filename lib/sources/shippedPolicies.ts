@@ -3,8 +3,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { projectCache, writeByRename } from "../cache";
 import { PlatformError } from "../errors";
-import { RegistryClient } from "../oci/client";
-import { dockerCredentials } from "../oci/credentials";
 import { type Digest, sha256, shortDigest } from "../oci/digest";
 import { parsePinned, parseRepository, type Repository } from "../oci/reference";
 import type { CheckedRepository } from "../policies/check";
@@ -12,6 +10,7 @@ import { memoryFile } from "../policies/memory";
 import { printable } from "../printable";
 import { contentIn } from "../release/structures";
 import { repositoryNames } from "../repositoryNames";
+import { stackClient } from "../stackRegistry";
 import type { FreshSettings } from "./freshContents";
 import type { RepositoryContent } from "./repositoryContent";
 import { pinnedLayer, type RepositorySource } from "./repositorySource";
@@ -64,10 +63,7 @@ async function pinned(
   { settings: { registry }, source, projectDir }: PinnedOptions,
 ): Promise<Pick<CheckedRepository, "files" | "source"> | undefined> {
   const own = parseRepository(repositoryNames(registry).policies(name));
-  const client = new RegistryClient({
-    credentials: dockerCredentials(),
-    insecure: registry.insecure ? [own.registry] : [],
-  });
+  const client = stackClient(registry);
   let reading: ReturnType<typeof contentIn> | undefined;
   const content = () => {
     reading ??= contentIn(client, homesOf(source, own), name, digest).then((files) => requireLayer(files, name));

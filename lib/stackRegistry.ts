@@ -1,0 +1,19 @@
+// A stack's own registry as everything here speaks to it: with the logins of the docker config, and without TLS only where the stack says so.
+import { RegistryClient } from "./oci/client";
+import { dockerCredentials } from "./oci/credentials";
+import type { RegistryAddress } from "./repositoryNames";
+
+/** Where a stack publishes, and whether it may be spoken to by plain http. */
+export interface StackRegistry extends RegistryAddress {
+  readonly insecure: boolean;
+}
+
+/** The registry's own host, where the stack allows plain http to it; a foreign image on any other comes over TLS. */
+export function insecureHosts({ address, insecure }: StackRegistry): string[] {
+  return insecure ? [address.split("/")[0]!] : [];
+}
+
+/** A client for that registry and for whatever else the stack names. */
+export function stackClient(registry: StackRegistry): RegistryClient {
+  return new RegistryClient({ credentials: dockerCredentials(), insecure: insecureHosts(registry) });
+}
