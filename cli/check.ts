@@ -4,6 +4,7 @@ import { valueAt } from "../config/issues";
 import { fromStackFile, type StackFile } from "../config/load";
 import { type ConfigurationProblem, keyPath, stackFileName } from "../config/problems";
 import { problemsOf, type RawConfiguration } from "../config/settings";
+import { unpinnedDigests } from "../config/unpinned";
 import { messageOf, PlatformError } from "../lib/errors";
 import { isDigest } from "../lib/oci/digest";
 import { folderLayerImage } from "../lib/oci/layer";
@@ -26,8 +27,10 @@ export async function check(place: Place, output: Output): Promise<number> {
   const problems = [...keys, ...files.filter(({ key }) => !keys.some((said) => said.key === key))];
   const valid = problems.length === 0;
   const lines = problems.map(({ what, rule, fix }, index) => `${index + 1}. ${what}; ${rule}; ${fix}`);
+  const unpinned = unpinnedDigests(read.raw, place);
+  for (const { what, rule, fix } of unpinned) narrate("doing", `${what}; ${rule}; ${fix}`);
   narrate(valid ? "done" : "failed", valid ? `${file} is in order` : `${file}: ${count(problems.length)}`);
-  answer(output, { stack: place.stack, file, valid, problems }, lines);
+  answer(output, { stack: place.stack, file, valid, problems, unpinned }, lines);
   return valid ? exitCodes.ok : exitCodes.invalid;
 }
 

@@ -57,7 +57,7 @@ export function policyPlatform(done: (code: number) => void): Command {
   verb(
     "check",
     "all errors of a stack's configuration, offline",
-    "Finds everything that is wrong with a stack's configuration and its policy folders, at once and without\na network. Each error comes with the line that mends it.",
+    "Finds everything that is wrong with a stack's configuration and its policy folders, at once and without\na network. Each error comes with the line that mends it. Digests of layer images that `pin` can still fill in are\nnamed too, and are no errors.",
     ["policy-platform check --stack dev", "policy-platform check --stack dev -o json | jq -r '.problems[].fix'"],
   ).action((options: CommonOptions) =>
     run(options, async (place) => (await import("./check")).check(place, options.output)),

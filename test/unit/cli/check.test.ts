@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeProject, pinned } from "../config/valid";
+import { hex, makeProject, pinned } from "../config/valid";
 import { run } from "./run";
 
 const inOrder = `config:
@@ -63,7 +63,7 @@ describe("policy-platform check", () => {
     );
     assert.equal(code, 2);
     const { problems, ...rest } = data as { problems: Record<string, string>[] };
-    assert.deepEqual(rest, { stack: "dev", file: "Pulumi.dev.yaml", valid: false });
+    assert.deepEqual(rest, { stack: "dev", file: "Pulumi.dev.yaml", valid: false, unpinned: [] });
     assert.deepEqual(
       problems.map(({ key }) => key),
       ["registry", "base", "policies", "toolz"].map((key) => `policy-platform:${key}`),
@@ -71,7 +71,32 @@ describe("policy-platform check", () => {
     for (const problem of problems)
       assert.deepEqual(Object.keys(problem).sort(), ["code", "fix", "key", "rule", "what"]);
     const good = await run("check", "-o", "json", "--stack", "dev", "--cwd", project());
-    assert.deepEqual(good.data, { stack: "dev", file: "Pulumi.dev.yaml", valid: true, problems: [] });
+    assert.deepEqual(good.data, { stack: "dev", file: "Pulumi.dev.yaml", valid: true, problems: [], unpinned: [] });
+  });
+
+  it("names what leaves the image open until a preview can know it, which is no error", async () => {
+    const open =
+      project(`${inOrder.replace("policies/security-policy}", `policies/security-policy}, shared: {git: {url: "https://h.io/p.git", commit: ${hex("a").slice(24)}}}, foreign: {image: "${pinned("p")}", path: /p}`)}  policy-platform:tools:
+    yq: {version: "4.54.1", release: {url: "https://h.io/v4.54.1/yq", sha256: ${hex("b")}}}
+    helm: {version: "3.19.0", image: {reference: "${pinned("helm")}", member: /usr/bin/helm}}
+    pluto: {version: "5.21.1", image: "${pinned("pluto")}"}
+`);
+    const { code, data, stderr } = await run("check", "-o", "json", "-s", "dev", "-C", open);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(
+      (data.unpinned as { key: string; fix: string }[]).map(({ key, fix }) => [key, fix]),
+      [
+        ["policy-platform:tools.yq.release.digest", "policy-platform pin yq --stack dev"],
+        ["policy-platform:tools.helm.image.digest", "policy-platform pin helm --stack dev"],
+        ["policy-platform:policies.shared.git.digest", "policy-platform pin shared --stack dev"],
+        ["policy-platform:policies.foreign.digest", "policy-platform pin foreign --stack dev"],
+      ],
+    );
+    assert.match(
+      stderr,
+      /► policy-platform:tools\.yq\.release\.digest is not pinned yet; .*; policy-platform pin yq --stack dev\n/,
+    );
+    assert.match(stderr, /✔ Pulumi\.dev\.yaml is in order\n$/);
   });
 
   it("does not miss what an environment may supply", async () => {
