@@ -1,80 +1,21 @@
-// The program: settings → plan → components → outputs. It composes; every rule is in config/, every decision in lib/.
+// The program: settings → registry → one of two flows. A stack builds a release, or takes one that another stack built.
 import "./components/lightSdk";
 import * as pulumi from "@pulumi/pulumi";
-import { BaseImage } from "./components/baseImage";
-import { PlatformImage } from "./components/platformImage";
-import { PolicyRepository } from "./components/policyRepository";
-import { asBuilt, asRunError, known, stateOf } from "./components/program";
+import { asRunError } from "./components/program";
 import { PolicyRegistry } from "./components/registry";
-import { Release } from "./components/release";
-import { ReleaseGate } from "./components/releaseGate";
 import { mapOwnFramesOnly } from "./components/stackTraces";
-import { Tool } from "./components/tool";
 import { fromPulumi } from "./config/load";
 import { parseSettings } from "./config/settings";
-import { findStackBase } from "./lib/base/find";
-import { planRelease } from "./lib/plan/plan";
-import { mapRecord } from "./lib/record";
 
 mapOwnFramesOnly();
 
 export = () => asRunError(program);
 
+/** Each flow is loaded where it is taken: a promotion needs neither the Docker SDK nor the gate. */
 async function program() {
   const place = { stack: pulumi.getStack(), projectDir: process.cwd(), preview: pulumi.runtime.isDryRun() };
   const settings = parseSettings(fromPulumi(), place);
-  const { names, address, insecure } = new PolicyRegistry("registry", settings.registry);
-  const found = await findStackBase(settings, stateOf);
-  const base = new BaseImage("base", { ...settings.base, repository: names.base(), ...found }).reference;
-  const plan = await planRelease(settings, { ...place, state: stateOf, base: await asBuilt(found, base) });
-  for (const line of [...(found?.lines ?? []), ...plan.lines]) pulumi.log.info(line);
-
-  const candidates = names.candidates(settings.image.name);
-  const releases = names.releases(settings.image.name);
-  const repositories = mapRecord(settings.policies, (source, name) => {
-    const args = { ...source, digest: plan.fetched[name], layer: plan.folders[name], as: name, insecure };
-    return new PolicyRepository(name, { repository: names.policies(name), ...args }).reference;
-  });
-  const tools = mapRecord(settings.tools, ({ image, release, version, path }, name) => {
-    const source = { image: image?.reference, member: image?.member, digest: image?.digest };
-    const download = release && { ...release, digest: release.digest ?? plan.downloaded[name] };
-    const args = { version, path, ...source, release: download, mirrors: settings.mirrors, insecure };
-    return { version, reference: new Tool(name, { repository: names.tool(name), ...args }).reference };
-  });
-  const { environments } = settings.artifacts;
-  const contents = { base, tools, repositories, user: settings.image.user, environments, bundles: settings.bundles };
-  const image = new PlatformImage("image", { candidates, ...contents });
-  const inputDigest = plan.inputDigest ?? image.inputDigest;
-  const subject = { inputDigest, buildUrn: image.buildUrn, insecure };
-  const gate = new ReleaseGate("gate", {
-    ...subject,
-    candidates,
-    releases,
-    digest: plan.released ?? image.digest,
-    repositories,
-    tools: mapRecord(settings.tools, ({ version, smoke }) => ({ ...smoke, version, command: [...smoke.command] })),
-    tests: plan.tests,
-    environments,
-    ...settings.gate,
-    built: image.digest,
-  });
-  const release = new Release("release", {
-    ...subject,
-    from: candidates,
-    to: releases,
-    digest: gate.digest,
-    version: known(plan.version),
-    commitTag: known(plan.commitTag),
-  });
-  const { digest, reference, tags } = release;
-  return {
-    registry: address,
-    version: known(plan.version),
-    image: { repository: releases, digest, reference, tags, inputDigest },
-    gate: gate.result,
-    artifacts: {},
-    bundles: {},
-    clusters: {},
-    changes: known(plan.changes),
-  };
+  const registry = new PolicyRegistry("registry", settings.registry);
+  if (settings.promotion) return (await import("./flows/promotion")).promotion(settings, registry, place);
+  return (await import("./flows/release")).release(settings, registry, place);
 }

@@ -1,6 +1,6 @@
 // policy-platform gate: the gate of a release on an image that is there already, on a laptop and in CI.
 import { relative } from "node:path";
-import type { Settings } from "../config/settings";
+import type { BuildSettings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
 import { PlatformError } from "../lib/errors";
 import { type GatedRepository, type GateInputs, gateImage } from "../lib/gate/image";
@@ -87,7 +87,7 @@ const stateless = async () => undefined;
 /** The image of the stack file and the folders as they are now: as it was built, or released. */
 async function imageOfNow(
   client: RegistryClient,
-  settings: Settings,
+  settings: BuildSettings,
   releases: Repository,
   { inputs, unknown }: Awaited<ReturnType<typeof compose>>,
   stack: string,
@@ -135,7 +135,7 @@ function inputsIn(label: string | undefined, image: Found): Inputs {
 
 /** What the image says that it is made of, held to the stack's settings. Tests count where the folder is what the image has. */
 function gateInputs(
-  settings: Settings,
+  settings: BuildSettings,
   folders: Awaited<ReturnType<typeof compose>>["folders"],
   digest: Digest,
   pins: Inputs,

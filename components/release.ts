@@ -1,14 +1,21 @@
-// Release: copies a tested digest to where releases are, then gives it its names; the version tag is the commit point.
+// Release: copies a digest to where releases are, then gives it its names; the version tag is the commit point. A release of what
+// was built and a promotion of what another stack released are one mechanism: they differ in where the digest comes from.
 import * as pulumi from "@pulumi/pulumi";
 import { Copy } from "../provider/resources/copy";
 import { Tag, TagRole } from "../provider/resources/tag";
 
+/** Where a digest comes from. `candidate`: it was built and tested here; `release`: another stack released it. */
+export const ReleaseSource = { candidate: "candidate", release: "release" } as const;
+export type ReleaseSource = (typeof ReleaseSource)[keyof typeof ReleaseSource];
+
 export interface ReleaseArgs {
+  /** What the repository below holds. Default `candidate`. It decides what an error advises, never what is done. */
+  from?: ReleaseSource;
   /** Repository that has the digest, `host/path`: needed only while `to` lacks it. */
-  from: pulumi.Input<string>;
+  source: pulumi.Input<string>;
   /** Repository of the releases, `host/path`. */
   to: pulumi.Input<string>;
-  /** The digest to release; take it from the gate, so that nothing untested can come here. */
+  /** The digest to release; take it from the gate, or from a release, so that nothing untested can come here. */
   digest: pulumi.Input<string>;
   /** What the image's label must say right before each tag is written. */
   inputDigest: pulumi.Input<string>;
@@ -26,7 +33,7 @@ export interface ReleaseArgs {
  * One release. Order: the whole graph by digest, `sha-…`, `vX.Y.Z` (the commit point), `latest`.
  * A version exists if and only if its tag does; deleting this component deletes nothing in the registry.
  *
- * @example new Release("release", { from: candidates, to: releases, digest: gate.digest, inputDigest: image.inputDigest, version: "v1.0.0", commitTag: "sha-0123456789ab" })
+ * @example new Release("release", { source: candidates, to: releases, digest: gate.digest, inputDigest: image.inputDigest, version: "v1.0.0", commitTag: "sha-0123456789ab" })
  */
 export class Release extends pulumi.ComponentResource {
   /** `host/path@sha256:…`. */
@@ -37,16 +44,25 @@ export class Release extends pulumi.ComponentResource {
 
   constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("policychain:index:Release", name, {}, opts);
-    const { insecure } = args;
+    const { insecure, from = ReleaseSource.candidate } = args;
+    const promotedFrom = from === ReleaseSource.release ? args.source : undefined;
     const copy = new Copy(
       `${name}-copy`,
-      { from: args.from, to: args.to, digest: args.digest, rebuild: args.buildUrn, insecure },
+      { from: args.source, to: args.to, digest: args.digest, rebuild: args.buildUrn, insecure },
       { parent: this },
     );
     const tag = (role: TagRole, value: pulumi.Input<string>, after: pulumi.Resource) =>
       new Tag(
         `${name}-${role}`,
-        { repository: args.to, role, tag: value, digest: copy.digest, inputDigest: args.inputDigest, insecure },
+        {
+          repository: args.to,
+          role,
+          tag: value,
+          digest: copy.digest,
+          inputDigest: args.inputDigest,
+          promotedFrom,
+          insecure,
+        },
         { parent: this, dependsOn: [after] },
       );
     const commit = tag(TagRole.commit, args.commitTag, copy);

@@ -18,6 +18,7 @@ import {
   shellQuote,
   stackFileName,
 } from "./problems";
+import { stackName } from "./promotionSchema";
 import { type KeyShape, shapeAt } from "./shape";
 
 /** What a problem is said with. */
@@ -131,8 +132,16 @@ function formerCommand(path: Path, command: unknown, scene: Scene): Configuratio
 function missingKey(path: Path, shape: KeyShape, scene: Scene): ConfigurationProblem {
   const last = path.at(-1);
   const pinnable = path[0] === "tools" && (last === "sha256" || (last === "url" && catalogued(path[1])));
+  if (path[0] === "promotion") return problem("key-missing", path, "is missing", shape.rule, promoteLine(scene));
   const fix = pinnable ? pinLine(pinName(path, scene.raw), scene) : exampleLine(path, shape, scene);
   return problem(last === "sha256" ? "checksum-missing" : "key-missing", path, "is missing", shape.rule, fix);
+}
+
+/** Writes all of a promotion. What builds is named where the stack file says it. */
+function promoteLine({ raw, stack }: Scene): string {
+  const source = valueAt(raw, ["promotion", "stack"]);
+  const from = typeof source === "string" && stackName.refuse(source) === undefined ? source.split("/").at(-1) : "FROM";
+  return `policy-platform promote ${from} ${stack}`;
 }
 
 function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal, scene: Scene): ConfigurationProblem {

@@ -6,6 +6,7 @@ import * as addresses from "./addresses";
 import { gateIntegration, gateSize } from "./gateSchema";
 import * as grammar from "./grammar";
 import { packageGrammars } from "./packageGrammar";
+import { promotion } from "./promotionSchema";
 import { named, text } from "./schemaParts";
 
 const toolImage = z
@@ -171,6 +172,7 @@ export const schema = z.strictObject({
         }),
     })
     .meta({ description: "The registry that everything is pushed to", rule: "a registry is a map with an address" }),
+  promotion: promotion.optional(),
   image: z
     .strictObject({
       name: text(grammar.entryName, "Last level of the image's repository", "policy-platform").default(
@@ -264,5 +266,15 @@ export const schema = z.strictObject({
     .meta({ description: "Mirrors of download hosts, by host", rule: addresses.hostName.rule }),
 });
 
-/** What the schema lets through, defaults filled in. */
-export type ParsedConfiguration = z.output<typeof schema>;
+/** A stack that builds. */
+export const buildSchema = schema.omit({ promotion: true });
+
+/** A stack that promotes. */
+export const promotionSchema = z.strictObject({
+  registry: schema.shape.registry,
+  image: schema.shape.image,
+  promotion,
+});
+
+/** What the schema of a build lets through, defaults filled in. */
+export type ParsedConfiguration = z.output<typeof buildSchema>;

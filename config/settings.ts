@@ -1,8 +1,11 @@
 // Configuration of one stack: validated once, with every error at once, and then trusted everywhere.
 import { join } from "node:path";
+import type { z } from "zod";
 import { type BaseSource, installed } from "../lib/base/packages";
+import { PlatformError } from "../lib/errors";
 import type { IntegrationCase } from "../lib/gate/integrationCase";
 import type { SizeBudget } from "../lib/gate/size";
+import type { Digest } from "../lib/oci/digest";
 import type { ToolSource } from "../lib/plan/composition";
 import { mapRecord } from "../lib/record";
 import type { RegistryAddress } from "../lib/repositoryNames";
@@ -11,8 +14,9 @@ import { completeTool } from "./catalogued";
 import { problemsOfIssue } from "./issues";
 import { writtenIn } from "./load";
 import { ConfigurationError, type ConfigurationProblem, type Path, stackFileName } from "./problems";
+import { besidePromotion, promotes, withoutBuild } from "./promotionRules";
 import { problemsOfRules } from "./rules";
-import { type ParsedConfiguration, schema } from "./schema";
+import { buildSchema, type ParsedConfiguration, promotionSchema } from "./schema";
 import { topLevelKeys } from "./shape";
 import { parseDuration, parseSize } from "./units";
 
@@ -43,8 +47,34 @@ interface ProgramBounds {
   readonly memoryBytes: number;
 }
 
-/** The whole configuration of a stack, defaults filled in. */
-export interface Settings {
+/** What a stack takes from another registry. */
+interface PromotionSource {
+  /** Repository of the releases there, `host/path`. */
+  readonly from: string;
+  /** `vX.Y.Z`. */
+  readonly version: string;
+  readonly digest: Digest;
+  /** `sha-` and it is the release's tag. */
+  readonly commit: string;
+  /** A version below the highest one of this stack's registry is wanted. */
+  readonly rollback: boolean;
+  /** `organization/project/stack` of what built it. */
+  readonly stack?: string;
+}
+
+/** The whole configuration of a stack, defaults filled in: one that builds, or one that promotes. */
+export type Settings = BuildSettings | PromotionSettings;
+
+/** A stack that takes a release as it is: it needs neither Docker nor a tool. */
+export interface PromotionSettings {
+  readonly registry: RegistrySettings;
+  readonly image: { readonly name: string };
+  readonly promotion: PromotionSource;
+}
+
+/** A stack that builds. */
+export interface BuildSettings {
+  readonly promotion?: undefined;
   /** `auto` or `vX.Y.Z`. */
   readonly version: string;
   readonly registry: RegistrySettings;
@@ -83,7 +113,18 @@ export interface ParseContext {
 export function parseSettings(raw: RawConfiguration, context: ParseContext): Settings {
   const found = validate(raw, context);
   if (found.problems.length > 0) throw new ConfigurationError(found.problems, context);
-  return toSettings(found.parsed!);
+  return found.settings!();
+}
+
+/** {@link parseSettings} for what only a stack that builds can do. Error: `stack-promotes`. */
+export function parseBuildSettings(raw: RawConfiguration, context: ParseContext): BuildSettings {
+  const settings = parseSettings(raw, context);
+  if (settings.promotion === undefined) return settings;
+  throw new PlatformError("stack-promotes", {
+    what: `stack ${context.stack} builds nothing: it promotes ${settings.promotion.version} from ${settings.promotion.from}`,
+    rule: "this looks at what a stack builds from",
+    fix: "name the stack that built it with --stack",
+  });
 }
 
 /** All problems of a configuration; none means that parseSettings returns. */
@@ -91,16 +132,36 @@ export function problemsOf(raw: RawConfiguration, context: ParseContext): readon
   return validate(raw, context).problems;
 }
 
-function validate(
-  raw: RawConfiguration,
-  context: ParseContext,
-): { problems: ConfigurationProblem[]; parsed?: ParsedConfiguration } {
+interface Validated {
+  readonly problems: ConfigurationProblem[];
+  /** Absent where the schema found a problem. */
+  readonly settings?: () => Settings;
+}
+
+function validate(given: RawConfiguration, context: ParseContext): Validated {
   const stackFile = join(context.projectDir, stackFileName(context.stack));
-  const scene = { ...context, raw, written: (path: Path) => writtenIn(stackFile, path) };
-  const result = schema.safeParse(withShortForms(raw));
-  const issues = result.success ? [] : result.error.issues.flatMap((issue) => problemsOfIssue(issue, scene));
-  const problems = sorted([...issues, ...problemsOfRules(scene)]);
-  return result.success ? { problems, parsed: result.data } : { problems };
+  const isPromotion = promotes(given);
+  const written = (path: Path) => writtenIn(stackFile, path);
+  const beside = isPromotion ? besidePromotion({ ...context, raw: given, written }) : [];
+  const raw = isPromotion ? withoutBuild(given) : given;
+  const scene = { ...context, raw, written };
+  const result = isPromotion
+    ? settled(promotionSchema.safeParse(raw), ({ image: { name }, promotion, registry }) => ({
+        registry,
+        image: { name },
+        promotion: { ...promotion, digest: promotion.digest as Digest },
+      }))
+    : settled(buildSchema.safeParse(withShortForms(raw)), toSettings);
+  const issues = result.issues.flatMap((issue) => problemsOfIssue(issue, scene));
+  return { ...result, problems: sorted([...beside, ...issues, ...problemsOfRules(scene)]) };
+}
+
+/** What a schema says, as settings. */
+function settled<T>(
+  result: z.ZodSafeParseResult<T>,
+  toSettings: (parsed: T) => Settings,
+): { issues: readonly z.core.$ZodIssue[]; settings?: () => Settings } {
+  return result.success ? { issues: [], settings: () => toSettings(result.data) } : { issues: result.error.issues };
 }
 
 /** A tool's image may be a text: `{reference: …}` in short. */
@@ -124,7 +185,7 @@ function sorted(problems: readonly ConfigurationProblem[]): ConfigurationProblem
   return [...problems].sort((a, b) => rank(a) - rank(b) || compare(a.key, b.key) || compare(a.code, b.code));
 }
 
-function toSettings({ base, tools, gate, ...rest }: ParsedConfiguration): Settings {
+function toSettings({ base, tools, gate, ...rest }: ParsedConfiguration): BuildSettings {
   return {
     ...rest,
     base: installed(base.packages) ? base : { image: base.image },

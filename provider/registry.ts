@@ -32,7 +32,7 @@ export function pinned(repository: string, digest: Digest): string {
   return formatReference({ ...parseRepository(repository), digest });
 }
 
-/** The error for a candidate that was cleaned up before it was released. */
+/** The error for an image that was cleaned up before it was released or promoted; only a build can be repeated, by its URN. */
 export function candidateGone(
   candidate: string,
   digest: string,
@@ -44,7 +44,7 @@ export function candidateGone(
     {
       what: `the image ${candidate}@${digest} is gone from its registry`,
       rule: "an image is tested and copied by the digest that was built",
-      fix: rebuild ? `build it again with: pulumi up --replace '${rebuild}'` : "build it again",
+      fix: rebuild ? `build it again with: pulumi up --replace '${rebuild}'` : "name an image that is there",
     },
     { cause },
   );

@@ -6,6 +6,7 @@ import type { Digest } from "../lib/oci/digest";
 import { imageLabels } from "../lib/oci/imageConfig";
 import { isTag, parseRepository, type Repository } from "../lib/oci/reference";
 import { inputDigestLabel } from "../lib/pins/model";
+import { promotionTaken } from "../lib/promotion/errors";
 import { versionTaken } from "../lib/release/taken";
 import {
   containsUnknown,
@@ -36,6 +37,8 @@ interface Wanted {
   readonly inputDigest?: string;
   /** What the state says about this very tag. */
   readonly released?: Digest;
+  /** `host/path` that a promotion comes from. */
+  readonly promotedFrom?: string;
 }
 
 /** What `read` needs of the state. */
@@ -56,7 +59,7 @@ export const tag: ResourceHandler = {
     return { inputs: { ...inputs, tag: keptName(olds, news), released: news.digest }, failures };
   },
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
-    diffInputs(oldInputs, news, { ignore: ["released", "insecure"] }),
+    diffInputs(oldInputs, news, { ignore: ["released", "promotedFrom", "insecure"] }),
   create: async (context, inputs) => ({
     id: idOf(inputs.repository, inputs.role),
     outputs: await makeSo(context, undefined, inputs),
@@ -96,7 +99,7 @@ async function makeSo(context: ResourceContext, oldInputs: Values | undefined, i
 }
 
 function readWanted(oldInputs: Values | undefined, inputs: Values): Wanted | undefined {
-  const { repository, role, tag, digest, inputDigest } = unwrapSecrets(inputs);
+  const { repository, role, tag, digest, inputDigest, promotedFrom } = unwrapSecrets(inputs);
   if (containsUnknown({ repository, role, tag })) return undefined;
   const old = unwrapSecrets(oldInputs ?? {});
   const sameTag = old.repository === repository && old.tag === tag;
@@ -108,6 +111,7 @@ function readWanted(oldInputs: Values | undefined, inputs: Values): Wanted | und
     digest: isUnknown(digest) ? undefined : (digest as Digest),
     inputDigest: isUnknown(inputDigest) ? undefined : (inputDigest as string),
     released: sameTag ? (old.released as Digest | undefined) : undefined,
+    ...(typeof promotedFrom === "string" && { promotedFrom }),
   };
 }
 
@@ -180,10 +184,11 @@ async function inputDigestOf(
 async function refused(
   context: ResourceContext,
   client: RegistryClient,
-  { repository, repositoryName, tag, role, inputDigest }: Wanted,
+  { repository, repositoryName, tag, role, digest, inputDigest, promotedFrom }: Wanted,
   found: Digest,
 ): Promise<PlatformError> {
   const stack = stackOf(context.urn);
+  if (promotedFrom !== undefined) return promotionTaken({ to: repositoryName, digest, stack }, tag, found);
   if (role === "commit") {
     return new PlatformError("commit-tag-taken", {
       what: `${repositoryName}:${tag} already names another image, ${found}`,

@@ -5,9 +5,10 @@ import { dirname, join, normalize, sep } from "node:path";
 
 /** Folder (longest prefix wins) → the folders and files it may import, itself included. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  "index.ts": ["config", "components", "lib"],
+  "index.ts": ["config", "components", "flows", "lib"],
   lib: ["lib"],
   config: ["config", "lib"],
+  flows: ["flows", "config", "components", "lib"],
   components: ["components", "lib", "provider/resources"],
   provider: ["provider", "lib"],
   "provider/host": ["provider/host", "lib"],

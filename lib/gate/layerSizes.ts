@@ -6,6 +6,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { cacheFolder, writeByRename } from "../cache";
+import { type Composed, layerNames } from "../dockerfile/layerNames";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { imageManifest } from "../oci/imageConfig";
@@ -14,12 +15,6 @@ import type { Descriptor } from "../oci/manifest";
 import { eachOf } from "../oci/parallel";
 import type { Repository } from "../oci/reference";
 import type { LayerSize } from "./size";
-
-/** Names of what is composed, as the Dockerfile sorts them. */
-export interface Composed {
-  readonly tools: readonly string[];
-  readonly repositories: readonly string[];
-}
 
 /** Bytes of an image's configuration. */
 const maxConfigBytes = 8 * 1024 * 1024;
@@ -31,9 +26,6 @@ const lengthModulus = 2 ** 32;
 const countingTime = 10 * 60_000;
 /** Layers counted at a time. */
 const atOnce = 4;
-/** `COPY --link --from=… / /` in a history. */
-const composition = /^COPY \/ \/(?: |$)/;
-
 /** The layers of an image, lowest first. Errors: those of the registry. */
 export async function layerSizes(
   client: RegistryClient,
@@ -56,22 +48,6 @@ export async function layerSizes(
     });
   });
   return layers.map((_, index) => sizes.get(index)!);
-}
-
-/** Whose each layer is, by the history: what is below the first of our layers is the base, what is above the last is metadata. */
-export function layerNames(document: unknown, count: number, { tools, repositories }: Composed): string[] {
-  const history = (document as { history?: unknown } | null)?.history;
-  const entries = Array.isArray(history) ? (history as { created_by?: unknown; empty_layer?: unknown }[]) : [];
-  const steps = entries.filter((entry) => entry?.empty_layer !== true).map((entry) => String(entry?.created_by ?? ""));
-  const ours = [...[...tools].sort(), ...[...repositories].sort()];
-  const copies = steps.flatMap((step, index) => (composition.test(step) ? [index] : [])).slice(-ours.length);
-  const isKnown = steps.length === count && copies.length === ours.length && ours.length > 0;
-  return Array.from({ length: count }, (_, index) => {
-    if (!isKnown) return "other";
-    const own = copies.indexOf(index);
-    if (own >= 0) return ours[own]!;
-    return index < copies[0]! ? "base" : "other";
-  });
 }
 
 async function unpackedSize(

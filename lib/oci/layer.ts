@@ -16,7 +16,7 @@ import { configType, manifestType, tarLayerType } from "./mediaTypes";
 import type { Repository } from "./reference";
 import { tarEnd, tarHeader, tarPadding } from "./tar";
 
-export { readImageFiles, readLayerFiles, readLayerPaths } from "./layerFiles";
+export { readImageFiles, readLayerFiles, readLayerPaths, readOneLayer } from "./layerFiles";
 
 /** One file of a layer. */
 export interface LayerEntry {

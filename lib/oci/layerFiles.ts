@@ -6,6 +6,7 @@ import type { RegistryClient } from "./client";
 import type { Digest } from "./digest";
 import { imageManifest } from "./imageConfig";
 import { contentLimits } from "./limits";
+import type { Descriptor } from "./manifest";
 import { formatReference, type Repository } from "./reference";
 import { readTar, type TarEntry } from "./tarReader";
 
@@ -63,31 +64,55 @@ async function merged(
   const shown = formatReference({ ...repository, digest });
   const { layers } = await imageManifest(client, repository, digest);
   const files = new Map<string, ImageFile>();
-  for (const layer of layers) {
-    const gzip = isGzip(layer.mediaType, shown);
-    const { stream } = await client.blobStream(repository, layer.digest, layer.size);
-    const wrong = (why: string) =>
-      problem(
-        "layer-malformed",
-        `layer ${layer.digest} of ${shown} cannot be read: ${why}`,
-        "a layer is a tar of bounded size",
-        "push the image again with a current tool",
-      );
-    const change: Change = { added: new Map(), removed: new Set(), emptied: new Set() };
-    const context: Context = {
-      files,
-      only,
-      keep,
-      special,
-      wrong,
-      tooLarge: () => tooLarge(shown, maxBytes),
-      room: maxBytes - keptBytes(files),
-    };
-    for await (const entry of readTar(stream, { packing: gzip ? "gzip" : "none", wrong }))
-      await note(change, entry, context);
-    apply(files, change);
-  }
+  for (const layer of layers) await lay(files, client, { repository, layer, shown, maxBytes, only, keep, special });
   return files;
+}
+
+/** Reads one layer, and does to `files` what it says. */
+async function lay(
+  files: Map<string, ImageFile>,
+  client: RegistryClient,
+  { repository, layer, shown, maxBytes, ...context }: LayRequest,
+): Promise<void> {
+  const gzip = isGzip(layer.mediaType, shown);
+  const { stream } = await client.blobStream(repository, layer.digest, layer.size);
+  const wrong = (why: string) =>
+    problem(
+      "layer-malformed",
+      `layer ${layer.digest} of ${shown} cannot be read: ${why}`,
+      "a layer is a tar of bounded size",
+      "push the image again with a current tool",
+    );
+  const change: Change = { added: new Map(), removed: new Set(), emptied: new Set() };
+  const tools = { files, wrong, tooLarge: () => tooLarge(shown, maxBytes), room: maxBytes - keptBytes(files) };
+  for await (const entry of readTar(stream, { packing: gzip ? "gzip" : "none", wrong }))
+    await note(change, entry, { ...context, ...tools });
+  apply(files, change);
+}
+
+interface LayRequest extends Pick<Context, "only" | "keep" | "special"> {
+  readonly repository: Repository;
+  readonly layer: Descriptor;
+  /** The image, for messages. */
+  readonly shown: string;
+  readonly maxBytes: number;
+}
+
+/** The regular files that one layer of an image brings. Errors: those of `readImageFiles`, about this layer alone. */
+export async function readOneLayer(
+  client: RegistryClient,
+  repository: Repository,
+  layer: Descriptor,
+): Promise<Map<string, Buffer>> {
+  const files = new Map<string, ImageFile>();
+  const all = { only: () => true, keep: true, special: false, maxBytes: contentLimits.keptBytes };
+  await lay(files, client, {
+    repository,
+    layer,
+    shown: formatReference({ ...repository, digest: layer.digest }),
+    ...all,
+  });
+  return new Map([...files].map(([path, { bytes }]) => [path, bytes]));
 }
 
 /** As readImageFiles, content only. */

@@ -206,9 +206,9 @@ function tagLine(tag: string, released: Digest, tagged: Digest | undefined): str
   return [`tag ${tag} ${found}: pulumi up --refresh puts it back`];
 }
 
-/** What the rule asked for stays what it was: a release below the table's step was accepted as a way back to earlier pins. */
-function stepFrom(
-  before: Release | undefined,
+/** The step from the release before. What the rule asked for stays what it was: a release below the table's step was accepted as a way back to earlier pins. */
+export function stepFrom(
+  before: Pick<Release, "version" | "inputs"> | undefined,
   version: string,
   entries: readonly Change[],
   required?: Step,

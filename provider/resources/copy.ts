@@ -10,7 +10,7 @@ export interface CopyArgs {
   digest: pulumi.Input<string>;
   /** URN of the resource to replace when the source is gone: it stands in that error's command. Ignored by diff. */
   rebuild?: pulumi.Input<string>;
-  /** Allows plain http to both hosts; loopback always may. Ignored by diff. Default false. */
+  /** Allows plain http to the host of `to`; loopback always may. Ignored by diff. Default false. */
   insecure?: pulumi.Input<boolean>;
 }
 

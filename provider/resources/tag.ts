@@ -14,6 +14,8 @@ export interface TagArgs {
   digest: pulumi.Input<string>;
   /** Compared with the image's label before every write, so that no tag lands on an image of other inputs. */
   inputDigest: pulumi.Input<string>;
+  /** Repository of the release that is promoted: it stands in the advice of an error. Ignored by diff. */
+  promotedFrom?: pulumi.Input<string>;
   /** Allows plain http to the host; loopback always may. Ignored by diff. Default false. */
   insecure?: pulumi.Input<boolean>;
 }

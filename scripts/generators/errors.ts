@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import ts from "typescript";
 import { generatedNote, table } from "./markdown";
 
-const folders = ["cli", "components", "config", "lib", "local", "provider"];
+const folders = ["cli", "components", "config", "flows", "lib", "local", "provider"];
 
 /** One place that makes an error. */
 interface Place {

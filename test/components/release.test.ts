@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
-import { Release } from "../../components/release";
+import { Release, ReleaseSource } from "../../components/release";
 import { only, record } from "../support/mocks";
 import { unwrap } from "../support/unwrap";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const inputDigest = `sha256:${"b".repeat(64)}`;
 const args = {
-  from: "127.0.0.1:5000/candidates/policy-platform",
+  source: "127.0.0.1:5000/candidates/policy-platform",
   to: "127.0.0.1:5000/releases/policy-platform",
   digest,
   inputDigest,
@@ -23,7 +23,7 @@ for (const preview of [false, true]) {
       const release = new Release("release", args);
       assert.deepEqual(await unwrap(release.tags), ["sha-0123456789ab", "v1.0.0", "latest"]);
       assert.deepEqual(only(recorded, "policychain:index:Copy", "release-copy").inputs, {
-        from: args.from,
+        from: args.source,
         to: args.to,
         digest,
       });
@@ -39,6 +39,15 @@ for (const preview of [false, true]) {
           digest,
           inputDigest,
         });
+    });
+
+    it("of a release says where it was taken from, so that an error can advise to promote and not to build", async () => {
+      const recorded = await record(preview);
+      const source = "127.0.0.1:5001/releases/policy-platform";
+      await unwrap(new Release("release", { ...args, from: ReleaseSource.release, source }).tags);
+      assert.equal(only(recorded, "policychain:index:Copy", "release-copy").inputs.from, source);
+      for (const role of ["commit", "version", "latest"])
+        assert.equal(only(recorded, "policychain:index:Tag", `release-${role}`).inputs.promotedFrom, source);
     });
 
     for (const [held, ...reached] of [

@@ -29,7 +29,7 @@ import { hasDockerCommand } from "../support/runImage";
 
 const root = join(__dirname, "..", "..");
 const linked = ["Pulumi.yaml", "index.ts", "tsconfig.json", "package.json", "package-lock.json", "node_modules"];
-const linkedFolders = ["components", "config", "lib", "provider", "cli"];
+const linkedFolders = ["components", "config", "flows", "lib", "provider", "cli"];
 
 interface Run {
   readonly code: number | null;

@@ -16,6 +16,7 @@ const linked = [
   "package.json",
   "node_modules",
   "components",
+  "flows",
   "config",
   "dist",
   "lib",

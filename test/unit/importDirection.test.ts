@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { importProblems } from "../../scripts/importDirection";
 
-const folders = ["lib", "config", "components", "provider/host", "provider/resources", "cli", "local"];
+const folders = ["lib", "config", "components", "flows", "provider/host", "provider/resources", "cli", "local"];
 
 /** What the check says of a project that has these files. */
 function problemsIn(files: Readonly<Record<string, string>>): string[] {

@@ -1,6 +1,6 @@
 // Environments and bundles: what a stack says of them, and what is refused.
 import assert from "node:assert/strict";
-import { parseSettings, problemsOf } from "../../../config/settings";
+import { parseBuildSettings, problemsOf } from "../../../config/settings";
 import { projectDir, valid } from "./valid";
 
 const context = { stack: "dev", projectDir };
@@ -9,7 +9,7 @@ const problems = (changes: object) =>
 
 describe("what a stack delivers", () => {
   it("is read as it stands", () => {
-    const { artifacts, bundles } = parseSettings(
+    const { artifacts, bundles } = parseBuildSettings(
       { ...valid(), bundles: { all: { repositories: ["security-policy"] } } },
       context,
     );

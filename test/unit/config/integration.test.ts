@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseSettings, problemsOf } from "../../../config/settings";
+import { parseBuildSettings, problemsOf } from "../../../config/settings";
 import { makeProject, pinned, valid } from "./valid";
 
 const projectDir = makeProject();
@@ -28,10 +28,10 @@ const problems = (gate: object, more: object = {}) =>
 
 describe("cases of the gate in a stack", () => {
   it("are read with what they leave out", () => {
-    const { gate } = parseSettings({ ...base(), gate: { integration: { shop: passing } } }, context);
+    const { gate } = parseBuildSettings({ ...base(), gate: { integration: { shop: passing } } }, context);
     assert.deepEqual(gate.integration, { shop: { ...passing, values: [], expect: "pass", by: [] } });
     assert.deepEqual(gate.size, {});
-    assert.deepEqual(parseSettings(base(), context).gate.integration, {});
+    assert.deepEqual(parseBuildSettings(base(), context).gate.integration, {});
   });
 
   it("take everything that they can say", () => {
@@ -44,9 +44,12 @@ describe("cases of the gate in a stack", () => {
       kubernetes: "1.31",
       spectral: { ruleset: "security-policy/.spectral.yaml", files: ["security-policy/a.yaml"] },
     };
-    assert.deepEqual(parseSettings({ ...base(), gate: { integration: { shop: whole } } }, context).gate.integration, {
-      shop: whole,
-    });
+    assert.deepEqual(
+      parseBuildSettings({ ...base(), gate: { integration: { shop: whole } } }, context).gate.integration,
+      {
+        shop: whole,
+      },
+    );
   });
 
   it("lead to what is in a folder, and what is meant is found in it", () => {
@@ -119,7 +122,10 @@ describe("cases of the gate in a stack", () => {
   });
 
   it("hold the image to bytes", () => {
-    const { gate } = parseSettings({ ...base(), gate: { size: { compressed: "400Mi", unpacked: "1Gi" } } }, context);
+    const { gate } = parseBuildSettings(
+      { ...base(), gate: { size: { compressed: "400Mi", unpacked: "1Gi" } } },
+      context,
+    );
     assert.deepEqual(gate.size, { compressedBytes: 400 * 2 ** 20, unpackedBytes: 2 ** 30 });
   });
 

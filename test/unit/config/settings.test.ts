@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigurationError } from "../../../config/problems";
-import { parseSettings, problemsOf } from "../../../config/settings";
+import { parseBuildSettings, problemsOf } from "../../../config/settings";
 import { hex, makeProject, pinned, problemsAfter, projectDir, spoiled, valid } from "./valid";
 
 const context = { stack: "dev", projectDir };
 
 describe("a configuration in order", () => {
   it("is parsed with all defaults filled in", () => {
-    const { version, image, gate, mirrors, registry, ...rest } = parseSettings(
+    const { version, image, gate, mirrors, registry, ...rest } = parseBuildSettings(
       {
         registry: { address: "ghcr.io/acme" },
         base: { image: pinned("layers/base") },
@@ -38,7 +38,7 @@ describe("a configuration in order", () => {
   });
 
   it("gives each tool its path, its source and its version check", () => {
-    const { kyverno, yq } = parseSettings(valid(), context).tools;
+    const { kyverno, yq } = parseBuildSettings(valid(), context).tools;
     assert.equal(kyverno!.path, "/usr/local/bin/kyverno");
     assert.equal(kyverno!.release!.sha256, hex("b"));
     assert.deepEqual(yq!.image, { reference: pinned("layers/tools/yq") });
@@ -49,7 +49,7 @@ describe("a configuration in order", () => {
   it("lets a tool outside the catalogue say how it prints its version", () => {
     const smoke = { args: ["--version"], expect: "jq-(\\S+)" };
     const raw = spoiled(["tools", "jq"], { version: "1.7", image: pinned("jq"), smoke });
-    assert.deepEqual(parseSettings(raw, context).tools.jq!.smoke, {
+    assert.deepEqual(parseBuildSettings(raw, context).tools.jq!.smoke, {
       command: ["/usr/local/bin/jq", "--version"],
       expect: smoke.expect,
     });
@@ -57,20 +57,20 @@ describe("a configuration in order", () => {
 
   it("pins packages of the base, of one package manager", () => {
     const packages = { apt: { "libstdc++6": "12.2.0-14+deb12u1", tzdata: "2025b-0+deb12u1", vim: "2:9.0.1378-2" } };
-    assert.deepEqual(parseSettings(spoiled(["base", "packages"], packages), context).base.packages, packages);
+    assert.deepEqual(parseBuildSettings(spoiled(["base", "packages"], packages), context).base.packages, packages);
     const apk = { apk: { bash: "5.2.37-r0", "ca-certificates": "20250911-r0", git: "2.49.1_rc2-r10" } };
-    assert.deepEqual(parseSettings(spoiled(["base", "packages"], apk), context).base.packages, apk);
+    assert.deepEqual(parseBuildSettings(spoiled(["base", "packages"], apk), context).base.packages, apk);
   });
 
   it("takes a base without a package for a base that is used as it is", () => {
     for (const packages of [{}, { apt: {} }])
-      assert.deepEqual(parseSettings(spoiled(["base", "packages"], packages), context).base, {
+      assert.deepEqual(parseBuildSettings(spoiled(["base", "packages"], packages), context).base, {
         image: pinned("layers/base"),
       });
   });
 
   it("admits root for CI hosts that need it", () => {
-    assert.equal(parseSettings(spoiled(["image", "user"], "0:0"), context).image.user, "0:0");
+    assert.equal(parseBuildSettings(spoiled(["image", "user"], "0:0"), context).image.user, "0:0");
   });
 
   it("takes policies from a folder, an image, a folder of a foreign image, and a git commit", () => {
@@ -81,12 +81,12 @@ describe("a configuration in order", () => {
       d: { git: { url: "ssh://git@git.example.com:2222/~team/p.git", commit: hex("d"), path: ".github/policies" } },
       e: { git: { url: "https://git.example.com/team/p.git", commit: commitHash, digest: digestOf("e") } },
     };
-    assert.deepEqual(parseSettings({ ...valid(), policies }, context).policies, policies);
+    assert.deepEqual(parseBuildSettings({ ...valid(), policies }, context).policies, policies);
   });
 
   it("keeps the tag beside a digest, for readers", () => {
     const image = `127.0.0.1:5000/layers/base:12@sha256:${hex("a")}`;
-    assert.equal(parseSettings(spoiled(["base", "image"], image), context).base.image, image);
+    assert.equal(parseBuildSettings(spoiled(["base", "image"], image), context).base.image, image);
   });
 });
 
@@ -764,7 +764,7 @@ describe("a configuration with many errors", () => {
 
   it("throws one error with one code, numbered", () => {
     assert.throws(
-      () => parseSettings(raw, context),
+      () => parseBuildSettings(raw, context),
       (error: ConfigurationError) => {
         assert.ok(error instanceof ConfigurationError);
         assert.equal(error.code, "configuration-invalid");

@@ -1,7 +1,7 @@
 // What is said of an image's weight, and whose a layer is.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { layerNames } from "../../../lib/gate/layerSizes";
+import { layerNames } from "../../../lib/dockerfile/layerNames";
 import { evaluateSize } from "../../../lib/gate/size";
 
 const mib = 2 ** 20;

@@ -1,0 +1,57 @@
+// A stack that promotes: takes the release of another stack by digest, as it is. It builds nothing and tests nothing again.
+import * as pulumi from "@pulumi/pulumi";
+import { outputsOf, stateOf } from "../components/program";
+import type { PolicyRegistry } from "../components/registry";
+import { Release, ReleaseSource } from "../components/release";
+import type { PromotionSettings } from "../config/settings";
+import { planPromotion } from "../lib/plan/promotion";
+import { sourceUnreadable, sourceWarnings } from "../lib/promotion/source";
+import type { StackPlace } from "./place";
+
+/** The outputs of the stack, of the same shape as those of one that builds. */
+export async function promotion(settings: PromotionSettings, registry: PolicyRegistry, { stack }: StackPlace) {
+  const { names, address, insecure } = registry;
+  const { from, version, digest, stack: source } = settings.promotion;
+  const [plan, warnings] = await Promise.all([
+    planPromotion(settings, { stack, state: stateOf }),
+    source === undefined ? [] : crossCheck(source, { version, digest, stack }),
+  ]);
+  for (const line of plan.lines) pulumi.log.info(line);
+  for (const line of warnings) pulumi.log.warn(line);
+
+  const releases = names.releases(settings.image.name);
+  const { inputDigest, commitTag, changes } = plan;
+  const released = new Release("release", {
+    from: ReleaseSource.release,
+    source: from,
+    to: releases,
+    digest,
+    inputDigest,
+    version,
+    commitTag,
+    insecure,
+  });
+  const { reference, tags } = released;
+  return {
+    registry: address,
+    version,
+    image: { repository: releases, digest: released.digest, reference, tags, inputDigest },
+    gate: released.digest.apply((its) => ({ digest: its, passed: true, checks: [releasedThere(from, version)] })),
+    artifacts: {},
+    bundles: {},
+    clusters: {},
+    changes,
+  };
+}
+
+/** The gate of a promotion: the release that it takes was tested before it got its version. */
+function releasedThere(from: string, version: string) {
+  return { name: "released", status: "passed", detail: `${version} of ${from}, which no untested image gets` };
+}
+
+async function crossCheck(name: string, promoted: { version: string; digest: `sha256:${string}`; stack: string }) {
+  const outputs = await outputsOf(name).catch((error: Error) => {
+    throw sourceUnreadable(name, promoted.stack, error.message.split("\n")[0]!);
+  });
+  return sourceWarnings(outputs, { name, ...promoted });
+}

@@ -1,0 +1,138 @@
+// What one run of a promoting stack is going to do, decided before its first resource, and said as release notes.
+import type { RegistryClient } from "../oci/client";
+import { type Digest, shortDigest } from "../oci/digest";
+import { formatReference, parseRepository } from "../oci/reference";
+import type { Change } from "../pins/change";
+import { diffInputs } from "../pins/diff";
+import { lookUpPromotion, type NamedImage, type PromotionLookup, type PromotionRequest } from "../promotion/lookup";
+import { type PlacedImage, policyDifference } from "../promotion/policies";
+import { knownRelease } from "../release/known";
+import { type Preflight, stepFrom } from "../release/preflight";
+import { compareReleases } from "../release/versions";
+import { repositoryNames } from "../repositoryNames";
+import { type StackRegistry, stackClient } from "../stackRegistry";
+
+/** The part of a stack's settings that says what is promoted where. */
+export interface PromotionPlanSettings {
+  readonly registry: StackRegistry;
+  readonly image: { readonly name: string };
+  readonly promotion: {
+    readonly from: string;
+    readonly version: string;
+    readonly digest: Digest;
+    readonly commit: string;
+    readonly rollback: boolean;
+  };
+}
+
+export interface PromotionPlanOptions {
+  readonly stack: string;
+  /** The resources in the stack's own state, by URN. */
+  readonly state: () => Promise<unknown>;
+}
+
+export interface PromotionPlan {
+  readonly inputDigest: Digest;
+  readonly commitTag: string;
+  readonly changes: Preflight["changes"];
+  /** For people: which release comes, what it changes against what is there, or that nothing does. */
+  readonly lines: readonly string[];
+}
+
+/** Files of one repository that are named. */
+const shownFiles = 10;
+
+/** Reads both registries and writes nothing. Errors: those of {@link lookUpPromotion}. */
+export async function planPromotion(
+  { registry, image, promotion }: PromotionPlanSettings,
+  { stack, state }: PromotionPlanOptions,
+): Promise<PromotionPlan> {
+  const to = repositoryNames(registry).releases(image.name);
+  const client = stackClient(registry);
+  const { version, digest, rollback } = promotion;
+  const request = {
+    from: parseRepository(promotion.from),
+    to: parseRepository(to),
+    version,
+    digest,
+    commitTag: tagOfCommit(promotion.commit),
+    rollback,
+    stack,
+    known: state().then((resources) => knownRelease(resources, to)),
+  };
+  const found = await lookUpPromotion(client, request);
+  const { current, before } = found;
+  const isCurrent = current?.digest === digest;
+  const sinceCurrent = current && !isCurrent ? await notesSince(client, current, found.image) : undefined;
+  const isSame = before?.digest === current?.digest;
+  const sinceBefore = isSame && sinceCurrent ? sinceCurrent : before && (await notesSince(client, before, found.image));
+  return {
+    inputDigest: found.image.inputDigest,
+    commitTag: request.commitTag,
+    changes: stepFrom(before, version, sinceBefore?.entries ?? []),
+    lines: [
+      ...headline(request, found),
+      ...(sinceCurrent?.lines ?? []),
+      ...movedLine(request, found),
+      ...rollbackLine(request, found),
+    ],
+  };
+}
+
+/** `sha-<first 12>`, of a local stack with what follows it. */
+export function tagOfCommit(commit: string): string {
+  return `sha-${/^[0-9a-f]{40,}$/.test(commit) ? commit.slice(0, 12) : commit}`;
+}
+
+interface Notes {
+  readonly entries: readonly Change[];
+  /** One for each pin that differs, each followed by the files that do. */
+  readonly lines: readonly string[];
+}
+
+/** What differs between two releases; of a foreign one nothing can be told. */
+async function notesSince(client: RegistryClient, old: NamedImage, next: PlacedImage): Promise<Notes> {
+  const { inputs, repository } = old;
+  if (!inputs || !repository)
+    return { entries: [], lines: [`what is there now, ${old.digest}, does not name its inputs`] };
+  const { structures, files } = await policyDifference(client, { ...old, inputs, repository }, next);
+  const entries = diffInputs(inputs, next.inputs, structures, { old: old.base, next: next.base });
+  const lines = entries.flatMap(({ text, name }) => [text, ...fileLines(files[name.replace(/^policies\./, "")] ?? [])]);
+  return { entries, lines };
+}
+
+function fileLines(files: readonly string[]): string[] {
+  const rest = files.length - shownFiles;
+  const lines = files.slice(0, shownFiles).map((file) => `  ${file}`);
+  return rest > 0 ? [...lines, `  and ${rest} more`] : lines;
+}
+
+function headline(
+  { version, digest, from, commitTag }: PromotionRequest,
+  { current, tagged }: PromotionLookup,
+): string[] {
+  const named = `${version} (${shortDigest(digest)})`;
+  const source = `from ${formatReference(from)}, ${commitTag}`;
+  if (current?.digest === digest && tagged === digest) return [`${named} is promoted: nothing to do`];
+  if (!current) return [`promotes ${named} ${source}: the first release here`];
+  const there = current.version ?? shortDigest(current.digest);
+  const isBack = current.version !== undefined && compareReleases(version, current.version) < 0;
+  if (isBack)
+    return [`rolls back from ${there} to ${named}${tagged === digest ? ": only latest moves" : ` ${source}`}`];
+  return [`promotes ${named} ${source}, over ${there}`];
+}
+
+function movedLine({ version, digest }: PromotionRequest, { tagged, isOwn }: PromotionLookup): string[] {
+  if (!isOwn || tagged === digest) return [];
+  const found = tagged ? `was moved in the registry, from ${digest} to ${tagged}` : "is gone from the registry";
+  return [`tag ${version} ${found}: pulumi up --refresh puts it back`];
+}
+
+/** A permission that stays written down is none that somebody gave. */
+function rollbackLine({ version, rollback, stack }: PromotionRequest, { versions }: PromotionLookup): string[] {
+  const [highest] = versions;
+  if (!rollback || (highest && compareReleases(version, highest) < 0)) return [];
+  return [
+    `promotion.rollback is not needed: ${version} is below no version here; pulumi config rm --path policy-platform:promotion.rollback --stack ${stack}`,
+  ];
+}

@@ -1,0 +1,128 @@
+// Looks at both registries before the first resource of a promotion: what is wanted, what is there, what must not happen.
+// It reads only, and asks the source for nothing once the target has the release.
+import type { RegistryClient } from "../oci/client";
+import type { Digest } from "../oci/digest";
+import { formatReference, type Repository } from "../oci/reference";
+import { historyOf } from "../release/history";
+import type { KnownRelease } from "../release/known";
+import { compareReleases, versionTags } from "../release/versions";
+import {
+  type Promoted,
+  promotionDowngrade,
+  promotionForeign,
+  promotionGone,
+  promotionMismatch,
+  promotionSelf,
+  promotionTaken,
+} from "./errors";
+import type { PlacedImage } from "./policies";
+
+/** A release by all its names. */
+export interface PromotionRequest {
+  readonly from: Repository;
+  readonly to: Repository;
+  /** `vX.Y.Z`. */
+  readonly version: string;
+  readonly digest: Digest;
+  /** `sha-…`. */
+  readonly commitTag: string;
+  /** A version below the highest one of the target is wanted. */
+  readonly rollback: boolean;
+  /** Named in the commands that fix an error. */
+  readonly stack: string;
+  /** What the stack's state remembers of its last promotion. */
+  readonly known?: Promise<KnownRelease | undefined>;
+}
+
+/** A release under its version; the version is unknown of what `latest` names without any. */
+export interface NamedImage extends Partial<PlacedImage> {
+  readonly digest: Digest;
+  readonly version?: string;
+}
+
+export interface PromotionLookup {
+  readonly image: PlacedImage & { readonly inputDigest: Digest };
+  /** Versions of the target, highest first. */
+  readonly versions: readonly string[];
+  /** What people of the target use now: what `latest` names, else its highest version. */
+  readonly current?: NamedImage;
+  /** The highest version of the target below the promoted one. */
+  readonly before?: NamedImage & { readonly version: string };
+  /** What the version names in the target now. */
+  readonly tagged?: Digest;
+  /** Whether the state says that this stack promoted exactly this. */
+  readonly isOwn: boolean;
+}
+
+/** Versions looked at to find the one that `latest` names. */
+const lookBack = 16;
+
+/**
+ * Errors: `promotion-self`, `version-taken`, `promotion-downgrade`, `promotion-gone`, `promotion-mismatch`, `promotion-foreign`,
+ * and those of a registry that does not answer.
+ */
+export async function lookUpPromotion(client: RegistryClient, request: PromotionRequest): Promise<PromotionLookup> {
+  const { from, to, version, digest, rollback } = request;
+  const names = { ...request, from: formatReference(from), to: formatReference(to) };
+  if (names.from === names.to) throw promotionSelf(names);
+  const here = historyOf(client, to);
+  const [tags, known, tagged, held, latest] = await Promise.all([
+    client.tags(to),
+    request.known,
+    here.digestAt(version),
+    here.at(digest),
+    here.at("latest"),
+  ]);
+  const isOwn = known?.version === version && known.digest === digest;
+  if (tagged !== undefined && tagged !== digest && !isOwn) throw promotionTaken(names, version, tagged);
+  const versions = versionTags(tags);
+  const [highest] = versions;
+  if (highest && compareReleases(version, highest) < 0 && !rollback) throw promotionDowngrade(names, highest);
+
+  const isReleased = held !== undefined && tagged === digest;
+  const found = isReleased ? { ...held, repository: to } : await sourceImage(client, request, names);
+  const { inputs, inputDigest } = found;
+  if (!inputs || !inputDigest) throw promotionForeign(names);
+
+  const nameOf = async (image: Digest) => {
+    if (known?.digest === image) return known.version;
+    for (const candidate of versions.slice(0, lookBack))
+      if ((await here.digestAt(candidate)) === image) return candidate;
+    return undefined;
+  };
+  const at = async (name: string | undefined) => {
+    const image = name === undefined ? undefined : await here.at(name);
+    return image && { ...image, repository: to, version: name! };
+  };
+  const [before, top] = await Promise.all([
+    at(versions.find((candidate) => compareReleases(candidate, version) < 0)),
+    latest ? undefined : at(highest),
+  ]);
+  const current = latest ? { ...latest, repository: to, version: await nameOf(latest.digest) } : top;
+  return {
+    image: { ...found, inputs, inputDigest },
+    versions,
+    ...(current && { current }),
+    ...(before && { before }),
+    ...(tagged && { tagged }),
+    isOwn,
+  };
+}
+
+/** The release in the source, where version and commit must name the same digest. */
+async function sourceImage(
+  client: RegistryClient,
+  { from, version, digest, commitTag }: PromotionRequest,
+  names: Promoted,
+) {
+  const there = historyOf(client, from);
+  const [image, byVersion, byCommit] = await Promise.all([
+    there.at(digest),
+    there.digestAt(version),
+    there.digestAt(commitTag),
+  ]);
+  if (!image) throw promotionGone(names);
+  if (byVersion !== digest) throw promotionMismatch(names, version, byVersion);
+  if (byCommit !== digest) throw promotionMismatch(names, commitTag, byCommit);
+  return { ...image, repository: from };
+}
