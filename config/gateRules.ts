@@ -5,10 +5,9 @@ import { entryName, repositoryPath } from "./grammar";
 import { problem, type Scene, valueAt } from "./issues";
 import { nearest } from "./nearest";
 import { type ConfigurationProblem, type Path, quoted, removeLine, Secret, setLine, stackFileName } from "./problems";
-import type { RuleScene } from "./rules";
 
 /** All problems of all cases. */
-export function integrationCases(scene: RuleScene): ConfigurationProblem[] {
+export function integrationCases(scene: Scene): ConfigurationProblem[] {
   return keysAt(scene, ["gate", "integration"]).flatMap((name) => {
     const path = ["gate", "integration", name];
     return [...nameOf(name, scene), ...outcome(path, scene), ...repositories(path, scene), ...tools(path, scene)];
@@ -45,7 +44,7 @@ function outcome(path: Path, scene: Scene): ConfigurationProblem[] {
 }
 
 /** Every path of a case begins with a policy repository of this stack, and leads somewhere in it where that can be seen. */
-function repositories(path: Path, scene: RuleScene): ConfigurationProblem[] {
+function repositories(path: Path, scene: Scene): ConfigurationProblem[] {
   const policies = valueAt(scene.raw, ["policies"]);
   if (policies === null || typeof policies !== "object" || policies instanceof Secret) return [];
   const known = Object.keys(policies).sort();
@@ -69,7 +68,7 @@ function repositories(path: Path, scene: RuleScene): ConfigurationProblem[] {
 }
 
 /** Undefined for what only the gate can tell: other sources than folders, and tests that it renders itself. */
-function isThere({ raw, projectDir }: RuleScene, repository: string, path: string): boolean | undefined {
+function isThere({ raw, projectDir }: Scene, repository: string, path: string): boolean | undefined {
   const folder = valueAt(raw, ["policies", repository, "folder"]);
   if (typeof folder !== "string" || folder === "" || folder.includes("\0")) return undefined;
   return /^tests\/rendered(\/|$)/.test(path) ? undefined : existsSync(resolve(projectDir, folder, path));

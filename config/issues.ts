@@ -19,10 +19,13 @@ import {
   stackFileName,
 } from "./problems";
 import { stackName } from "./promotionSchema";
+import { releasingStack } from "./releasingStack";
 import { type KeyShape, shapeAt } from "./shape";
 
 /** What a problem is said with. */
 export interface Scene extends Place {
+  /** Folders are relative to it. */
+  readonly projectDir: string;
   /** The configuration as it was written. */
   readonly raw: unknown;
   /** How a number stands in the stack file: YAML's 1.10 is the number 1.1. Undefined where that cannot be seen. */
@@ -137,11 +140,14 @@ function missingKey(path: Path, shape: KeyShape, scene: Scene): ConfigurationPro
   return problem(last === "sha256" ? "checksum-missing" : "key-missing", path, "is missing", shape.rule, fix);
 }
 
-/** Writes all of a promotion. What builds is named where the stack file says it. */
-function promoteLine({ raw, stack }: Scene): string {
+/** Writes all of a promotion. What builds is named where this stack's file, or its own beside it, says it. */
+function promoteLine({ raw, stack, projectDir }: Scene): string {
   const source = valueAt(raw, ["promotion", "stack"]);
-  const from = typeof source === "string" && stackName.refuse(source) === undefined ? source.split("/").at(-1) : "FROM";
-  return `policy-platform promote ${from} ${stack}`;
+  const releases = valueAt(raw, ["promotion", "from"]);
+  const named =
+    typeof source === "string" && stackName.refuse(source) === undefined ? source.split("/").at(-1) : undefined;
+  const found = typeof releases === "string" ? releasingStack(releases, projectDir) : undefined;
+  return `policy-platform promote ${named ?? found ?? "FROM"} ${stack}`;
 }
 
 function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal, scene: Scene): ConfigurationProblem {

@@ -20,17 +20,11 @@ import {
   stackFileName,
 } from "./problems";
 
-/** What the rules look at. */
-export interface RuleScene extends Scene {
-  /** Folders are relative to it. */
-  readonly projectDir: string;
-}
-
 /** Layers of an image are limited to 127 by the engine; the base brings some. */
 const maxEntries = 100;
 
 /** All problems of all rules. */
-export function problemsOfRules(scene: RuleScene): ConfigurationProblem[] {
+export function problemsOfRules(scene: Scene): ConfigurationProblem[] {
   return [
     secrets,
     names,
@@ -54,7 +48,7 @@ function keysAt(scene: Scene, path: Path): string[] {
 }
 
 /** Nothing here is secret: pins and addresses must be readable in every preview. */
-function secrets(scene: RuleScene): ConfigurationProblem[] {
+function secrets(scene: Scene): ConfigurationProblem[] {
   const found: Path[] = [];
   const visit = (value: unknown, path: Path) => {
     if (value instanceof Secret) found.push(path);
@@ -67,7 +61,7 @@ function secrets(scene: RuleScene): ConfigurationProblem[] {
 }
 
 /** Names become folders, stage names and levels of repositories; hosts of mirrors are names too. */
-function names(scene: RuleScene): ConfigurationProblem[] {
+function names(scene: Scene): ConfigurationProblem[] {
   return (["tools", "policies", "bundles", "mirrors"] as const).flatMap((map) => {
     const form = map === "mirrors" ? hostName : entryName;
     return keysAt(scene, [map]).flatMap((name) => {
@@ -81,13 +75,13 @@ function names(scene: RuleScene): ConfigurationProblem[] {
 const forms = { tools: ["image", "release"], policies: ["folder", "image", "git"] } as const;
 
 /** A tool is an image or a release, a repository a folder, an image or a git commit. */
-function sourceForms(scene: RuleScene): ConfigurationProblem[] {
+function sourceForms(scene: Scene): ConfigurationProblem[] {
   return (["tools", "policies"] as const).flatMap((map) =>
     keysAt(scene, [map]).flatMap((name) => sourceProblem(scene, map, name)),
   );
 }
 
-function sourceProblem(scene: RuleScene, map: keyof typeof forms, name: string): ConfigurationProblem[] {
+function sourceProblem(scene: Scene, map: keyof typeof forms, name: string): ConfigurationProblem[] {
   const path = [map, name];
   const entry = valueAt(scene.raw, path);
   if (entry === null || typeof entry !== "object" || Array.isArray(entry) || entry instanceof Secret) return [];
@@ -112,7 +106,7 @@ function listed(words: readonly string[]): string {
 }
 
 /** `path` and `digest` beside `image` say which folder of a foreign image is repacked, and to what; elsewhere they say nothing. */
-function imageFolders(scene: RuleScene): ConfigurationProblem[] {
+function imageFolders(scene: Scene): ConfigurationProblem[] {
   return keysAt(scene, ["policies"]).flatMap((name) => {
     const has = (key: string) => valueAt(scene.raw, ["policies", name, key]) !== undefined;
     const rule =
@@ -128,7 +122,7 @@ function imageFolders(scene: RuleScene): ConfigurationProblem[] {
 }
 
 /** The line that gives an entry its source. */
-function sourceLine(scene: RuleScene, map: keyof typeof forms, name: string): string {
+function sourceLine(scene: Scene, map: keyof typeof forms, name: string): string {
   const path = [map, name];
   if (map === "policies") return setLine([...path, "folder"], `policies/${name}`, scene);
   if (!catalogued(name))
@@ -138,7 +132,7 @@ function sourceLine(scene: RuleScene, map: keyof typeof forms, name: string): st
 }
 
 /** Two files cannot stand at one path, nor one below another. The tool that names its path is the one to move. */
-function toolPaths(scene: RuleScene): ConfigurationProblem[] {
+function toolPaths(scene: Scene): ConfigurationProblem[] {
   const placed = keysAt(scene, ["tools"]).map((name) => {
     const given = valueAt(scene.raw, ["tools", name, "path"]);
     return { name, given, path: typeof given === "string" ? given : defaultToolPath(name) };
@@ -159,7 +153,7 @@ function toolPaths(scene: RuleScene): ConfigurationProblem[] {
 }
 
 /** The gate must know how to ask a tool for its version. */
-function toolChecks(scene: RuleScene): ConfigurationProblem[] {
+function toolChecks(scene: Scene): ConfigurationProblem[] {
   return keysAt(scene, ["tools"]).flatMap((name) => {
     const path = ["tools", name, "smoke"];
     const entry = valueAt(scene.raw, ["tools", name]);
@@ -175,7 +169,7 @@ function toolChecks(scene: RuleScene): ConfigurationProblem[] {
 }
 
 /** A folder is there and holds something; what of it ships is decided where the layer is made. */
-function folders(scene: RuleScene): ConfigurationProblem[] {
+function folders(scene: Scene): ConfigurationProblem[] {
   return keysAt(scene, ["policies"]).flatMap((name) => {
     const path = ["policies", name, "folder"];
     const folder = valueAt(scene.raw, path);
@@ -204,7 +198,7 @@ function wrongFolder(folder: string): { code: string; what: string } | undefined
 }
 
 /** An image without policies says nothing, and one layer per entry has an end. */
-function entries(scene: RuleScene): ConfigurationProblem[] {
+function entries(scene: Scene): ConfigurationProblem[] {
   const policies = keysAt(scene, ["policies"]).length;
   const given = valueAt(scene.raw, ["policies"]);
   if (policies === 0 && given !== null && typeof given === "object" && !(given instanceof Secret)) {

@@ -1,12 +1,13 @@
 // The stack files that are committed: what they say is in order, and what they leave open is said with the line that fills it in.
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { fromStackFile } from "../../../config/load";
 import { parseSettings, problemsOf } from "../../../config/settings";
 import { editedText } from "../../../config/stackFile";
+import { repositoryNames } from "../../../lib/repositoryNames";
 import { run } from "../cli/run";
 import { hex } from "./valid";
 
@@ -108,5 +109,61 @@ describe("the committed Pulumi.dev.yaml", () => {
       if (form)
         assert.match(found[0]!.fix, new RegExp(`^pulumi config set --path '${found[0]!.key}' '${form}' --type string`));
     }
+  });
+});
+
+describe("the committed Pulumi.prod.yaml", () => {
+  const promoted = editedText(textOf("prod"), [
+    { path: ["promotion", "version"], value: "v1.4.2" },
+    { path: ["promotion", "digest"], value: `sha256:${hex("d")}` },
+    { path: ["promotion", "commit"], value: "123456789012" },
+  ]);
+
+  it("has no error but the release that is not there yet, and names the line that promotes it", async () => {
+    const { code, data, stdout } = await run("check", "-o", "json", "--stack", "prod", "--cwd", root);
+    assert.equal(code, 2, stdout);
+    assert.deepEqual(
+      (data.problems as { key: string; fix: string }[]).map(({ key, fix }) => [key, fix]),
+      ["commit", "digest", "version"].map((name) => [
+        `policy-platform:promotion.${name}`,
+        "policy-platform promote dev prod",
+      ]),
+    );
+    assert.deepEqual(data.unpinned, []);
+  });
+
+  it("is in order when a release has been promoted, and means the same when the engine has written it anew", () => {
+    const before = read("prod", promoted);
+    const anew = `${stringify(parse(promoted), { sortMapEntries: true })}encryptionsalt: v1:c2FsdA==:v1:bm9uY2U=\n`;
+    const after = read("prod", anew);
+    assert.deepEqual(parseSettings(after.raw, after.context), parseSettings(before.raw, before.context));
+  });
+
+  it("takes from where the committed Pulumi.dev.yaml releases to", () => {
+    const { raw, context } = read("dev", completed);
+    const { registry, image } = parseSettings(raw, context);
+    const { from } = parse(textOf("prod")).config["policy-platform:promotion"];
+    assert.equal(from, repositoryNames(registry).releases(image.name));
+  });
+
+  it("is refused with key and quoted form where a commit of digits alone was written as a number", () => {
+    const [found, ...others] = problems("prod", promoted.replace('"123456789012"', "123456789012"));
+    assert.deepEqual(others, []);
+    assert.equal(found!.what, "policy-platform:promotion.commit is the number 123456789012, not text");
+    assert.equal(
+      found!.fix,
+      "pulumi config set --path 'policy-platform:promotion.commit' '123456789012' --type string --stack prod",
+    );
+  });
+
+  it("names no stack to promote from where none beside it, or more than one, releases there", () => {
+    const { raw, context } = read("prod", textOf("prod"));
+    const fixes = () => problemsOf(raw, context).map(({ fix }) => fix);
+    assert.deepEqual(fixes(), Array(3).fill("policy-platform promote FROM prod"));
+    for (const stack of ["dev", "qa"]) writeFileSync(join(context.projectDir, `Pulumi.${stack}.yaml`), textOf("dev"));
+    writeFileSync(join(context.projectDir, "Pulumi.broken.yaml"), "config: [");
+    assert.deepEqual(fixes(), Array(3).fill("policy-platform promote FROM prod"));
+    rmSync(join(context.projectDir, "Pulumi.qa.yaml"));
+    assert.deepEqual(fixes(), Array(3).fill("policy-platform promote dev prod"));
   });
 });
