@@ -32,22 +32,29 @@ const inherited = [
   "NODE_COMPILE_CACHE",
 ];
 
-export interface Project {
-  readonly dir: string;
-  readonly env: Readonly<Record<string, string>>;
-  /** Runs `pulumi <args> -s local --non-interactive --color never`. */
+/** One stack of a project. */
+export interface ProjectStack {
+  /** Runs `pulumi <args> -s <stack> --non-interactive --color never`. */
   pulumi(...args: string[]): Promise<ExecResult>;
   /** `pulumi up --yes --skip-preview`, failing the test with the screen when it is red. */
   up(...args: string[]): Promise<ExecResult>;
   outputs(): Promise<Record<string, any>>;
   /** Replaces the stack file's configuration through `change`. */
   configure(change: (config: Record<string, any>) => void): void;
+  /** The same stack with other variables. */
+  with(env: Readonly<Record<string, string>>): Pick<ProjectStack, "pulumi">;
+}
+
+/** A project, and its stack `local`. */
+export interface Project extends ProjectStack {
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Makes one more stack, in the same state backend. */
+  addStack(name: string, configuration: Readonly<Record<string, unknown>>): Promise<ProjectStack>;
   write(path: string, text: string): void;
   /** Commits everything in the checkout, so that the commit tag moves. */
   commit(message: string): Promise<void>;
   remove(): void;
-  /** The same project with other variables. */
-  with(env: Readonly<Record<string, string>>): Pick<Project, "pulumi">;
 }
 
 /**
@@ -108,12 +115,10 @@ export async function createProject(
       .map((name) => `/${name}\n`)
       .join(""),
   );
-  const stackFile = join(dir, "Pulumi.local.yaml");
   const config =
     typeof configuration === "string"
       ? { ...preparedPins(), "policy-platform:registry": { kind: "existing", address: configuration } }
       : configuration;
-  writeFileSync(stackFile, stringify({ config }));
   const env = {
     ...Object.fromEntries(inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]!]] : []))),
     PULUMI_BACKEND_URL: `file://${join(dir, ".local", "state")}`,
@@ -125,32 +130,40 @@ export async function createProject(
   };
   const run = (program: string, args: readonly string[], extra = {}) =>
     exec(program, args, { cwd: dir, env: { ...env, ...extra }, timeout });
-  const options = ["-s", "local", "--non-interactive", "--color", "never"];
-  const pulumi = (...args: string[]) => run("pulumi", [...args, ...options]);
+  const addStack = async (name: string, config: unknown): Promise<ProjectStack> => {
+    const stackFile = join(dir, `Pulumi.${name}.yaml`);
+    writeFileSync(stackFile, stringify({ config }));
+    await expectSuccess(run("pulumi", ["stack", "init", name, "--non-interactive"]));
+    const options = ["-s", name, "--non-interactive", "--color", "never"];
+    const pulumi = (...args: string[]) => run("pulumi", [...args, ...options]);
+    return {
+      pulumi,
+      up: (...args) => expectSuccess(pulumi("up", "--yes", "--skip-preview", ...args)),
+      outputs: async () => JSON.parse((await expectSuccess(pulumi("stack", "output", "--json"))).stdout),
+      configure: (change) => {
+        const file = parse(readFileSync(stackFile, "utf8")) as { config: Record<string, any> };
+        change(file.config);
+        writeFileSync(stackFile, stringify(file));
+      },
+      with: (extra) => ({ pulumi: (...args) => run("pulumi", [...args, ...options], extra) }),
+    };
+  };
   const commit = async (message: string) => {
     await run("git", ["add", "-A"]);
     await expectSuccess(run("git", ["commit", "-q", "-m", message]));
   };
   await expectSuccess(run("git", ["init", "-q"]));
   await commit("First");
-  await expectSuccess(run("pulumi", ["stack", "init", "local", "--non-interactive"]));
   return {
+    ...(await addStack("local", config)),
     dir,
     env,
-    pulumi,
-    up: (...args) => expectSuccess(pulumi("up", "--yes", "--skip-preview", ...args)),
-    outputs: async () => JSON.parse((await expectSuccess(pulumi("stack", "output", "--json"))).stdout),
-    configure: (change) => {
-      const file = parse(readFileSync(stackFile, "utf8")) as { config: Record<string, any> };
-      change(file.config);
-      writeFileSync(stackFile, stringify(file));
-    },
+    addStack,
     write: (path, text) => {
       mkdirSync(join(dir, path, ".."), { recursive: true });
       writeFileSync(join(dir, path), text);
     },
     commit,
-    with: (extra) => ({ pulumi: (...args) => run("pulumi", [...args, ...options], extra) }),
     remove: () => {
       if (existsSync(dir)) rmSync(dir, { recursive: true, force: true });
     },
