@@ -15,7 +15,8 @@ export function deliveries(scene: Scene): ConfigurationProblem[] {
   ];
 }
 
-function repeated(path: Path, rule: string, scene: Scene): ConfigurationProblem[] {
+/** Texts that stand twice in the list at `path`. */
+export function repeated(path: Path, rule: string, scene: Scene): ConfigurationProblem[] {
   const names = textsAt(path, scene);
   return names.flatMap((name, index) => {
     if (names.indexOf(name) === index) return [];

@@ -13,6 +13,8 @@ export interface Refusal {
   readonly meant?: string;
   /** `policy-platform pin` finds the value: from what stands there, or when it is told a version or tag. */
   readonly pin?: "as-is" | "to-version";
+  /** Nothing can stand in its place. */
+  readonly remove?: true;
 }
 
 /** One kind of text. */

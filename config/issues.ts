@@ -63,6 +63,7 @@ function isRenamed(path: Path, { raw }: Scene): boolean {
 const nouns: Readonly<Record<KeyShape["kind"], string>> = {
   text: "text",
   boolean: "true or false",
+  number: "a whole number",
   map: "a map",
   entries: "a map by name",
   list: "a list",
@@ -109,6 +110,7 @@ function unknownKey(path: Path, parent: KeyShape, scene: Scene): ConfigurationPr
   }
   if (key === "command" && path.at(-2) === "smoke") return formerCommand(path, value, scene);
   const meant = nearest(key, parent.keys);
+  if (meant === undefined && path[0] === "registry" && path[1] === "cleanup") return keptPath(path, scene);
   const rule = `known keys are ${parent.keys.join(", ")}`;
   return meant === undefined
     ? problem("key-unknown", path, "is no known key", rule, drop)
@@ -130,6 +132,12 @@ function formerCommand(path: Path, command: unknown, scene: Scene): Configuratio
   const fix = [removeLine(path, scene), ...lines].join(" && ");
   const rule = "smoke.args is what the tool itself is given; the gate starts it by its path";
   return problem("smoke-command", path, "is now called args, without the tool's own name", rule, fix);
+}
+
+/** Somebody names what is to be cleaned up: a repository, a package, tags. Pinned images point at all that is not a candidate. */
+function keptPath(path: Path, scene: Scene): ConfigurationProblem {
+  const rule = "candidates alone are cleaned up, by olderThan, keep and dryRun; layers and releases are kept for ever";
+  return problem("cleanup-kept", path, "chooses what is cleaned up", rule, removeLine(path, scene));
 }
 
 function missingKey(path: Path, shape: KeyShape, scene: Scene): ConfigurationProblem {
@@ -157,7 +165,9 @@ function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal
   const offered = refusal.meant === undefined ? offeredLine(path, scene) : undefined;
   const fix = pinnable
     ? pinLine(pinName(path, scene.raw), scene, version)
-    : (offered ?? setLine(path, refusal.meant ?? String(shape.examples[0]), scene));
+    : refusal.remove
+      ? removeLine(path, scene)
+      : (offered ?? setLine(path, refusal.meant ?? String(shape.examples[0]), scene));
   return problem(refusal.code, path, refusal.wrong + (hidden ? "" : `: ${quoted(text)}`), shape.rule, fix);
 }
 
@@ -199,7 +209,7 @@ function exampleLine(path: Path, shape: KeyShape, scene: Scene): string {
   const next = nextStep(path, shape);
   const below = next === undefined ? undefined : [...path, next];
   return below === undefined
-    ? setLine(path, String(shape.examples[0]), scene)
+    ? setLine(path, shape.kind === "number" ? Number(shape.examples[0]) : String(shape.examples[0]), scene)
     : exampleLine(below, shapeAt(below)!, scene);
 }
 

@@ -82,13 +82,14 @@ export function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The line that sets one value. `--type string` where Pulumi would take the text for a number, `--` where for a flag. */
-export function setLine(path: Path, value: string, { stack }: Place): string {
+/** The line that sets one value. `--type string` where Pulumi would take a text for a number, `--` where for a flag. */
+export function setLine(path: Path, value: string | number, { stack }: Place): string {
   if (!typeable(path)) return `edit ${keyPath(path)} in ${stackFileName(stack)}`;
-  const type = /^[-+]?\d[\d._eE+-]*$/.test(value) ? " --type string" : "";
+  const text = String(value);
+  const type = typeof value === "string" && /^[-+]?\d[\d._eE+-]*$/.test(value) ? " --type string" : "";
   const line = `pulumi config set${pathFlag(path)}`;
   const flags = `${type}${stackFlag(stack)}`;
-  return /^-./.test(value) ? `${line}${flags} -- ${shellQuote(value)}` : `${line} ${shellQuote(value)}${flags}`;
+  return /^-./.test(text) ? `${line}${flags} -- ${shellQuote(text)}` : `${line} ${shellQuote(text)}${flags}`;
 }
 
 /** The line that removes one key. */

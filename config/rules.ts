@@ -19,6 +19,7 @@ import {
   setLine,
   stackFileName,
 } from "./problems";
+import { registryKinds } from "./registryRules";
 
 /** Layers of an image are limited to 127 by the engine; the base brings some. */
 const maxEntries = 100;
@@ -27,6 +28,7 @@ const maxEntries = 100;
 export function problemsOfRules(scene: Scene): ConfigurationProblem[] {
   return [
     secrets,
+    registryKinds,
     names,
     sourceForms,
     imageFolders,

@@ -7,6 +7,7 @@ import { gateIntegration, gateSize } from "./gateSchema";
 import * as grammar from "./grammar";
 import { packageGrammars } from "./packageGrammar";
 import { promotion } from "./promotionSchema";
+import { registry } from "./registrySchema";
 import { named, text } from "./schemaParts";
 
 const toolImage = z
@@ -143,35 +144,7 @@ export const schema = z.strictObject({
     grammar.releaseVersion,
     'The version to release. "auto" is the last release\'s version while nothing changed, else the next one that the changes require',
   ).default("auto"),
-  registry: z
-    .strictObject({
-      kind: z
-        .enum(["existing"])
-        .default("existing")
-        .meta({
-          description: "`existing`: a registry that is there already",
-          rule: "a registry's kind is existing",
-          examples: ["existing"],
-        }),
-      address: text(addresses.registryAddress, "The registry's host, with a path where it asks for one"),
-      separator: z
-        .enum(["/", "-"])
-        .default("/")
-        .meta({
-          description: 'What joins the levels of a repository\'s name; "-" for registries that allow two levels only',
-          rule: 'a separator is "/" or "-"',
-          examples: ["-"],
-        }),
-      insecure: z
-        .boolean()
-        .default(false)
-        .meta({
-          description: "Speak http to this registry; loopback addresses always do",
-          rule: "insecure is true or false",
-          examples: ["true"],
-        }),
-    })
-    .meta({ description: "The registry that everything is pushed to", rule: "a registry is a map with an address" }),
+  registry,
   promotion: promotion.optional(),
   image: z
     .strictObject({

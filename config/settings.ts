@@ -8,13 +8,13 @@ import type { SizeBudget } from "../lib/gate/size";
 import type { Digest } from "../lib/oci/digest";
 import type { ToolSource } from "../lib/plan/composition";
 import { mapRecord } from "../lib/record";
-import type { RegistryAddress } from "../lib/repositoryNames";
 import type { RepositorySource } from "../lib/sources/repositorySource";
 import { completeTool } from "./catalogued";
 import { problemsOfIssue } from "./issues";
 import { writtenIn } from "./load";
 import { ConfigurationError, type ConfigurationProblem, type Path, stackFileName } from "./problems";
 import { besidePromotion, promotes, withoutBuild } from "./promotionRules";
+import { type RegistrySettings, registrySettings } from "./registrySettings";
 import { problemsOfRules } from "./rules";
 import { buildSchema, type ParsedConfiguration, promotionSchema } from "./schema";
 import { topLevelKeys } from "./shape";
@@ -31,14 +31,6 @@ interface SmokeSettings {
 /** One tool, and how the gate asks it for its version. */
 export interface ToolSettings extends ToolSource {
   readonly smoke: SmokeSettings;
-}
-
-/** Where everything is pushed. */
-interface RegistrySettings extends RegistryAddress {
-  /** A registry that is there already. */
-  readonly kind: "existing";
-  /** Plain http although it is not on loopback. */
-  readonly insecure: boolean;
 }
 
 /** Bounds of programs that the gate runs. */
@@ -147,7 +139,7 @@ function validate(given: RawConfiguration, context: ParseContext): Validated {
   const scene = { ...context, raw, written };
   const result = isPromotion
     ? settled(promotionSchema.safeParse(raw), ({ image: { name }, promotion, registry }) => ({
-        registry,
+        registry: registrySettings(registry),
         image: { name },
         promotion: { ...promotion, digest: promotion.digest as Digest },
       }))
@@ -185,9 +177,10 @@ function sorted(problems: readonly ConfigurationProblem[]): ConfigurationProblem
   return [...problems].sort((a, b) => rank(a) - rank(b) || compare(a.key, b.key) || compare(a.code, b.code));
 }
 
-function toSettings({ base, tools, gate, ...rest }: ParsedConfiguration): BuildSettings {
+function toSettings({ registry, base, tools, gate, ...rest }: ParsedConfiguration): BuildSettings {
   return {
     ...rest,
+    registry: registrySettings(registry),
     base: installed(base.packages) ? base : { image: base.image },
     tools: mapRecord(tools, (tool, name) => completeTool(name, tool)),
     gate: {

@@ -16,7 +16,7 @@ interface Definition {
 
 /** One key as the reference and the errors need it. */
 export interface KeyShape {
-  readonly kind: "text" | "boolean" | "map" | "entries" | "list";
+  readonly kind: "text" | "boolean" | "number" | "map" | "entries" | "list";
   readonly required: boolean;
   /** Undefined where the key has none, or where its own keys have them. */
   readonly default: unknown;
@@ -61,6 +61,7 @@ function describe(outer: z.ZodType): KeyShape {
     record: "entries",
     array: "list",
     boolean: "boolean",
+    number: "number",
   };
   return {
     kind: kinds[type] ?? "text",

@@ -14,3 +14,9 @@ export function parseSize(text: string): number | undefined {
   const [, count, unit] = /^([1-9]\d{0,12})(Ki|Mi|Gi|)$/.exec(text) ?? [];
   return unit === undefined ? undefined : Number(count) * bytesPer[unit]!;
 }
+
+/** Days of `14d`, at most ten years; undefined for anything else. */
+export function parseDays(text: string): number | undefined {
+  const days = Number(/^([1-9]\d{0,3})d$/.exec(text)?.[1] ?? 0);
+  return days >= 1 && days <= 3650 ? days : undefined;
+}

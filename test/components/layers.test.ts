@@ -136,7 +136,7 @@ describe("a registry that cannot be meant", () => {
   it("is refused with everything that is wrong with it", async () => {
     await record(false);
     const args = {
-      kind: "artifactRegistry" as "existing",
+      kind: "elsewhere" as "existing",
       address: "http://registry.example.com",
       separator: "_" as "-",
     };
@@ -144,7 +144,7 @@ describe("a registry that cannot be meant", () => {
       assert.ok(error instanceof pulumi.InputPropertiesError);
       const reasons = error.errors!.map(({ propertyPath, reason }) => `${propertyPath} ${reason}`);
       assert.deepEqual(reasons, [
-        "kind is not one of existing",
+        "kind is not one of existing artifactRegistry",
         "separator is not one of / -",
         "address has a scheme: TLS is used, and plain http on loopback or with insecure: true",
       ]);

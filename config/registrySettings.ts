@@ -1,0 +1,47 @@
+// The registry of a stack as everything after the configuration sees it: with an address, whatever its kind.
+import { artifactRegistryAddress, type RegistryAddress } from "../lib/repositoryNames";
+import type { ParsedConfiguration } from "./schema";
+import { parseDays } from "./units";
+
+/** A registry that is there already. */
+interface ExistingRegistry extends RegistryAddress {
+  readonly kind: "existing";
+  /** Plain http although it is not on loopback. */
+  readonly insecure: boolean;
+}
+
+/** Repositories of Google Artifact Registry that the stack declares. */
+interface ArtifactRegistry extends RegistryAddress {
+  readonly kind: "artifactRegistry";
+  readonly insecure: false;
+  readonly prefix: string;
+  readonly project: string;
+  readonly location: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly immutableTags: boolean;
+  readonly protect: boolean;
+  readonly cleanup?: { readonly olderThanDays: number; readonly keep: number; readonly dryRun: boolean };
+  readonly readers: readonly string[];
+  readonly writers: readonly string[];
+}
+
+/** Where everything is pushed. */
+export type RegistrySettings = ExistingRegistry | ArtifactRegistry;
+
+/** Of a configuration whose rules hold: what a kind must have is there. */
+export function registrySettings(parsed: ParsedConfiguration["registry"]): RegistrySettings {
+  const { kind, address, separator, insecure, project, location, cleanup, ...rest } = parsed;
+  if (kind === "existing") return { kind, address: address!, separator, insecure };
+  const place = { project: project!, location: location! };
+  return {
+    kind,
+    ...place,
+    ...rest,
+    address: address ?? artifactRegistryAddress(place),
+    separator: "/",
+    insecure: false,
+    ...(cleanup && {
+      cleanup: { olderThanDays: parseDays(cleanup.olderThan)!, keep: cleanup.keep, dryRun: cleanup.dryRun },
+    }),
+  };
+}
