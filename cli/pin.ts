@@ -7,7 +7,7 @@ import { keyPath, quoted } from "../config/problems";
 import { type Edit, writeEdits } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
-import { dockerCredentials } from "../lib/oci/credentials";
+import { registryCredentials } from "../lib/oci/registryCredentials";
 import { catalogue } from "../lib/pins/catalogue";
 import { bumpOf } from "./pinBump";
 import { newestVersion } from "./pinLatest";
@@ -79,7 +79,7 @@ function clientOf(raw: Readonly<Record<string, unknown>>): RegistryClient {
   const { address, insecure } = (raw.registry ?? {}) as { address?: unknown; insecure?: unknown };
   const host = typeof address === "string" ? address.split("/")[0]! : "";
   return new RegistryClient({
-    credentials: dockerCredentials(),
+    credentials: registryCredentials(),
     insecure: insecure === true && host ? [host] : [],
   });
 }

@@ -5,8 +5,8 @@ import type { ConsumerRequest, RegistryLogin } from "../lib/ci/checks";
 import { type Consumer, renderConsumerCi } from "../lib/ci/render";
 import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
-import { dockerCredentials } from "../lib/oci/credentials";
 import { formatReference, parseReference, parseRepository, type Reference } from "../lib/oci/reference";
+import { registryCredentials } from "../lib/oci/registryCredentials";
 import { isVersion, versionTags } from "../lib/release/versions";
 import { repositoryNames } from "../lib/repositoryNames";
 import { stackClient } from "../lib/stackRegistry";
@@ -73,7 +73,10 @@ async function namedImage(text: string): Promise<Found> {
   const version = tag !== undefined && isVersion(tag) ? { version: tag } : {};
   if (digest !== undefined) return { image: { registry, path, digest }, named: text, ...version };
   const wanted: Reference = { registry, path, tag: tag ?? "latest" };
-  const found = await new RegistryClient({ credentials: dockerCredentials() }).resolve({ registry, path }, wanted.tag!);
+  const found = await new RegistryClient({ credentials: registryCredentials() }).resolve(
+    { registry, path },
+    wanted.tag!,
+  );
   if (!found) {
     throw new PlatformError("release-missing", {
       what: `there is no image ${formatReference(wanted)}`,

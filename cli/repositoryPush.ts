@@ -7,11 +7,11 @@ import { testFolder } from "../lib/gate/folderTests";
 import { kyvernoVersion } from "../lib/kyverno/version";
 import { RegistryClient } from "../lib/oci/client";
 import { missingFrom } from "../lib/oci/copy";
-import { dockerCredentials } from "../lib/oci/credentials";
 import type { Digest } from "../lib/oci/digest";
 import { folderLayerImage, type LayerImage, pushLayerImage } from "../lib/oci/layer";
 import { manifestType } from "../lib/oci/mediaTypes";
 import { formatReference, parseReference, type Reference } from "../lib/oci/reference";
+import { registryCredentials } from "../lib/oci/registryCredentials";
 import { requirePolicies } from "../lib/policies/check";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 
@@ -85,7 +85,7 @@ function nameOf({ path }: Tagged, { name = basename(path) }: RepositoryPushOptio
 async function publish(target: Tagged, image: LayerImage, insecure: boolean): Promise<Digest | "nothing" | undefined> {
   const { tag, ...repository } = target;
   const client = new RegistryClient({
-    credentials: dockerCredentials(),
+    credentials: registryCredentials(),
     insecure: insecure ? [repository.registry] : [],
     log: (text) => narrate("doing", text),
   });

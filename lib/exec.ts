@@ -1,7 +1,8 @@
 // Runs another program: argv only, never a shell; an environment built from an allow-list; bounded time and output.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import { descendantsOf } from "./process";
 
 /** Variables a child may see beside those given explicitly; everything else, tokens above all, stays behind. */
 const allowedEnvironment = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"];
@@ -10,7 +11,10 @@ export interface ExecOptions {
   readonly cwd?: string;
   /** Added to the allow-listed variables. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Milliseconds after which the child is killed and nobody waits any more for what it started; default 60,000. */
+  /**
+   * Milliseconds after which the child is killed with all that it started (where there is a procfs to find that in), and
+   * nobody waits any more for what is left of it; default 60,000.
+   */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
   /** Written to the child's standard input, which is then closed. */
@@ -66,7 +70,7 @@ export function exec(program: string, args: readonly string[], options: ExecOpti
       timedOut = child.exitCode === null && child.signalCode === null;
       if (!timedOut) return letGo();
       child.once("exit", () => setTimeout(letGo, drainTime));
-      child.kill("SIGKILL");
+      killTree(child);
     }, timeout);
     child.on("error", (error) => {
       clearTimeout(timer);
@@ -80,6 +84,18 @@ export function exec(program: string, args: readonly string[], options: ExecOpti
     child.stdin.on("error", () => undefined); // a child that exits without reading its input is its own business
     child.stdin.end(options.input ?? "");
   });
+}
+
+function killTree(child: ChildProcess): void {
+  const below = child.pid === undefined ? [] : descendantsOf(child.pid);
+  child.kill("SIGKILL");
+  for (const pid of below) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // ended meanwhile
+    }
+  }
 }
 
 /** Reads a stream to its end; the function returned gives the text of its first `maxOutput` bytes. */

@@ -51,6 +51,21 @@ export function processIds(proc = "/proc"): number[] {
   }
 }
 
+/** What a process started, and what that started, as far as it still has it above; none where there is no procfs. */
+export function descendantsOf(pid: number, proc = "/proc"): number[] {
+  const parents = new Map<number, number>();
+  for (const one of processIds(proc)) {
+    try {
+      parents.set(one, processStat(one, proc).parent);
+    } catch {
+      // ended meanwhile
+    }
+  }
+  const below = (parent: number): number[] =>
+    [...parents].filter(([, above]) => above === parent).flatMap(([one]) => [one, ...below(one)]);
+  return below(pid);
+}
+
 /** True for one that has ended and only waits for its parent to notice. */
 export function hasEnded({ state }: Pick<ProcessStat, "state">): boolean {
   return state === "Z" || state === "X";

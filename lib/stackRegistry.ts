@@ -1,6 +1,6 @@
-// A stack's own registry as everything here speaks to it: with the logins of the docker config, and without TLS only where the stack says so.
+// A stack's own registry as everything here speaks to it: with the logins of the docker config and of Google's default credentials, and without TLS only where the stack says so.
 import { RegistryClient } from "./oci/client";
-import { dockerCredentials } from "./oci/credentials";
+import { registryCredentials } from "./oci/registryCredentials";
 import type { RegistryAddress } from "./repositoryNames";
 
 /** Where a stack publishes, and whether it may be spoken to by plain http. */
@@ -15,5 +15,5 @@ export function insecureHosts({ address, insecure }: StackRegistry): string[] {
 
 /** A client for that registry and for whatever else the stack names. */
 export function stackClient(registry: StackRegistry): RegistryClient {
-  return new RegistryClient({ credentials: dockerCredentials(), insecure: insecureHosts(registry) });
+  return new RegistryClient({ credentials: registryCredentials(), insecure: insecureHosts(registry) });
 }

@@ -1,8 +1,8 @@
 // Provider plugins in the stack's own PULUMI_HOME: the official one where it can be had, else the closed-network one.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { exec } from "../lib/exec";
 import type { Layout } from "./layout";
 import type { Step } from "./steps";
@@ -56,10 +56,15 @@ async function installOfficial(
 }
 
 async function installClosedNetwork(layout: Layout, name: string): Promise<void> {
-  const built = join(layout.plugins, name, `pulumi-resource-${name}`);
-  const target = pluginFile(layout, name);
+  const program = pluginFile(layout, name);
+  const from = join(layout.plugins, name);
+  const beside = readdirSync(from).filter((file) => file !== basename(program));
+  await mkdir(dirname(program), { recursive: true });
+  for (const file of [...beside, basename(program)]) await replaceFile(join(from, file), join(dirname(program), file));
+}
+
+async function replaceFile(built: string, target: string): Promise<void> {
   if (existsSync(target) && digestOf(target) === digestOf(built)) return;
-  await mkdir(join(target, ".."), { recursive: true });
   const temporary = `${target}.${process.pid}.tmp`;
   try {
     await copyFile(built, temporary);

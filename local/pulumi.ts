@@ -1,6 +1,7 @@
 // Runs Pulumi on the local stack: what it prints is passed on line by line, and kept to be read.
 import { type ChildProcess, spawn } from "node:child_process";
 import { childEnvironment } from "../lib/exec";
+import { loginEnvironment } from "../lib/oci/credentials";
 import { networkEnvironment } from "./toolchain/network";
 
 export interface PulumiOptions {
@@ -23,8 +24,7 @@ export interface PulumiResult {
 
 /** Registry credentials are found by the plugin itself, at call time. */
 function credentialsEnvironment(): Record<string, string> {
-  const { DOCKER_CONFIG } = process.env;
-  return { ...networkEnvironment(), ...(DOCKER_CONFIG ? { DOCKER_CONFIG } : {}) };
+  return { ...networkEnvironment(), ...loginEnvironment() };
 }
 
 const running = new Set<ChildProcess>();

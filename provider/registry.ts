@@ -1,9 +1,9 @@
 // How every handler reaches registries: one client a call, with the call's signal and the credentials of this moment.
 import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
-import { dockerCredentials } from "../lib/oci/credentials";
 import type { Digest } from "../lib/oci/digest";
 import { formatReference, parseRepository, type Repository } from "../lib/oci/reference";
+import { registryCredentials } from "../lib/oci/registryCredentials";
 import { isUnknown, type ResourceContext, unwrapSecrets, type Value } from "./host";
 
 /** Plain http goes to the hosts of `repositories` only, and only when `insecure` asks for it; loopback needs no asking. */
@@ -13,7 +13,7 @@ export function registryClient(
   repositories: readonly Repository[],
 ): RegistryClient {
   return new RegistryClient({
-    credentials: dockerCredentials(),
+    credentials: registryCredentials(),
     signal: context.signal,
     insecure: insecure ? repositories.map(({ registry }) => registry) : [],
     log: context.progress,

@@ -2,8 +2,8 @@
 
 import type { RegistryAuth } from "../docker/auth";
 import type { DockerEngine } from "../docker/engine";
-import { dockerCredentials } from "../oci/credentials";
 import { parsePinned } from "../oci/reference";
+import { registryCredentials } from "../oci/registryCredentials";
 import { policyCharts } from "./charts";
 import { type Check, failed, skipped } from "./check";
 import { GateContainer, type ProgramLimits, removeLeftovers, volume } from "./container";
@@ -83,7 +83,7 @@ export async function runGate(engine: DockerEngine, spec: GateSpec, options: Gat
   const known = await engine.inspectImage(spec.image, signal);
   progress("pulling the image");
   await engine.pull(spec.image, {
-    auth: options.auth ?? ((host) => dockerCredentials().find(host)),
+    auth: options.auth ?? ((host) => registryCredentials().find(host)),
     onProgress: progress,
     signal,
   });

@@ -2,9 +2,10 @@
 // https://distribution.github.io/distribution/spec/auth/token/
 import { type Challenge, mergeScopes, parseChallenges } from "./challenge";
 import type { CredentialStore, Credentials } from "./credentials";
-import { badAnswer, describe, refusal, unauthorized } from "./failures";
+import { badAnswer, describe, refusal } from "./failures";
 import { refuseHop, registryOrigin } from "./hosts";
 import type { Limits } from "./limits";
+import { unauthorized } from "./login";
 import { parseRetryAfter } from "./retry";
 import { send } from "./transport";
 
@@ -26,6 +27,8 @@ export interface Authorizer {
     header: string | null,
     refused: string | undefined,
   ): Promise<string>;
+  /** True when the registry asked who we are and there was nothing to tell it. */
+  isNobody(registry: string): boolean;
 }
 
 /** What an `Authorization` header holds, for as long as it can be used. */
@@ -49,6 +52,14 @@ const basicLife = 5 * 60_000;
 export function createAuthorizer({ credentials, insecure, limits, signal }: AuthorizerOptions): Authorizer {
   const challenges = new Map<string, Challenge>();
   const values = new Map<string, Promise<Value>>();
+  const strangers = new Set<string>();
+
+  async function find(registry: string): Promise<Credentials | undefined> {
+    const found = await credentials.find(registry);
+    if (found === undefined) strangers.add(registry);
+    else strangers.delete(registry);
+    return found;
+  }
 
   /** Kept values by key; one that was refused or has run out is made anew, once for all who wait for it. */
   async function kept(key: string, refused: string | undefined, make: () => Promise<Value>): Promise<string> {
@@ -74,7 +85,7 @@ export function createAuthorizer({ credentials, insecure, limits, signal }: Auth
   async function fetchToken(registry: string, scopes: readonly string[], { parameters }: Challenge): Promise<Value> {
     const origin = registryOrigin(registry, insecure);
     const realm = realmOf(registry, origin, parameters.realm);
-    const found = await credentials.find(registry);
+    const found = await find(registry);
     const request = tokenRequest(realm, parameters.service, scopes, found);
     const answer = await send({ ...request, limits, signal });
     if (
@@ -86,6 +97,7 @@ export function createAuthorizer({ credentials, insecure, limits, signal }: Auth
       throw unauthorized(
         `token server answered ${answer.status} to ${describe(answer)} for ${registry}, ${sent(found)}`,
         registry,
+        found === undefined,
       );
     }
     if (answer.status !== 200) {
@@ -109,9 +121,9 @@ export function createAuthorizer({ credentials, insecure, limits, signal }: Auth
   }
 
   async function basic(registry: string): Promise<Value> {
-    const found = await credentials.find(registry);
+    const found = await find(registry);
     if (found === undefined || "identityToken" in found) {
-      throw unauthorized(`registry ${registry} asks for a name and password, ${sent(found)}`, registry);
+      throw unauthorized(`registry ${registry} asks for a name and password, ${sent(found)}`, registry, true);
     }
     return { header: basicValue(found), expires: Date.now() + basicLife };
   }
@@ -131,11 +143,13 @@ export function createAuthorizer({ credentials, insecure, limits, signal }: Auth
         throw unauthorized(
           `registry ${registry} answered 401 and asks for neither basic nor bearer authentication`,
           registry,
+          false,
         );
       }
       challenges.set(registry, challenge);
       return value(registry, scopes, challenge, refused);
     },
+    isNobody: (registry) => strangers.has(registry),
   };
 }
 
@@ -185,7 +199,8 @@ function readToken(text: string): Value | undefined {
 
 function sent(found: Credentials | undefined): string {
   if (found === undefined) return "and no credentials for it are in the docker config";
-  return "identityToken" in found
-    ? "with the identity token of the docker config"
+  if ("identityToken" in found) return "with the identity token of the docker config";
+  return found.isGoogleToken
+    ? "with an access token of Google's default credentials"
     : "with the credentials of the docker config";
 }

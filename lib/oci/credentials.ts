@@ -5,9 +5,17 @@ import { join } from "node:path";
 import { PlatformError } from "../errors";
 import { exec } from "../exec";
 import { printable } from "../printable";
+import { dockerHubHosts } from "./hosts";
 
 /** A name with its password, or a refresh token for a token server (OAuth2). */
-export type Credentials = { readonly username: string; readonly password: string } | { readonly identityToken: string };
+export type Credentials =
+  | {
+      readonly username: string;
+      readonly password: string;
+      /** The password is a token of Google's default credentials, for errors to say so. */
+      readonly isGoogleToken?: true;
+    }
+  | { readonly identityToken: string };
 
 /** Finds the credentials of one registry host, port included; undefined when there are none. Never part of any state. */
 export interface CredentialStore {
@@ -17,16 +25,28 @@ export interface CredentialStore {
 /** For registries and tests that need none. */
 export const noCredentials: CredentialStore = { find: async () => undefined };
 
-/** Milliseconds a credential helper may take; cloud helpers ask a server of their own. */
-const helperTimeout = 30_000;
+export interface DockerCredentialsOptions {
+  /** Milliseconds a credential helper may take, with all that it starts; default 30,000, as cloud helpers ask a server of their own. */
+  readonly timeout?: number;
+}
+
+/** Bytes of a helper's answer; a token is some kilobytes. */
+const maxAnswer = 1024 * 1024;
 
 /** Docker Hub's key in every docker config since 2013; a helper is asked for it by this very text. */
 const dockerHubKey = "https://index.docker.io/v1/";
-const dockerHubHosts: readonly string[] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
-/** What cloud and desktop helpers read from the environment, beside the allow-list of every child. */
-const helperVariables =
-  /^(?:AWS_|AZURE_|CLOUDSDK_|GOOGLE_|PASSWORD_STORE_|XDG_)|^(?:DOCKER_CONFIG|GNUPGHOME|GPG_TTY|DBUS_SESSION_BUS_ADDRESS|DISPLAY|HTTPS?_PROXY|NO_PROXY)$/i;
+/** What cloud and desktop helpers, and Google's library, read from the environment beside the allow-list of every child. */
+const loginVariables =
+  /^(?:AWS_|AZURE_|CLOUDSDK_|GCE_METADATA_|GOOGLE_|PASSWORD_STORE_|XDG_)|^(?:DOCKER_CONFIG|METADATA_SERVER_DETECTION|GNUPGHOME|GPG_TTY|DBUS_SESSION_BUS_ADDRESS|DISPLAY|HTTPS?_PROXY|NO_PROXY)$/i;
+
+/** The variables by which a child finds logins as this process would. */
+export function loginEnvironment(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const passed = Object.entries(env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && loginVariables.test(entry[0]),
+  );
+  return Object.fromEntries(passed);
+}
 
 interface AuthEntry {
   readonly auth?: unknown;
@@ -45,7 +65,10 @@ interface DockerConfig {
  * Reads `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`, at each look-up (logins happen while we run). A host
  * matches its own entry exactly, port included. Errors: `docker-config-malformed`, `credential-helper-failed`.
  */
-export function dockerCredentials(env: NodeJS.ProcessEnv = process.env): CredentialStore {
+export function dockerCredentials(
+  env: NodeJS.ProcessEnv = process.env,
+  { timeout = 30_000 }: DockerCredentialsOptions = {},
+): CredentialStore {
   const path = join(env.DOCKER_CONFIG || join(env.HOME || homedir(), ".docker"), "config.json");
   return {
     async find(registryHost) {
@@ -55,7 +78,8 @@ export function dockerCredentials(env: NodeJS.ProcessEnv = process.env): Credent
       const helper =
         names.map((name) => own(config.credHelpers, name)).find((name) => name !== undefined) ?? config.credsStore;
       if (helper !== undefined && helper !== "") {
-        const found = await askHelper(helper, dockerHubHosts.includes(registryHost) ? dockerHubKey : registryHost, env);
+        const server = dockerHubHosts.includes(registryHost) ? dockerHubKey : registryHost;
+        const found = await askHelper(helper, server, env, timeout);
         if (found !== undefined) return found;
       }
       for (const name of names) {
@@ -117,7 +141,12 @@ function fromEntry(entry: AuthEntry | null | undefined, path: string, name: stri
 }
 
 /** The protocol of docker-credential-helpers: `get` with the server on standard input, JSON or a message on standard output. */
-async function askHelper(helper: unknown, server: string, env: NodeJS.ProcessEnv): Promise<Credentials | undefined> {
+async function askHelper(
+  helper: unknown,
+  server: string,
+  env: NodeJS.ProcessEnv,
+  timeout: number,
+): Promise<Credentials | undefined> {
   if (typeof helper !== "string" || !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(helper)) {
     throw helperFailed(
       "docker-credential-…",
@@ -126,15 +155,12 @@ async function askHelper(helper: unknown, server: string, env: NodeJS.ProcessEnv
     );
   }
   const program = `docker-credential-${helper}`;
-  const passed = Object.entries(env).filter(
-    (entry): entry is [string, string] =>
-      entry[1] !== undefined && (helperVariables.test(entry[0]) || /^(?:PATH|HOME)$/.test(entry[0])),
-  );
+  const { PATH, HOME } = env;
   const result = await exec(program, ["get"], {
     input: server,
-    timeout: helperTimeout,
-    maxOutput: 1024 * 1024,
-    env: Object.fromEntries(passed),
+    timeout,
+    maxOutput: maxAnswer,
+    env: { ...(PATH !== undefined && { PATH }), ...(HOME !== undefined && { HOME }), ...loginEnvironment(env) },
   }).catch((error: NodeJS.ErrnoException) => {
     throw helperFailed(
       program,
@@ -142,11 +168,14 @@ async function askHelper(helper: unknown, server: string, env: NodeJS.ProcessEnv
       error.code === "ENOENT" ? "it is not on the PATH" : `it cannot be started (${error.code})`,
     );
   });
-  if (result.timedOut) throw helperFailed(program, server, `it did not answer within ${helperTimeout / 1000} s`);
+  if (result.timedOut) throw helperFailed(program, server, `it did not answer within ${timeout / 1000} s`);
   if (result.code !== 0) {
     if (/credentials not found|no credentials|not logged in/i.test(result.stdout)) return undefined;
-    throw helperFailed(program, server, `it ended with ${result.code}: ${printable(result.stdout || result.stderr)}`);
+    throw helperFailed(program, server, `it ended with ${result.code}${said(result.stdout || result.stderr)}`);
   }
+  if (Buffer.byteLength(result.stdout) >= maxAnswer) throw helperFailed(program, server, "its answer has no end");
+  // A replaced byte would make another password of it, which the registry then refuses.
+  if (result.stdout.includes("\ufffd")) throw helperFailed(program, server, "its answer is not UTF-8");
   let answer: { Username?: unknown; Secret?: unknown };
   try {
     answer = JSON.parse(result.stdout) ?? {};
@@ -159,6 +188,11 @@ async function askHelper(helper: unknown, server: string, env: NodeJS.ProcessEnv
   return answer.Username === "<token>"
     ? { identityToken: answer.Secret }
     : { username: answer.Username, password: answer.Secret };
+}
+
+/** A failing helper's own words, unless they may be an answer. */
+function said(text: string): string {
+  return text.trim() === "" || /(?:secret|password|token)\W*[:=]/i.test(text) ? "" : `: ${printable(text)}`;
 }
 
 function malformed(path: string, why: string): PlatformError {

@@ -1,6 +1,7 @@
 // What a registry's refusal means to a person: one error code for each kind, and which of them are worth another try.
 import { PlatformError } from "../errors";
 import { printable } from "../printable";
+import { rightsFix, unauthorized } from "./login";
 
 /** What the client throws for content that a registry lists and does not have. */
 const goneCodes: readonly string[] = ["manifest-missing", "blob-missing"];
@@ -59,6 +60,8 @@ export interface RefusalHints {
   readonly retryAfter?: number;
   /** A 401 that is a matter of rights: the credentials are known and valid. */
   readonly lacksRights?: boolean;
+  /** No credentials were found for the registry, so that rights are not what is missing. */
+  readonly isNobody?: boolean;
 }
 
 /** The error for an answer whose status nobody expected. `body` is the beginning of the answer's body. */
@@ -66,7 +69,7 @@ export function refusal(
   exchanged: Exchanged,
   status: number,
   body: string,
-  { retryAfter, lacksRights = false }: RefusalHints = {},
+  { retryAfter, lacksRights = false, isNobody = false }: RefusalHints = {},
 ): PlatformError {
   const document = errorDocument(body);
   const detail = document === undefined ? "" : ` (${printable(`${document.code} ${document.message}`)})`;
@@ -75,13 +78,11 @@ export function refusal(
   const writing = exchanged.method !== "GET" && exchanged.method !== "HEAD";
   const error = (code: string, rule: string, fix: string) => new PlatformError(code, { what, rule, fix });
 
-  if (status === 401 && !lacksRights) return unauthorized(what, host);
-  if (status === 403 || lacksRights)
-    return error(
-      "registry-forbidden",
-      "the credentials must allow this",
-      `give the account of ${host} in the docker config the right to ${writing ? "write" : "read"} there`,
-    );
+  if (status === 401 && !lacksRights) return unauthorized(what, host, isNobody);
+  if (status === 403 || lacksRights) {
+    if (isNobody) return unauthorized(`${what}, and no credentials for it were found`, host, true);
+    return error("registry-forbidden", "the credentials must allow this", rightsFix(host, writing));
+  }
   if (status === 507 || (status >= 500 && fullPattern.test(body)))
     return error(
       "registry-full",
@@ -119,15 +120,6 @@ export function refusal(
     "an OCI registry answers by the distribution specification",
     `check that ${host} is the registry you mean`,
   );
-}
-
-/** 401 in all its forms. */
-export function unauthorized(what: string, host: string): PlatformError {
-  return new PlatformError("registry-unauthorized", {
-    what,
-    rule: "credentials come from the docker config, its credential helpers included",
-    fix: `docker login ${host}`,
-  });
 }
 
 /** The error for an answer that breaks the protocol: a wrong digest, a page that is no manifest, a redirect to nowhere. */

@@ -44,9 +44,12 @@ export function allowsPlainHttp(host: string, insecure: readonly string[]): bool
   return isLoopback(host) || insecure.includes(host.toLowerCase());
 }
 
+/** Docker Hub's names; references have the first two, the API the last. */
+export const dockerHubHosts: readonly string[] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+
 /** The address of a registry's API. Docker Hub's lives under another name than its references. */
 export function registryOrigin(registry: string, insecure: readonly string[]): URL {
-  const host = registry === "docker.io" || registry === "index.docker.io" ? "registry-1.docker.io" : registry;
+  const host = dockerHubHosts.includes(registry) ? dockerHubHosts[2]! : registry;
   return new URL(`${allowsPlainHttp(host, insecure) ? "http" : "https"}://${host}`);
 }
 

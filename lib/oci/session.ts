@@ -2,9 +2,10 @@
 import { type Authorizer, createAuthorizer } from "./auth";
 import { parseChallenges } from "./challenge";
 import { type CredentialStore, noCredentials } from "./credentials";
-import { badAnswer, describe, refusal, unauthorized } from "./failures";
+import { badAnswer, describe, refusal } from "./failures";
 import { refuseHop, registryOrigin } from "./hosts";
 import { defaultLimits, type Limits } from "./limits";
+import { unauthorized } from "./login";
 import { parseRetryAfter, retrying } from "./retry";
 import { type Answer, type RequestBody, send } from "./transport";
 
@@ -81,7 +82,7 @@ async function authenticated(exchange: Exchange, means: Means): Promise<Answer> 
     await answer.discard();
     // Another host's challenge is not the registry's: it must not get what the registry would.
     if (answer.url.origin !== origin)
-      throw unauthorized(`${describe(answer)}, where ${registry} sent us, answered 401`, registry);
+      throw unauthorized(`${describe(answer)}, where ${registry} sent us, answered 401`, registry, false);
     answer = await followed(exchange, await authorizer.renew(registry, scopes, header, credential), means);
   }
   if (exchange.expect.includes(answer.status)) return answer;
@@ -92,7 +93,8 @@ async function authenticated(exchange: Exchange, means: Means): Promise<Answer> 
       ({ parameters }) => parameters.error === "insufficient_scope",
     );
   const retryAfter = parseRetryAfter(answer.headers.get("retry-after"));
-  throw refusal(answer, answer.status, await answer.beginning(limits.errorBytes), { retryAfter, lacksRights });
+  const hints = { retryAfter, lacksRights, isNobody: authorizer.isNobody(registry) };
+  throw refusal(answer, answer.status, await answer.beginning(limits.errorBytes), hints);
 }
 
 /** Sends to `exchange.url` and on to where it is redirected. The credential goes to the registry's own origin and nowhere else. */

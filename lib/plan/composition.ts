@@ -3,10 +3,10 @@
 
 import { type BaseSource, installed } from "../base/packages";
 import { RegistryClient } from "../oci/client";
-import { dockerCredentials } from "../oci/credentials";
 import type { Digest } from "../oci/digest";
 import { folderLayerImage, type LayerImage } from "../oci/layer";
 import { parsePinned } from "../oci/reference";
+import { registryCredentials } from "../oci/registryCredentials";
 import type { Inputs } from "../pins/model";
 import { filterRecord, mapRecord, mapRecordAsync } from "../record";
 import type { RepositoryContent } from "../sources/repositoryContent";
@@ -129,7 +129,7 @@ async function unpinnedContents(
   });
   if (unpinned.length === 0) return {};
   const { repositoryContent } = await import("../sources/repositoryContent"); // with git loaded here alone: mostly all is pinned
-  const client = new RegistryClient({ credentials: dockerCredentials(), insecure });
+  const client = new RegistryClient({ credentials: registryCredentials(), insecure });
   const read = unpinned.map(async ({ name, source }) => {
     const content = await repositoryContent(source, { at: `/repos/${name}`, client, mayFetch });
     return content ? [[name, content] as const] : [];

@@ -1,6 +1,7 @@
 // Other people's programs, run within bounds.
 import assert from "node:assert/strict";
 import { exec } from "../../lib/exec";
+import { identify } from "../../lib/process";
 
 /** Runs and says how many milliseconds that took. */
 async function timed<T>(run: () => Promise<T>): Promise<{ result: T; took: number }> {
@@ -26,6 +27,15 @@ describe("running another program", () => {
     const { result, took } = await timed(() => exec("sh", ["-c", "echo begun; sleep 3 & wait"], { timeout: 300 }));
     assert.ok(took < 2000, `${took} ms`);
     assert.deepEqual(result, { code: null, stdout: "begun\n", stderr: "", timedOut: true });
+  });
+
+  it("that takes too long is ended with all that it started", async () => {
+    const script = 'sh -c "sleep 31 & echo \\$!; wait" & echo "$!"; wait';
+    const { stdout } = await exec("sh", ["-c", script], { timeout: 400 });
+    const pids = stdout.trim().split("\n").map(Number);
+    assert.equal(pids.length, 2, stdout);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    for (const pid of pids) assert.equal(identify(pid), undefined, `${pid} lives`);
   });
 
   it("waits no longer for what a program left behind that has ended well", async () => {

@@ -3,9 +3,9 @@ import { baseFailure } from "../../../lib/base/failure";
 import type { RegistryAuth } from "../../../lib/docker/auth";
 import { messageOf, PlatformError } from "../../../lib/errors";
 import { RegistryClient } from "../../../lib/oci/client";
-import { dockerCredentials } from "../../../lib/oci/credentials";
 import type { Digest } from "../../../lib/oci/digest";
 import { formatReference, parseReference } from "../../../lib/oci/reference";
+import { registryCredentials } from "../../../lib/oci/registryCredentials";
 import {
   type Change,
   type DiffResult,
@@ -112,7 +112,7 @@ function registryAuth(context: ResourceContext, { registry, imageName, skipPush 
     context.warn(`${missing} was not set, although ${present} was; using host credentials file`);
   }
   return async (host) =>
-    username && password && host === own ? { username, password } : dockerCredentials().find(host);
+    username && password && host === own ? { username, password } : registryCredentials().find(host);
 }
 
 /** `https://host:port/path` and `host:port/path` name the host `host:port`. */

@@ -1,8 +1,11 @@
 // Who gets which credential: challenges, token servers, redirects, other hosts.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseChallenges } from "../../../lib/oci/challenge";
 import { RegistryClient } from "../../../lib/oci/client";
-import type { Credentials } from "../../../lib/oci/credentials";
+import { type Credentials, dockerCredentials } from "../../../lib/oci/credentials";
 import { allowsPlainHttp, isLoopback, refuseHop, registryOrigin } from "../../../lib/oci/hosts";
 import { refused } from "../../support/refused";
 import { digestOf, emptyManifest, manifestAnswer, notFound, quickLimits } from "../../support/scriptedRegistry";
@@ -96,7 +99,7 @@ describe("registry authentication", () => {
     const registryClient = client(undefined);
     const repository = { registry: registry.host, path: "a" };
     assert.equal(await registryClient.hasBlob(repository, digestOf("x")), false);
-    await refused("registry-forbidden", () =>
+    await refused("registry-unauthorized", () =>
       registryClient.pushBlob(repository, { digest: digestOf(blob), size: blob.length }, { bytes: blob }),
     );
     const sent = registry.requests.map(({ method, headers }) => `${method} ${headers.authorization}`);
@@ -196,6 +199,46 @@ describe("registry authentication", () => {
     });
     const error = await refused("registry-forbidden", () => client(user).tags({ registry: registry.host, path: "a" }));
     assert.match(error.message, /answered 401/);
+    const nobody = await refused("registry-unauthorized", () =>
+      client(undefined).tags({ registry: registry.host, path: "a" }),
+    );
+    assert.match(nobody.message, /answered 401 .*no credentials for it were found.*docker login/);
+  });
+
+  it("sends a service account's key as Google's registries take it, with its lines, quotes and colons", async () => {
+    const key = JSON.stringify(
+      { type: "service_account", private_key: "-----BEGIN-----\na:b\n-----END-----\n" },
+      null,
+      2,
+    );
+    for (const [username, password] of [
+      ["_json_key", key],
+      ["_json_key_base64", Buffer.from(key).toString("base64")],
+    ] as const) {
+      const expected = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+      for (const scheme of ["basic", "bearer"]) {
+        const registry = await start(({ path, headers }): ScriptedAnswer => {
+          const isToken = path.startsWith("/token");
+          const wanted = scheme === "basic" || isToken ? expected : "Bearer t";
+          if (headers.authorization === wanted)
+            return isToken ? { body: '{"token":"t"}' } : { body: '{"tags":["v1"]}' };
+          if (isToken) return { status: 401 };
+          return scheme === "basic"
+            ? { status: 401, headers: { "www-authenticate": 'Basic realm="x"' } }
+            : bearer(`http://${registry.host}/token`);
+        });
+        const dir = mkdtempSync(join(tmpdir(), "json-key-"));
+        const auth = Buffer.from(`${username}:${password}`).toString("base64");
+        writeFileSync(join(dir, "config.json"), JSON.stringify({ auths: { [registry.host]: { auth } } }));
+        const credentials = dockerCredentials({ DOCKER_CONFIG: dir });
+        const tags = new RegistryClient({ limits: quickLimits, credentials }).tags({
+          registry: registry.host,
+          path: "a",
+        });
+        assert.deepEqual(await tags, ["v1"], `${username} by ${scheme}`);
+        rmSync(dir, { recursive: true });
+      }
+    }
   });
 
   it("says so when a 401 asks for nothing we know", async () => {

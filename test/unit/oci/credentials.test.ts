@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dockerCredentials } from "../../../lib/oci/credentials";
+import { identify } from "../../../lib/process";
 import { refused } from "../../support/refused";
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
@@ -182,6 +183,12 @@ describe("docker credentials", () => {
     ["is missing", "", /docker-credential-broken .*not on the PATH/],
     ["fails", "cat >/dev/null; echo 'keyring is locked'; exit 1", /keyring is locked/],
     ["answers no JSON", "cat >/dev/null; echo hello", /not JSON/],
+    [
+      "answers with bytes that are no UTF-8",
+      'cat >/dev/null; printf \'{"Username":"u","Secret":"\\351"}\'',
+      /not UTF-8/,
+    ],
+    ["answers without an end", "cat >/dev/null; head -c 3000000 /dev/zero | tr '\\0' x", /its answer has no end/],
     ["answers without a secret", "cat >/dev/null; echo '{}'", /no Username and Secret/],
   ];
   for (const [what, script, expected] of failing) {
@@ -193,6 +200,37 @@ describe("docker credentials", () => {
       assert.match(error.message, expected);
     });
   }
+
+  it("a helper that hangs is given up in time, with all that it started", async () => {
+    helper("broken", `cat >/dev/null; sleep 32 & echo $! > ${dir}/pid; wait`);
+    writeFileSync(join(dir, "config.json"), JSON.stringify({ credsStore: "broken" }));
+    const begun = Date.now();
+    const error = await refused("credential-helper-failed", () =>
+      dockerCredentials(environment(), { timeout: 500 }).find("a.example"),
+    );
+    assert.match(
+      error.message,
+      /docker-credential-broken gave nothing for a\.example: it did not answer within 0\.5 s/,
+    );
+    assert.ok(Date.now() - begun < 5000);
+    assert.equal(identify(Number(readFileSync(join(dir, "pid"), "utf8"))), undefined);
+  });
+
+  it("a helper that fails with the answer on its screen is not quoted", async () => {
+    helper("broken", `cat >/dev/null; echo '{"Username":"u","Secret":"canary"}'; exit 3`);
+    const error = await refused("credential-helper-failed", () => find({ credsStore: "broken" }, "a.example"));
+    assert.match(error.message, /it ended with 3;/);
+  });
+
+  it("a helper is told where Google's credentials are", async () => {
+    helper(
+      "gcloud",
+      `cat >/dev/null; echo "{\\"Username\\":\\"$CLOUDSDK_CONFIG\\",\\"Secret\\":\\"$GCE_METADATA_HOST\\"}"`,
+    );
+    writeFileSync(join(dir, "config.json"), JSON.stringify({ credHelpers: { "gcr.io": "gcloud" } }));
+    const env = { ...environment(), CLOUDSDK_CONFIG: "/config", GCE_METADATA_HOST: "metadata" };
+    assert.deepEqual(await dockerCredentials(env).find("gcr.io"), { username: "/config", password: "metadata" });
+  });
 
   for (const name of ["../evil", "a b", "x;y", "", 3]) {
     it(`a helper is never started by the name ${JSON.stringify(name)}`, async () => {
