@@ -4,6 +4,7 @@ import type { BuildSettings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
 import { PlatformError } from "../lib/errors";
 import { type GatedRepository, type GateInputs, gateImage } from "../lib/gate/image";
+import { usualLimits } from "../lib/gate/limits";
 import type { RegistryClient } from "../lib/oci/client";
 import { type Digest, shortDigest } from "../lib/oci/digest";
 import { imageLabels } from "../lib/oci/imageConfig";
@@ -28,7 +29,6 @@ export interface GateVerbOptions {
 
 type Found = Repository & { readonly digest: Digest };
 
-const mebibyte = 1024 * 1024;
 const symbols = { passed: "✔", failed: "✗", skipped: "–" } as const;
 
 /** Exit code 1 when the image is refused. */
@@ -159,8 +159,8 @@ function gateInputs(
     }),
     policyTests: settings.gate.policyTests,
     limits: {
-      smoke: { ...settings.gate.smoke, outputBytes: mebibyte },
-      checks: { ...settings.gate.checks, outputBytes: 64 * mebibyte },
+      smoke: { ...usualLimits.smoke, ...settings.gate.smoke },
+      checks: { ...usualLimits.checks, ...settings.gate.checks },
     },
     environments: settings.artifacts.environments,
     integration: settings.gate.integration,

@@ -1,8 +1,9 @@
 // ReleaseGate: the checks that a candidate passes, on its very digest, before anything a user can name points at it.
 import * as pulumi from "@pulumi/pulumi";
 import type { IntegrationCase } from "../lib/gate/integrationCase";
+import { usualLimits } from "../lib/gate/limits";
 import { parsePinned } from "../lib/oci/reference";
-import { mapRecord } from "../lib/record";
+import { filterRecord, mapRecord } from "../lib/record";
 import {
   type GateCase,
   type GateCheck,
@@ -112,12 +113,8 @@ export class ReleaseGate extends pulumi.ComponentResource {
         integration: structuredClone(args.integration ?? {}) as Record<string, GateCase>,
         size: args.size ?? {},
         limits: {
-          smoke: bounds(args.smoke, { timeoutSeconds: 60, memoryBytes: 512 * mebibyte, outputBytes: mebibyte }),
-          checks: bounds(args.checks, {
-            timeoutSeconds: 600,
-            memoryBytes: 2048 * mebibyte,
-            outputBytes: 64 * mebibyte,
-          }),
+          smoke: { ...usualLimits.smoke, ...given(args.smoke) },
+          checks: { ...usualLimits.checks, ...given(args.checks) },
         },
         rebuild: args.buildUrn,
         built: args.built,
@@ -131,14 +128,9 @@ export class ReleaseGate extends pulumi.ComponentResource {
   }
 }
 
-const mebibyte = 1024 * 1024;
-
-function bounds(given: ProgramBounds = {}, usual: Required<ProgramBounds>): Required<ProgramBounds> {
-  return {
-    timeoutSeconds: given.timeoutSeconds ?? usual.timeoutSeconds,
-    memoryBytes: given.memoryBytes ?? usual.memoryBytes,
-    outputBytes: given.outputBytes ?? usual.outputBytes,
-  };
+/** Without what is `undefined`, which would stand in the way of the usual. */
+function given(bounds: ProgramBounds = {}): ProgramBounds {
+  return filterRecord(bounds as Record<string, unknown>, (value) => value !== undefined);
 }
 
 /** `host/path[:tag]@digest` → where the layer image is, its digest, and its tests. */

@@ -1,5 +1,6 @@
 // The gate on an image in a registry, for the program and the command alike: what it is to be held to, and whether that was
 // done already.
+
 import { canonicalJson, type Json } from "../canonicalJson";
 import type { DockerEngine } from "../docker/engine";
 import { PlatformError } from "../errors";
@@ -13,11 +14,11 @@ import { inputDigest, inputDigestLabel, inputsLabel, parseInputs } from "../pins
 import { leftOutFiles } from "../policies/tests";
 import { mapRecord, mapRecordAsync } from "../record";
 import type { TestSource } from "../sources/testSource";
-import type { ProgramLimits } from "./container";
 import type { IntegrationCase } from "./integrationCase";
 import { judge } from "./judge";
 import { expectedNames, keepResult, keptFolder, recallResult, rememberedFile, rememberResult } from "./kept";
 import { layerSizes } from "./layerSizes";
+import type { GateLimits } from "./limits";
 import type { GateResult } from "./run";
 import { evaluateSize, type SizeBudget } from "./size";
 import type { ToolSmoke } from "./smoke";
@@ -39,7 +40,7 @@ export interface GateInputs {
   readonly tools: Readonly<Record<string, ToolSmoke>>;
   readonly repositories: Readonly<Record<string, GatedRepository>>;
   readonly policyTests: "optional" | "required";
-  readonly limits: { readonly smoke: ProgramLimits; readonly checks: ProgramLimits };
+  readonly limits: GateLimits;
   /** For each of which the policies in charts are rendered. */
   readonly environments: readonly string[];
   /** Integration cases by name. */

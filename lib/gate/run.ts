@@ -6,11 +6,12 @@ import { parsePinned } from "../oci/reference";
 import { registryCredentials } from "../oci/registryCredentials";
 import { policyCharts } from "./charts";
 import { type Check, failed, skipped } from "./check";
-import { GateContainer, type ProgramLimits, removeLeftovers, volume } from "./container";
+import { GateContainer, removeLeftovers, volume } from "./container";
 import type { GateContext, PolicyFile } from "./exec";
 import type { ImageFiles } from "./imageFiles";
 import { runCases } from "./integration";
 import type { IntegrationCase } from "./integrationCase";
+import type { GateLimits } from "./limits";
 import { pinnedPrograms } from "./pinned";
 import { checkRepository } from "./policies";
 import { PolicyMemory } from "./policyMemory";
@@ -36,7 +37,7 @@ export interface GateSpec {
   /** By name. */
   readonly repositories: Readonly<Record<string, GateRepository>>;
   /** Bounds of the smoke check, then those of all others. */
-  readonly limits: { readonly smoke: ProgramLimits; readonly checks: ProgramLimits };
+  readonly limits: GateLimits;
   readonly policyTests: "optional" | "required";
   /** For each of which the policies in charts are rendered. */
   readonly environments: readonly string[];
