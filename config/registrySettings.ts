@@ -28,20 +28,31 @@ interface ArtifactRegistry extends RegistryAddress {
 /** Where everything is pushed. */
 export type RegistrySettings = ExistingRegistry | ArtifactRegistry;
 
+type ParsedRegistry = ParsedConfiguration["registry"];
+
 /** Of a configuration whose rules hold: what a kind must have is there. */
-export function registrySettings(parsed: ParsedConfiguration["registry"]): RegistrySettings {
-  const { kind, address, separator, insecure, project, location, cleanup, ...rest } = parsed;
-  if (kind === "existing") return { kind, address: address!, separator, insecure };
-  const place = { project: project!, location: location! };
+export function registrySettings(parsed: ParsedRegistry): RegistrySettings {
+  const { kind, insecure, project, location, cleanup, ...rest } = parsed;
+  const place = registryPlace(parsed)!;
+  if (kind === "existing") return { kind, ...place, insecure };
   return {
     kind,
-    ...place,
     ...rest,
-    address: address ?? artifactRegistryAddress(place),
-    separator: "/",
+    ...place,
     insecure: false,
+    prefix: parsed.prefix,
+    project: project!,
+    location: location!,
     ...(cleanup && {
       cleanup: { olderThanDays: parseDays(cleanup.olderThan)!, keep: cleanup.keep, dryRun: cleanup.dryRun },
     }),
   };
+}
+
+/** Where it is and how its repositories are named; undefined for a registry that lacks what its kind must have. */
+export function registryPlace(parsed: ParsedRegistry): RegistryAddress | undefined {
+  const { kind, separator, prefix, project, location } = parsed;
+  if (kind === "existing") return parsed.address === undefined ? undefined : { address: parsed.address, separator };
+  if (project === undefined || location === undefined) return undefined;
+  return { address: parsed.address ?? artifactRegistryAddress({ project, location }), separator: "/", prefix };
 }

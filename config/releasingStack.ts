@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PlatformError } from "../lib/errors";
 import { repositoryNames } from "../lib/repositoryNames";
 import { fromStackFile } from "./load";
+import { registryPlace } from "./registrySettings";
 import { schema } from "./schema";
 
 /** The only stack of the project that builds into `releases` (`host/path`); undefined where none does, or several do. */
@@ -20,7 +21,8 @@ function releasesOf(projectDir: string, stack: string): string | undefined {
     if (raw.promotion !== undefined) return undefined;
     const registry = schema.shape.registry.safeParse(raw.registry);
     const image = schema.shape.image.safeParse(raw.image);
-    return registry.success && image.success ? repositoryNames(registry.data).releases(image.data.name) : undefined;
+    const place = registry.success ? registryPlace(registry.data) : undefined;
+    return place && image.success ? repositoryNames(place).releases(image.data.name) : undefined;
   } catch (error) {
     if (error instanceof PlatformError) return undefined;
     throw error;
