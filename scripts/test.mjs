@@ -1,16 +1,18 @@
 // Runs the tests and ends with the one line that counts them. `fast` needs nothing but npm ci, and readers of images, and tries
 // a property on a tenth of its values; `all` first makes the local toolchain and services ready; `soak` runs the full counts of the fault tests.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
+import { resultOf, runFiles } from "./testFiles.mjs";
 
 const layers = {
-  unit: ["test/unit/**/*.test.ts"],
-  components: ["test/components/**/*.test.ts"],
-  registry: ["test/registry/**/*.test.ts"],
-  provider: ["test/provider/**/*.test.ts"],
-  "end to end": ["test/e2e/**/*.test.ts"],
-  soak: ["test/soak/**/*.test.ts"],
+  unit: "test/unit",
+  components: "test/components",
+  registry: "test/registry",
+  provider: "test/provider",
+  "end to end": "test/e2e",
+  soak: "test/soak",
 };
 const suites = {
   fast: ["unit", "components", "registry"],
@@ -18,8 +20,8 @@ const suites = {
   soak: ["soak"],
 };
 
-/** Layers whose files share nothing: they run on both cores. */
-const parallel = ["unit", "components", "registry"];
+/** Layers of many short files that share nothing and need nothing to themselves: two processes take them in turn. */
+const short = ["unit", "components", "registry"];
 
 const [suite = "all", ...mochaArguments] = process.argv.slice(2);
 if (!Object.hasOwn(suites, suite)) {
@@ -32,16 +34,32 @@ const environment =
   suite === "fast"
     ? { ...process.env, POLICY_PLATFORM_FEW_VALUES: "1" }
     : { ...process.env, ...(await localEnvironment()) };
-const total = { passed: 0, failed: 0 };
+const command = [
+  ...["node", "--import", "tsx", "node_modules/mocha/bin/mocha.js"],
+  ...["--timeout", "20000", "--forbid-only", "--forbid-pending", ...mochaArguments],
+];
+const total = { passed: 0, failed: 0, files: [] };
 for (const layer of suites[suite]) {
   const start = Date.now();
-  const { passed, failed } = await mocha(layers[layer], parallel.includes(layer) ? ["--parallel", "--jobs", "2"] : []);
+  const files = filesOf(layers[layer]);
+  const run = short.includes(layer)
+    ? inTurn(files)
+    : runFiles(files, { command, env: environment, withoutTests: mochaArguments.length > 0 });
+  const { passed, failed, files: red = [] } = await run;
   console.log(`${layer}: ${passed} passed, ${failed} failed in ${((Date.now() - start) / 1000).toFixed(1)} s\n`);
   total.passed += passed;
   total.failed += failed;
+  total.files.push(...red);
 }
+for (const file of total.files) console.log(`✗ ${file}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+
+/** Paths of the test files below a folder, in the order of the alphabet. */
+function filesOf(folder) {
+  const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".test.ts"));
+  return names.sort().map((name) => join(folder, name));
+}
 
 /** The readers of images that are not ours. */
 function installPackages() {
@@ -96,37 +114,16 @@ function freePort() {
   });
 }
 
-/**
- * Counts from mocha's own summary; a run that ends without one counts as a failure. A test that skips itself (no root, no
- * mount) is a failure too, by --forbid-pending: so no run is green by what it left out.
- */
-function mocha(files, options) {
+/** mocha's own way of two processes, which are started once: a test that skips itself is a failure, by --forbid-pending. */
+function inTurn(files) {
   return new Promise((resolve) => {
-    const child = spawn(
-      "node",
-      [
-        "--import",
-        "tsx",
-        "node_modules/mocha/bin/mocha.js",
-        "--timeout",
-        "20000",
-        "--forbid-only",
-        "--forbid-pending",
-        ...options,
-        ...mochaArguments,
-        ...files,
-      ],
-      { env: environment, stdio: ["ignore", "pipe", "inherit"] },
-    );
+    const [program, ...args] = [...command, "--parallel", "--jobs", "2", ...files];
+    const child = spawn(program, args, { env: environment, stdio: ["ignore", "pipe", "inherit"] });
     let output = "";
     child.stdout.on("data", (chunk) => {
       output += chunk;
       process.stdout.write(chunk);
     });
-    child.on("close", (code) => {
-      const count = (word) => Number(output.match(new RegExp(`^\\s+(\\d+) ${word}`, "m"))?.[1] ?? 0);
-      const failed = count("failing");
-      resolve({ passed: count("passing"), failed: code === 0 || failed > 0 ? failed : 1 });
-    });
+    child.on("close", (code) => resolve(resultOf(output, code)));
   });
 }

@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DockerEngine } from "../../lib/docker/engine";
 import type { Check } from "../../lib/gate/check";
-import { thisProcess } from "../../lib/gate/owner";
 import { type GateSpec, runGate } from "../../lib/gate/run";
 import { RegistryClient } from "../../lib/oci/client";
 import { sha256 } from "../../lib/oci/digest";
@@ -14,6 +13,7 @@ import { folderLayerImage } from "../../lib/oci/layer";
 import { leftOutFiles } from "../../lib/policies/tests";
 import {
   dockerfileContext,
+  gateContainersLeft,
   pushFiles,
   shellFiles,
   startDockerEngine,
@@ -64,11 +64,7 @@ describe("the gate on policies", function () {
     await registry.stop();
     await docker.stop();
   });
-  afterEach(async () => {
-    // The engine may be at work for others too.
-    const left = await engine.list(`dev.policychain.gate-owner=${thisProcess()}`);
-    assert.deepEqual(left, [], "a container was left behind");
-  });
+  afterEach(async () => assert.deepEqual(await gateContainersLeft(engine), [], "a container was left behind"));
 
   const image = async (files: Record<string, string | Buffer>, { from = base, kyverno = "" } = {}) => {
     const entries = Object.entries(files).map(([name, content]) => textFile(`/repos/p/${name}`, content));

@@ -6,8 +6,10 @@ import { tmpdir } from "node:os";
 import { basename, delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cacheFolder } from "../../lib/cache";
+import type { ContainerSummary } from "../../lib/docker/containers";
 import { DockerEngine } from "../../lib/docker/engine";
 import { PlatformError } from "../../lib/errors";
+import { thisProcess } from "../../lib/gate/owner";
 import type { RegistryClient } from "../../lib/oci/client";
 import { type LayerEntry, layerImage, pushLayerImage } from "../../lib/oci/layer";
 import { formatReference, parseRepository } from "../../lib/oci/reference";
@@ -76,6 +78,15 @@ export async function startDockerEngine(options: { readonly own?: boolean } = {}
   const words = readFileSync(join(dir, "log"), "utf8").split("\n").slice(-10).join("\n");
   await stop();
   throw new Error(`dockerd did not start; it needs root:\n${words}`);
+}
+
+/** Containers of this process's gate that stay; others may be at work with the engine, and it takes its time to remove one that has ended. */
+export async function gateContainersLeft(engine: DockerEngine): Promise<ContainerSummary[]> {
+  for (let attempt = 0; ; attempt++) {
+    const left = await engine.list(`dev.policychain.gate-owner=${thisProcess()}`);
+    if (left.length === 0 || attempt === 50) return left;
+    await sleep(100);
+  }
 }
 
 /** The folder of a program: on PATH, else built by `npm run local` into the cache. */
