@@ -12,10 +12,13 @@ const words = { name: /^[A-Za-z0-9][A-Za-z0-9+._-]*$/, version: /^[0-9][A-Za-z0-
 const endOfScript = "end-of-script";
 /** Where the step finds its script, which no layer holds. */
 const scriptFolder = "/tmp/policy-platform";
+/** Installs; an image without a USER of its own is left with it. */
+const root = "0:0";
 
 /**
  * The whole Dockerfile. `user` is the base's own USER, empty where it names none, which means root: packages are installed by root,
- * and the base has its user back afterwards.
+ * and the base has its user back afterwards. Empty and what such a base then says of itself give the same Dockerfile: later runs find the
+ * built base, and a state that names the first one's context must find it in a fresh checkout.
  * Error: `base-user-malformed`.
  */
 export function renderBase(base: BaseSource, user: string): string {
@@ -30,9 +33,9 @@ export function renderBase(base: BaseSource, user: string): string {
     ...installScripts[manager].trim().split("\n"),
     endOfScript,
     `FROM ${pinned(`${registry}/${path}`, digest)}`,
-    "USER 0:0",
+    `USER ${root}`,
     `RUN --mount=type=bind,from=script,target=${scriptFolder} ${JSON.stringify(["/bin/sh", `${scriptFolder}/install`, ...pins])}`,
-    ...(user === "" ? [] : [`USER ${checkedUser(user, base.image)}`]),
+    ...(user === "" || user === root ? [] : [`USER ${checkedUser(user, base.image)}`]),
     ...label(baseLabel, baseDocument(base)),
     "",
   ].join("\n");

@@ -123,6 +123,7 @@ describe("the Dockerfile of a base with packages", () => {
   it("restores the user that the base has, unless it is one that no Dockerfile can name", () => {
     assert.match(renderBase(base, "nonroot"), /\nUSER 0:0\nRUN [^\n]+\nUSER nonroot\n/);
     assert.match(renderBase(base, ""), /\nUSER 0:0\nRUN [^\n]+\nLABEL /, "no user is root");
+    assert.equal(renderBase(base, "0:0"), renderBase(base, ""), "what a base without a user says once it is built");
     for (const user of ["$HOME", "a b", "x\nRUN id", "a:b:c"])
       assert.throws(() => renderBase(base, user), { code: "base-user-malformed" });
   });
