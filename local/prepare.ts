@@ -112,14 +112,24 @@ function awaitedLater<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
+/** One for each SDK: the engine looks for them all at every command, and takes seconds to fail to find one. */
+const plugins = ["docker", "gcp"] as const;
+
 async function installPlugins(layout: Layout, step: Step, toolchain: Toolchain): Promise<void> {
-  const name = "docker";
-  const present = installedPlugin(layout, name);
-  const pulumi =
-    present === undefined && (await toolchain.reachesReleases()) ? join(await toolchain.engine(), "pulumi") : undefined;
-  const kind = await installPlugin(name, { layout, step, pulumi });
-  const why = present ? "" : kind === "official" ? ", just installed" : ", as the official one cannot be had here";
-  step.outcome(`${name} is the ${kind} one${why}`);
+  const outcomes: string[] = [];
+  for (const name of plugins) {
+    const present = installedPlugin(layout, name);
+    const isWanted = present === undefined && (await toolchain.reachesReleases());
+    const pulumi = isWanted ? join(await toolchain.engine(), "pulumi") : undefined;
+    const kind = await installPlugin(name, { layout, step, pulumi });
+    const standIn =
+      name === "gcp" && kind === "closed-network"
+        ? " (stand-in: records in .local/google-cloud, nothing in Google Cloud)"
+        : "";
+    const why = present ? "" : kind === "official" ? ", just installed" : ", as the official one cannot be had here";
+    outcomes.push(`${name} is the ${kind} one${standIn}${why}`);
+  }
+  step.outcome(outcomes.join("; "));
 }
 
 async function ensureEngine(
