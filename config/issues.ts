@@ -183,13 +183,18 @@ function offeredLine([key, map, manager, name]: Path, scene: Scene): string | un
 
 function unquotedNumber(path: Path, value: number, shape: KeyShape, scene: Scene): ConfigurationProblem {
   const written = scene.written(path);
-  const lossy = written !== undefined && written !== String(value) ? `, as YAML reads ${quoted(written)}` : "";
   const code = path.at(-1) === "version" ? "version-unquoted" : "value-wrong";
-  const wrong = `is the number ${value}${lossy}, not text`;
+  const wrong = `is the number ${value}${lostDigits(value, written)}, not text`;
   const text = written ?? String(value);
   const refusal = shape.refuse?.(text);
   const meant = refusal ? (refusal.meant ?? String(shape.examples[0])) : text;
   return problem(code, path, wrong, shape.rule, setLine(path, meant, scene));
+}
+
+/** What the text was before it became a number: 1.10 is 1.1 to YAML, and is written so when the engine changes the file. */
+function lostDigits(value: number, written: string | undefined): string {
+  if (written !== undefined && written !== String(value)) return `, as YAML reads ${quoted(written)}`;
+  return /^\d+\.\d+$/.test(String(value)) ? `, as the engine also writes ${value}0` : "";
 }
 
 /** Sets an example where something of the wrong kind stands; Pulumi sets nothing below a text, and keeps a text's quotes. */

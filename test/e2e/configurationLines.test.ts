@@ -71,6 +71,35 @@ describe("the lines that configuration errors print", () => {
     assert.match(text, /yq: \{version: "1\.10", .*\} # ours/);
   }).timeout(120_000);
 
+  it("mend a version without quotes that the engine wrote anew as another number, and leave a quoted one alone", () => {
+    const { projectDir, file, shell } = stack();
+    const tools = (yq: string) => `config:
+  policy-platform:registry: {address: "127.0.0.1:5000"}
+  policy-platform:base: {image: "h.io/base@${digest}"}
+  policy-platform:policies: {security-policy: {folder: policies/security-policy}}
+  policy-platform:tools:
+    # ours
+    helm: {version: "1.10", image: "h.io/helm@${digest}"}
+    yq: {version: ${yq}, image: "h.io/yq@${digest}"}
+`;
+    const found = () => problemsOf(fromStackFile(file, "dev").raw, { stack: "dev", projectDir });
+    writeFileSync(file, tools("1.10"));
+    shell("pulumi stack init dev");
+    const written = readFileSync(file, "utf8");
+    assert.match(written, /^encryptionsalt: v1:/m);
+    assert.match(written, /# ours\n {4}helm: \{version: "1\.10", /);
+    assert.match(written, /yq: \{version: 1\.1, /, "the engine reads 1.10 as a number");
+    const [problem, ...others] = found();
+    assert.deepEqual(others, []);
+    assert.equal(
+      problem!.what,
+      "policy-platform:tools.yq.version is the number 1.1, as the engine also writes 1.10, not text",
+    );
+    assert.match(problem!.fix, / 'policy-platform:tools\.yq\.version' '1\.1' --type string --stack dev$/);
+    shell(problem!.fix);
+    assert.deepEqual(found(), []);
+  }).timeout(120_000);
+
   it("of the how-to for who comes from a script set the version, and give it back to the rule", () => {
     const page = readFileSync(join(__dirname, "../../docs/how-to/set-up-a-stack.md"), "utf8");
     const block = /### Come from a script that tagged `v1\.0\.2`\n.*?```bash\n(.*?)```/s.exec(page)![1]!;

@@ -88,7 +88,7 @@ describe("the committed Pulumi.dev.yaml", () => {
   it("is refused with key and quoted form where the engine wrote a version as a number", () => {
     const unquoted = [
       ['version: "3.19.0"', "version: 1.10", "tools.helm.version", '1.1, as YAML reads "1.10"', "1.10"],
-      ['version: "3.19.0"', "version: 1.1", "tools.helm.version", "1.1", "1.1"],
+      ['version: "3.19.0"', "version: 1.1", "tools.helm.version", "1.1, as the engine also writes 1.10", "1.1"],
       ['bash: "5.2.37-r0"', "bash: 5.20", "base.packages.apk.bash", '5.2, as YAML reads "5.20"', undefined],
       [
         'kubernetes: "1.31"',

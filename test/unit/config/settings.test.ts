@@ -124,7 +124,7 @@ const cases: readonly Case[] = [
     ["tools", "yq", "version"],
     1.1,
     "version-unquoted",
-    "is the number 1.1, not text",
+    "is the number 1.1, as the engine also writes 1.10, not text",
     set("tools.yq.version", "1.1", string),
   ],
   [
@@ -212,7 +212,7 @@ const cases: readonly Case[] = [
     ["base", "packages"],
     { apt: { tree: 2.1 } },
     "value-wrong",
-    "is the number 2.1, not text",
+    "is the number 2.1, as the engine also writes 2.10, not text",
     set("base.packages.apt.tree", "2.1", string),
   ],
   [
