@@ -13,6 +13,7 @@ import { type Inputs, inputDigest, inputsLabel, parseInputs } from "../lib/pins/
 import { compose } from "../lib/plan/composition";
 import { unknownInputs } from "../lib/plan/plan";
 import { filterRecord, mapRecord } from "../lib/record";
+import { versionTags } from "../lib/release/versions";
 import { repositoryNames } from "../lib/repositoryNames";
 import { pinnedLayer } from "../lib/sources/repositorySource";
 import { homesOf } from "../lib/sources/shippedPolicies";
@@ -114,10 +115,12 @@ async function namedImage(client: RegistryClient, text: string, releases: Reposi
   if ("digest" in named && named.digest !== undefined) return { registry, path, digest: named.digest };
   const found = await client.resolve({ registry, path }, tag);
   if (!found) {
+    const newest = versionTags(await client.tags({ registry, path })).slice(0, 5);
     throw new PlatformError("candidate-missing", {
       what: `there is no image ${formatReference({ registry, path, tag })}`,
       rule: "the gate looks at an image that was built",
-      fix: "check the name",
+      fix:
+        newest.length > 0 ? `name one that is there, such as ${newest.join(", ")}` : "nothing was released there yet",
     });
   }
   narrate("doing", `${formatReference({ registry, path, tag })} is ${found.digest}`);

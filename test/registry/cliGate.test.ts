@@ -77,6 +77,14 @@ describe("the gate, without an engine", () => {
     const { exit, error } = await gate("v9.9.9");
     assert.deepEqual([exit, error.code], [1, "candidate-missing"]);
     assert.match(error.what, /releases\/policy-platform:v9\.9\.9$/);
+    assert.equal(error.fix, "nothing was released there yet");
+  });
+
+  it("says which versions there are in place of one that is not", async () => {
+    for (const version of ["v1.0.0", "v1.10.0", "v1.9.0"])
+      await pushImage(parseRepository(`${registry.host}/teams/released`), {}, version);
+    const { error } = await gate(`${registry.host}/teams/released:v2.0.0`);
+    assert.equal(error.fix, "name one that is there, such as v1.10.0, v1.9.0, v1.0.0");
   });
 
   it("refuses an image that names no pins", async () => {
