@@ -3,6 +3,7 @@ import { copyGraph, missingFrom } from "../lib/oci/copy";
 import type { Digest } from "../lib/oci/digest";
 import { isContentGone } from "../lib/oci/failures";
 import { parseRepository } from "../lib/oci/reference";
+import { promotionIncomplete } from "../lib/promotion/errors";
 import {
   containsUnknown,
   diffInputs,
@@ -14,7 +15,7 @@ import {
 } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
 import { withMissing, withoutMissing } from "./missing";
-import { candidateGone, idOf, pinned, registryClient } from "./registry";
+import { candidateGone, idOf, pinned, registryClient, stackOf } from "./registry";
 
 const token = "policychain:index:Copy";
 
@@ -59,7 +60,9 @@ async function makeSo(context: ResourceContext, inputs: Values): Promise<Values>
   try {
     await copyGraph(client, { from: source, to: target, digest, log: context.progress });
   } catch (error) {
-    throw isContentGone(error) ? candidateGone(from, digest, rebuild, error) : error;
+    if (!isContentGone(error)) throw error;
+    if (rebuild) throw candidateGone(from, digest, rebuild, error);
+    throw promotionIncomplete({ from, digest, stack: stackOf(context.urn) }, error); // only a release is taken without a build
   }
   return outputs;
 }

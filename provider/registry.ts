@@ -27,6 +27,11 @@ export function idOf(repository: Value, role?: Value): string {
   return role === undefined ? named : `${named}#${String(unwrapSecrets(role))}`;
 }
 
+/** `dev` of `urn:pulumi:dev::policy-platform::policychain:index:Tag::release-version`. */
+export function stackOf(urn: string): string {
+  return /^urn:pulumi:([^:]+)::/.exec(urn)?.[1] ?? "<stack>";
+}
+
 /** `host/path@digest`. */
 export function pinned(repository: string, digest: Digest): string {
   return formatReference({ ...parseRepository(repository), digest });

@@ -20,7 +20,7 @@ import {
   type Values,
 } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
-import { idOf, registryClient } from "./registry";
+import { idOf, registryClient, stackOf } from "./registry";
 import type { TagRole } from "./resources/tag";
 import { decideTag, type TagDecision } from "./tagRule";
 
@@ -213,11 +213,6 @@ function imageMissing({ repositoryName, tag, digest }: Wanted): PlatformError {
     rule: "a tag is written after the image has been copied",
     fix: "run pulumi up --refresh without --target and --exclude",
   });
-}
-
-/** `dev` of `urn:pulumi:dev::policy-platform::policychain:index:Tag::release-version`. */
-function stackOf(urn: string): string {
-  return /^urn:pulumi:([^:]+)::/.exec(urn)?.[1] ?? "<stack>";
 }
 
 function requireTag(text: string): void {

@@ -1,6 +1,7 @@
 // What differs between the pins of two releases, one readable line for each, and the version step each line asks for.
 import { coerce, compare } from "semver";
 import { type Digest, shortDigest } from "../oci/digest";
+import { printable } from "../printable";
 import { type Bases, baseChanges } from "./baseChanges";
 import { bothNames, type Change, change, digestChange } from "./change";
 import { type BundleInputs, type Inputs, pick, type ToolPin } from "./model";
@@ -73,7 +74,8 @@ function repositoryChange(
     return [change(kind, name, old && shortDigest(old), next && shortDigest(next))];
   }
   if (old === next) return [];
-  if (structure === "unknown") return [digestChange("structure-changed", name, old, next, "its old content is gone")];
+  if (structure === "unknown")
+    return [digestChange("structure-changed", name, old, next, "its content cannot be compared")];
   if (structure.removed.length === 0) return [digestChange("policies-updated", name, old, next)];
   return [digestChange("structure-changed", name, old, next, `removed ${list(structure.removed)}`)];
 }
@@ -102,5 +104,10 @@ function coerceVersion(version: string) {
 
 function list(items: readonly string[]): string {
   const rest = items.length - shown;
-  return items.slice(0, shown).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+  return (
+    items
+      .slice(0, shown)
+      .map((item) => printable(item))
+      .join(", ") + (rest > 0 ? ` and ${rest} more` : "")
+  );
 }

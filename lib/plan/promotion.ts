@@ -62,8 +62,9 @@ export async function planPromotion(
   };
   const found = await lookUpPromotion(client, request);
   const { current, before } = found;
-  const isCurrent = current?.digest === digest;
-  const sinceCurrent = current && !isCurrent ? await notesSince(client, current, found.image) : undefined;
+  const isPromoted = found.isDone || (current?.digest === digest && found.tagged === digest);
+  const isOther = current && current.digest !== digest && !isPromoted;
+  const sinceCurrent = isOther ? await notesSince(client, current, found.image) : undefined;
   const isSame = before?.digest === current?.digest;
   const sinceBefore = isSame && sinceCurrent ? sinceCurrent : before && (await notesSince(client, before, found.image));
   return {
@@ -71,9 +72,9 @@ export async function planPromotion(
     commitTag: request.commitTag,
     changes: stepFrom(before, version, sinceBefore?.entries ?? []),
     lines: [
-      ...headline(request, found),
+      headline(request, found, isPromoted),
       ...(sinceCurrent?.lines ?? []),
-      ...movedLine(request, found),
+      ...found.moved,
       ...rollbackLine(request, found),
     ],
   };
@@ -95,13 +96,13 @@ async function notesSince(client: RegistryClient, old: NamedImage, next: PlacedI
   const { inputs, repository } = old;
   if (!inputs || !repository)
     return { entries: [], lines: [`what is there now, ${old.digest}, does not name its inputs`] };
-  const { structures, files } = await policyDifference(client, { ...old, inputs, repository }, next);
+  const { structures, lines: below } = await policyDifference(client, { ...old, inputs, repository }, next);
   const entries = diffInputs(inputs, next.inputs, structures, { old: old.base, next: next.base });
-  const lines = entries.flatMap(({ text, name }) => [text, ...fileLines(files[name.replace(/^policies\./, "")] ?? [])]);
+  const lines = entries.flatMap(({ text, name }) => [text, ...indented(below.get(name) ?? [])]);
   return { entries, lines };
 }
 
-function fileLines(files: readonly string[]): string[] {
+function indented(files: readonly string[]): string[] {
   const rest = files.length - shownFiles;
   const lines = files.slice(0, shownFiles).map((file) => `  ${file}`);
   return rest > 0 ? [...lines, `  and ${rest} more`] : lines;
@@ -109,23 +110,17 @@ function fileLines(files: readonly string[]): string[] {
 
 function headline(
   { version, digest, from, commitTag }: PromotionRequest,
-  { current, tagged }: PromotionLookup,
-): string[] {
+  { current, tagged, moved }: PromotionLookup,
+  isPromoted: boolean,
+): string {
   const named = `${version} (${shortDigest(digest)})`;
   const source = `from ${formatReference(from)}, ${commitTag}`;
-  if (current?.digest === digest && tagged === digest) return [`${named} is promoted: nothing to do`];
-  if (!current) return [`promotes ${named} ${source}: the first release here`];
+  if (isPromoted) return `${named} is promoted${moved.length === 0 ? ": nothing to do" : ""}`;
+  if (!current) return `promotes ${named} ${source}: the first release here`;
   const there = current.version ?? shortDigest(current.digest);
   const isBack = current.version !== undefined && compareReleases(version, current.version) < 0;
-  if (isBack)
-    return [`rolls back from ${there} to ${named}${tagged === digest ? ": only latest moves" : ` ${source}`}`];
-  return [`promotes ${named} ${source}, over ${there}`];
-}
-
-function movedLine({ version, digest }: PromotionRequest, { tagged, isOwn }: PromotionLookup): string[] {
-  if (!isOwn || tagged === digest) return [];
-  const found = tagged ? `was moved in the registry, from ${digest} to ${tagged}` : "is gone from the registry";
-  return [`tag ${version} ${found}: pulumi up --refresh puts it back`];
+  if (isBack) return `rolls back from ${there} to ${named}${tagged === digest ? ": only latest moves" : ` ${source}`}`;
+  return `promotes ${named} ${source}, over ${there}`;
 }
 
 /** A permission that stays written down is none that somebody gave. */

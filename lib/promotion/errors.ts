@@ -25,6 +25,22 @@ export function promotionGone({ from, to, version, digest, stack }: Promoted): P
   });
 }
 
+/** The source lost a part of the image, or all of it, since it was looked at. */
+export function promotionIncomplete(
+  { from, digest, stack }: Pick<Promoted, "from" | "digest" | "stack">,
+  cause: PlatformError,
+): PlatformError {
+  return new PlatformError(
+    "promotion-gone",
+    {
+      what: `image ${digest} cannot be taken from ${from}: ${cause.problem.what}`,
+      rule: "what is promoted is there, by its digest, with everything that it refers to",
+      fix: `push it there again, or promote a release that is whole: ${promoteLine(stack)}`,
+    },
+    { cause },
+  );
+}
+
 /** A tag of the source does not name the digest. */
 export function promotionMismatch({ from, digest, stack }: Promoted, tag: string, found?: Digest): PlatformError {
   return new PlatformError("promotion-mismatch", {

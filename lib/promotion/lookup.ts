@@ -5,6 +5,7 @@ import type { Digest } from "../oci/digest";
 import { formatReference, type Repository } from "../oci/reference";
 import { historyOf } from "../release/history";
 import type { KnownRelease } from "../release/known";
+import { movedTags } from "../release/movedTags";
 import { compareReleases, versionTags } from "../release/versions";
 import {
   type Promoted,
@@ -50,8 +51,10 @@ export interface PromotionLookup {
   readonly before?: NamedImage & { readonly version: string };
   /** What the version names in the target now. */
   readonly tagged?: Digest;
-  /** Whether the state says that this stack promoted exactly this. */
-  readonly isOwn: boolean;
+  /** Whether the state says that this stack promoted exactly this, up to `latest`: a run without a refresh does nothing. */
+  readonly isDone: boolean;
+  /** For people: a line for each tag that this stack wrote for this promotion and that is elsewhere or gone. */
+  readonly moved: readonly string[];
 }
 
 /** Versions looked at to find the one that `latest` names. */
@@ -62,25 +65,28 @@ const lookBack = 16;
  * and those of a registry that does not answer.
  */
 export async function lookUpPromotion(client: RegistryClient, request: PromotionRequest): Promise<PromotionLookup> {
-  const { from, to, version, digest, rollback } = request;
+  const { from, to, version, digest, commitTag, rollback } = request;
   const names = { ...request, from: formatReference(from), to: formatReference(to) };
   if (names.from === names.to) throw promotionSelf(names);
   const here = historyOf(client, to);
-  const [tags, known, tagged, held, latest] = await Promise.all([
+  const [tags, known, tagged, committed, held, latest] = await Promise.all([
     client.tags(to),
     request.known,
     here.digestAt(version),
+    here.digestAt(commitTag),
     here.at(digest),
     here.at("latest"),
   ]);
   const isOwn = known?.version === version && known.digest === digest;
   if (tagged !== undefined && tagged !== digest && !isOwn) throw promotionTaken(names, version, tagged);
+  if (committed !== undefined && committed !== digest && !isOwn) throw promotionTaken(names, commitTag, committed);
   const versions = versionTags(tags);
   const [highest] = versions;
   if (highest && compareReleases(version, highest) < 0 && !rollback) throw promotionDowngrade(names, highest);
 
-  const isReleased = held !== undefined && tagged === digest;
-  const found = isReleased ? { ...held, repository: to } : await sourceImage(client, request, names);
+  // What this stack promoted was compared with the source then: a tag that is gone since is no reason to ask again.
+  const isReleased = isOwn || (tagged === digest && committed === digest);
+  const found = held && isReleased ? { ...held, repository: to } : await sourceImage(client, request, names);
   const { inputs, inputDigest } = found;
   if (!inputs || !inputDigest) throw promotionForeign(names);
 
@@ -94,9 +100,10 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
     const image = name === undefined ? undefined : await here.at(name);
     return image && { ...image, repository: to, version: name! };
   };
-  const [before, top] = await Promise.all([
+  const [before, top, moved] = await Promise.all([
     at(versions.find((candidate) => compareReleases(candidate, version) < 0)),
     latest ? undefined : at(highest),
+    isOwn ? movedTags(here, digest, [version, ...(known.tags ?? [])]) : [],
   ]);
   const current = latest ? { ...latest, repository: to, version: await nameOf(latest.digest) } : top;
   return {
@@ -105,7 +112,8 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
     ...(current && { current }),
     ...(before && { before }),
     ...(tagged && { tagged }),
-    isOwn,
+    isDone: isOwn && known.tags?.includes("latest") === true,
+    moved,
   };
 }
 

@@ -1,13 +1,18 @@
 // What changed in the policies of two released images: read from the images themselves, as a promotion needs no registry of layers.
 import { layerNames } from "../dockerfile/layerNames";
+import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
+import { shortDigest } from "../oci/digest";
 import { isContentGone } from "../oci/failures";
 import { imageManifest } from "../oci/imageConfig";
 import { readOneLayer } from "../oci/layer";
+import { contentLimits } from "../oci/limits";
+import type { Descriptor } from "../oci/manifest";
+import { eachOf } from "../oci/parallel";
 import type { Repository } from "../oci/reference";
 import { editedRepositories, type StructureChanges } from "../pins/diff";
 import type { Inputs } from "../pins/model";
-import type { Files } from "../pins/structure";
+import type { Files, StructureChange } from "../pins/structure";
 import { printable } from "../printable";
 import type { ReleasedImage } from "../release/history";
 
@@ -19,65 +24,86 @@ export interface PlacedImage extends ReleasedImage {
 
 export interface PolicyDifference {
   readonly structures: StructureChanges;
-  /** By repository: `~ policies/require-probes.yaml`, `+ …`, `- …`, sorted by path. */
-  readonly files: Readonly<Record<string, readonly string[]>>;
+  /** By pin, `policies.security-policy`: `~ policies/require-probes.yaml`, `+ …`, `- …`, sorted by path, or `? …`: why that cannot be told. */
+  readonly lines: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Bytes of an image's configuration. */
 const maxConfigBytes = 8 * 1024 * 1024;
+/** Repositories in memory at the same time, each twice: a hostile layer may have as much as the largest one of ours. */
+const parallel = 2;
+/** Errors about what a layer holds: notes cannot be written of it, and that is no reason to stay with the release that has it. */
+const unreadableCodes: readonly string[] = ["layer-malformed", "layer-too-large", "layer-unsupported"];
 
-/** Of the repositories that are in both images and differ. One whose layer cannot be told is `unknown`, without files. */
+/** Of the repositories that are in both images and differ. One that cannot be read, in either image, is `unknown`. */
 export async function policyDifference(
   client: RegistryClient,
   old: PlacedImage,
   next: PlacedImage,
 ): Promise<PolicyDifference> {
   const names = editedRepositories(old.inputs, next.inputs);
-  if (names.length === 0) return { structures: {}, files: {} };
-  const [read, { structureChange }] = await Promise.all([
-    Promise.all([old, next].map((image) => repositoriesIn(client, image, names))),
+  const lines = new Map<string, readonly string[]>();
+  if (names.length === 0) return { structures: {}, lines };
+  const [before, after, { structureChange }] = await Promise.all([
+    policyReader(client, old),
+    policyReader(client, next),
     import("../pins/structure"), // with its YAML parser loaded here alone: mostly nothing differs
   ]);
-  const found = names.map((name) => {
-    const [before, after] = read.map((files) => files.get(name));
-    if (!before || !after) return { name, structure: "unknown" as const, files: [] };
-    return { name, structure: structureChange(before, after), files: changedFiles(before, after) };
+  const structures = new Map<string, StructureChange | "unknown">();
+  await eachOf(names, parallel, async (name) => {
+    const [was, is] = await Promise.all([before(name), after(name)]);
+    const isRead = typeof was !== "string" && typeof is !== "string";
+    structures.set(name, isRead ? structureChange(was, is) : "unknown");
+    const unread = [was, is].filter((content) => typeof content === "string");
+    lines.set(`policies.${name}`, isRead ? changedFiles(was, is) : unread.map((why) => `? ${why}`));
   });
-  return {
-    structures: Object.fromEntries(found.map(({ name, structure }) => [name, structure])),
-    files: Object.fromEntries(found.map(({ name, files }) => [name, files])),
+  return { structures: Object.fromEntries(structures), lines };
+}
+
+/** Reads one repository after the other out of an image: its files by path in the repository, or why they cannot be read. */
+async function policyReader(
+  client: RegistryClient,
+  image: PlacedImage,
+): Promise<(name: string) => Promise<Files | string>> {
+  const { repository, digest, inputs } = image;
+  const found = await orWhy(async () => {
+    const { config, layers } = await imageManifest(client, repository, digest);
+    const bytes = await client.blob(repository, config.digest, maxConfigBytes);
+    const document: unknown = JSON.parse(bytes.toString("utf8"));
+    const composed = { tools: Object.keys(inputs.tools), repositories: Object.keys(inputs.repositories) };
+    return { layers, owners: layerNames(document, layers.length, composed) };
+  });
+  return async (name) => {
+    if (typeof found === "string") return found;
+    const layer = found.layers[found.owners.lastIndexOf(name)]; // a tool of that name lies below
+    if (!layer) return `the history of ${shortDigest(digest)} does not tell which layer has it`;
+    return orWhy(() => filesIn(client, image, layer, name));
   };
 }
 
-/** The files of some repositories, by path in the repository; without those whose layer the image's history does not name. */
-async function repositoriesIn(
+async function filesIn(
   client: RegistryClient,
-  { repository, digest, inputs }: PlacedImage,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, Files>> {
-  try {
-    const { config, layers } = await imageManifest(client, repository, digest);
-    const document: unknown = JSON.parse(
-      (await client.blob(repository, config.digest, maxConfigBytes)).toString("utf8"),
-    );
-    const composed = { tools: Object.keys(inputs.tools), repositories: Object.keys(inputs.repositories) };
-    const owners = layerNames(document, layers.length, composed);
-    const read = names.map(async (name) => {
-      const layer = layers[owners.lastIndexOf(name)]; // a tool of that name lies below
-      return layer ? [[name, belowRepository(name, await readOneLayer(client, repository, layer))] as const] : [];
-    });
-    return new Map((await Promise.all(read)).flat());
-  } catch (error) {
-    if (isContentGone(error)) return new Map();
-    throw error;
-  }
+  { repository }: PlacedImage,
+  layer: Descriptor,
+  name: string,
+): Promise<Files | string> {
+  const root = `repos/${name}/`;
+  const all = await readOneLayer(client, repository, layer);
+  const files = [...all].filter(([path]) => path.startsWith(root));
+  if (files.length > contentLimits.folderFiles)
+    return `layer ${layer.digest} has ${files.length} files: more than ${contentLimits.folderFiles} are no policy folder`;
+  return new Map(files.map(([path, bytes]) => [path.slice(root.length), bytes]));
 }
 
-function belowRepository(name: string, files: ReadonlyMap<string, Buffer>): Files {
-  const root = `repos/${name}/`;
-  return new Map(
-    [...files].flatMap(([path, bytes]) => (path.startsWith(root) ? [[path.slice(root.length), bytes]] : [])),
-  );
+/** What `read` gives, or the sentence about content that is gone or cannot be read; what a registry fails at is thrown. */
+async function orWhy<T>(read: () => Promise<T>): Promise<T | string> {
+  try {
+    return await read();
+  } catch (error) {
+    const isUnreadable = error instanceof PlatformError && unreadableCodes.includes(error.code);
+    if (isUnreadable || isContentGone(error)) return error.problem.what;
+    throw error;
+  }
 }
 
 function changedFiles(before: Files, after: Files): string[] {

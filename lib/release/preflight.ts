@@ -11,6 +11,7 @@ import { diffInputs } from "../pins/diff";
 import { type Inputs, inputDigest } from "../pins/model";
 import { type History, historyOf, type ReleasedImage } from "./history";
 import type { KnownRelease } from "./known";
+import { movedTags, tagLine } from "./movedTags";
 import { type Contents, structureChanges } from "./structures";
 import { versionTaken } from "./taken";
 import { compareReleases, isVersion, versionTags } from "./versions";
@@ -97,7 +98,7 @@ export async function preflight(client: RegistryClient, options: PreflightOption
       next: options.base,
     });
   const [moved, changes, earlier] = await Promise.all([
-    known && last?.version === known.version ? movedTags(history, known) : [],
+    known && last?.version === known.version ? movedTags(history, known.digest, known.tags) : [],
     last?.inputs && !isSame ? compare(last) : undefined,
     last?.inputs && !isSame ? findEarlier(history, below(versions, last.version), own) : undefined,
   ]);
@@ -192,18 +193,6 @@ async function findEarlier(history: History, versions: readonly string[], own: D
 
 function below(versions: readonly string[], version: string): string[] {
   return versions.filter((candidate) => compareReleases(candidate, version) < 0);
-}
-
-/** The other tags of the last release: looked at only while nobody released a higher version, which `latest` would follow. */
-async function movedTags(history: History, { digest, tags = [] }: KnownRelease): Promise<string[]> {
-  const found = await Promise.all(tags.map((tag) => history.digestAt(tag)));
-  return tags.flatMap((tag, index) => tagLine(tag, digest, found[index]));
-}
-
-function tagLine(tag: string, released: Digest, tagged: Digest | undefined): string[] {
-  if (tagged === released) return [];
-  const found = tagged ? `was moved in the registry, from ${released} to ${tagged}` : "is gone from the registry";
-  return [`tag ${tag} ${found}: pulumi up --refresh puts it back`];
 }
 
 /** The step from the release before. What the rule asked for stays what it was: a release below the table's step was accepted as a way back to earlier pins. */

@@ -49,7 +49,7 @@ describe("the lines that say what changed", () => {
       [
         {
           bump: "major",
-          text: `policies security-policy: ${short("policies")} → ${short("edited")} (policy structure change: its old content is gone)`,
+          text: `policies security-policy: ${short("policies")} → ${short("edited")} (policy structure change: its content cannot be compared)`,
         },
       ],
     );
