@@ -3,6 +3,7 @@ import { repeated } from "./deliveryRules";
 import { problem, type Scene, valueAt } from "./issues";
 import { type ConfigurationProblem, removeLine, Secret, setLine, stackFileName } from "./problems";
 import { labelKey } from "./registryGrammar";
+import { registryHosts } from "./registryHosts";
 import { shapeAt } from "./shape";
 
 /** Keys of each kind, the required ones first. */
@@ -40,6 +41,7 @@ export function registryKinds(scene: Scene): ConfigurationProblem[] {
       .filter((key) => !present.includes(key))
       .map((key) => missing(key, scene)),
     ...present.filter((key) => known.includes(key) && !own.includes(key)).map((key) => foreign(key, kind, scene)),
+    ...registryHosts(scene),
     ...labels(scene),
     ...["readers", "writers"].flatMap((list) => repeated(["registry", list], "each member is named once", scene)),
   ];

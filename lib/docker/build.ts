@@ -107,6 +107,13 @@ export function registryFix(reason: string): string | undefined {
   if (/HTTP response to HTTPS client/i.test(reason)) {
     return "add the registry to `insecure-registries` of the engine's daemon.json, or give it TLS";
   }
+  if (/certificate signed by unknown authority|certificate is not trusted|failed to verify certificate/i.test(reason)) {
+    const host = /https:\/\/([^/"\s]+)/.exec(reason)?.[1] ?? "<registry>";
+    return `give the engine the registry's authority as /etc/docker/certs.d/${host}/ca.crt on its own machine`;
+  }
+  if (/toomanyrequests|429 too many requests/i.test(reason)) {
+    return "wait until the registry's limit is over, or run `docker login` to raise it";
+  }
   if (/unauthorized|authentication|denied|forbidden|basic auth|credentials/i.test(reason)) {
     return "run `docker login` for that registry, or set its credential helper in the docker config";
   }

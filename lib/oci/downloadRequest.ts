@@ -1,7 +1,7 @@
 // Asks for a published file: which address, through a mirror or not, and which redirects are followed.
 import { PlatformError } from "../errors";
 import { printable } from "../printable";
-import { describe, transient, transientHint } from "./failures";
+import { describe, transient, transientHint, unreachableCodes } from "./failures";
 import { isInside, isLoopback, refuseHop } from "./hosts";
 import type { Limits } from "./limits";
 import { parseRetryAfter } from "./retry";
@@ -108,11 +108,13 @@ export function failed(answer: Answer): PlatformError {
 
 /** The transport speaks of registries; here the other side is whoever keeps a release. */
 export function asDownload(thrown: unknown, url: URL): unknown {
-  if (!(thrown instanceof PlatformError) || thrown.code !== "registry-unavailable") return thrown;
+  if (!(thrown instanceof PlatformError) || !unreachableCodes.includes(thrown.code)) return thrown;
   const { what } = thrown.problem;
   const fix = isLoopback(url.host)
     ? "check that something listens there"
-    : `check that ${url.host} can be reached from here, or add a mirror for it`;
+    : thrown.code === "registry-untrusted"
+      ? `run the command with NODE_EXTRA_CA_CERTS=<file of its authority>, or add a mirror for ${url.host}`
+      : `check that ${url.host} can be reached from here, or add a mirror for it`;
   const failure = new PlatformError("download-failed", { what, rule, fix }, { cause: thrown });
   const hint = transientHint(thrown);
   return hint === undefined ? failure : transient(failure, hint);

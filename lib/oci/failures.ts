@@ -81,7 +81,7 @@ export function refusal(
   if (status === 401 && !lacksRights) return unauthorized(what, host, isNobody);
   if (status === 403 || lacksRights) {
     if (isNobody) return unauthorized(`${what}, and no credentials for it were found`, host, true);
-    return error("registry-forbidden", "the credentials must allow this", rightsFix(host, writing));
+    return error("registry-forbidden", "the credentials must allow this", rightsFix(exchanged.url, writing));
   }
   if (status === 507 || (status >= 500 && fullPattern.test(body)))
     return error(
@@ -94,7 +94,9 @@ export function refusal(
       error(
         "registry-throttled",
         "the registry limits how often it is asked",
-        "wait some minutes and run again, or log in to raise the limit",
+        retryAfter === undefined
+          ? "wait some minutes and run again, or log in to raise the limit"
+          : `run again in ${Math.ceil(retryAfter / 1000)} s, as it asks, or log in to raise the limit`,
       ),
       { retryAfter },
     );
@@ -132,6 +134,11 @@ export function badAnswer(exchanged: Exchanged, why: string): PlatformError {
 }
 
 const certificateCodes = /^(?:CERT_|ERR_TLS_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE_TO_)/;
+/** The chain ends with an authority that nobody here knows. */
+const untrustedCodes = /^(?:CERT_UNTRUSTED|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE_TO_)/;
+
+/** Codes of the errors that `unreachable` makes. */
+export const unreachableCodes: readonly string[] = ["registry-unavailable", "registry-untrusted"];
 
 /** The error for a conversation that ended without an answer; name and certificate faults do not pass by waiting. */
 export function unreachable(exchanged: Exchanged, cause: unknown): PlatformError {
@@ -144,11 +151,26 @@ export function unreachable(exchanged: Exchanged, cause: unknown): PlatformError
       { what: `no answer to ${describe(exchanged)}: ${printable(text)}`, rule: "the registry must be reachable", fix },
       { cause },
     );
-  if (certificateCodes.test(code)) return error(`give its certificate authority to Node with NODE_EXTRA_CA_CERTS`);
+  if (certificateCodes.test(code)) return untrusted(exchanged, text, untrustedCodes.test(code), cause);
   if (code === "EPROTO" || /wrong version number|packet length too long/i.test(text))
     return error(`list ${host} as insecure if it truly speaks plain http`);
   if (code === "ENOTFOUND") return error(`check the host name ${host}`);
   return transient(error(`check that ${host} runs and can be reached, then run again`));
+}
+
+function untrusted(exchanged: Exchanged, text: string, isUnknown: boolean, cause: unknown): PlatformError {
+  const { host } = exchanged.url;
+  return new PlatformError(
+    "registry-untrusted",
+    {
+      what: `the certificate of ${host} is not trusted: ${printable(text)} (${describe(exchanged)})`,
+      rule: "a registry is spoken to over TLS, by a certificate for its name from an authority that this machine knows",
+      fix: isUnknown
+        ? `run the command with NODE_EXTRA_CA_CERTS=<file of that authority>, and give the Docker engine the file as /etc/docker/certs.d/${host}/ca.crt`
+        : `let whoever runs ${host} give it a certificate that is valid for that name and today`,
+    },
+    { cause },
+  );
 }
 
 /** fetch hides the reason in a chain of causes, sometimes in an AggregateError of one for each address. */

@@ -30,14 +30,21 @@ function loginFix(host: string): string {
     : `docker login ${host}`;
 }
 
-/** What to do about credentials that are known and do not suffice. */
-export function rightsFix(host: string, writing: boolean): string {
+/** What to do about credentials that are known and do not suffice for this request. */
+export function rightsFix({ host, pathname }: URL, writing: boolean): string {
   const verb = writing ? "write" : "read";
   if (isGoogleRegistry(host))
     return `grant the account roles/artifactregistry.${writing ? "writer" : "reader"} on the repository`;
+  if (dockerHubHosts.includes(host) && levelsOf(pathname) > 2)
+    return 'join the levels after the second by dashes (registry.separator: "-"), as repositories on Docker Hub have two';
   if (dockerHubHosts.includes(host))
     return `give the account the right to ${verb} in that namespace, and its access token the same`;
   if (host === githubHost)
     return `give the token ${verb}:packages, and its account or repository access to the package in the package's settings`;
   return `give the account of ${host} in the docker config the right to ${verb} there`;
+}
+
+/** Levels of the repository that a request below /v2/ is about. */
+function levelsOf(pathname: string): number {
+  return pathname.replace(/\/(?:manifests|blobs|tags|referrers)\/.*$/, "").split("/").length - 2;
 }

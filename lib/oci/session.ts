@@ -1,4 +1,5 @@
 // One conversation with registries: addresses, authentication, redirects and what a refusal means.
+import { PlatformError } from "../errors";
 import { type Authorizer, createAuthorizer } from "./auth";
 import { parseChallenges } from "./challenge";
 import { type CredentialStore, noCredentials } from "./credentials";
@@ -72,7 +73,7 @@ interface Means {
 }
 
 async function authenticated(exchange: Exchange, means: Means): Promise<Answer> {
-  const { authorizer, limits } = means;
+  const { authorizer } = means;
   const { registry, scopes } = exchange;
   const origin = registryOrigin(registry, means.insecure).origin;
   const credential = await authorizer.authorization(registry, scopes);
@@ -86,6 +87,20 @@ async function authenticated(exchange: Exchange, means: Means): Promise<Answer> 
     answer = await followed(exchange, await authorizer.renew(registry, scopes, header, credential), means);
   }
   if (exchange.expect.includes(answer.status)) return answer;
+  let failure = await refusalOf(answer, exchange, means);
+  if (failure.code === "registry-forbidden") {
+    const seen = await seenAsWriter(exchange, means);
+    if (seen !== undefined && exchange.expect.includes(seen.status)) return seen;
+    if (seen !== undefined) failure = await refusalOf(seen, exchange, means);
+  }
+  throw failure;
+}
+
+async function refusalOf(
+  answer: Answer,
+  { registry }: Exchange,
+  { authorizer, limits }: Means,
+): Promise<PlatformError> {
   // A valid token without the right to do this is 401 to some registries (RFC 6750, 3.1), and a matter of rights all the same.
   const lacksRights =
     answer.status === 401 &&
@@ -94,7 +109,29 @@ async function authenticated(exchange: Exchange, means: Means): Promise<Answer> 
     );
   const retryAfter = parseRetryAfter(answer.headers.get("retry-after"));
   const hints = { retryAfter, lacksRights, isNobody: authorizer.isNobody(registry) };
-  throw refusal(answer, answer.status, await answer.beginning(limits.errorBytes), hints);
+  return refusal(answer, answer.status, await answer.beginning(limits.errorBytes), hints);
+}
+
+/**
+ * Docker Hub hides a repository that is not there behind a refusal, and tells it to those alone who may make it: before its first
+ * push a repository of one's own can be read with the right to write only. Undefined where there is no such right to be had.
+ */
+async function seenAsWriter(exchange: Exchange, means: Means): Promise<Answer | undefined> {
+  const { authorizer } = means;
+  const { registry, expect } = exchange;
+  const scopes = exchange.scopes.map((scope) => scope.replace(/:pull$/, ":pull,push"));
+  if (!expect.includes(404) || authorizer.isNobody(registry) || scopes.join() === exchange.scopes.join())
+    return undefined;
+  try {
+    const asReader = await authorizer.authorization(registry, exchange.scopes);
+    const asWriter = await authorizer.authorization(registry, scopes);
+    if (asWriter === undefined || asWriter === asReader) return undefined;
+    return await followed(exchange, asWriter, means);
+  } catch (error) {
+    means.signal?.throwIfAborted();
+    if (!(error instanceof PlatformError) || error.code !== "registry-unauthorized") throw error;
+    return undefined; // by a token server that refuses what it does not grant
+  }
 }
 
 /** Sends to `exchange.url` and on to where it is redirected. The credential goes to the registry's own origin and nowhere else. */

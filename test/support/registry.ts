@@ -14,6 +14,8 @@ export interface RegistryOptions {
   readonly storage?: string;
   /** Asks for basic authentication: name `tester`, password `secret`. */
   readonly basic?: boolean;
+  /** Speaks TLS by these files; default: plain http. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
   /** Port to listen on; default: a free one. */
   readonly port?: number;
 }
@@ -71,7 +73,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
       delete: { enabled: true },
       maintenance: { readonly: { enabled: options.readOnly === true } },
     },
-    http: { addr: `127.0.0.1:${options.port ?? 0}` },
+    http: { addr: `127.0.0.1:${options.port ?? 0}`, ...(options.tls && { tls: options.tls }) },
     ...(options.basic ? { auth: { htpasswd: { realm: "test", path: join(dir, "htpasswd") } } } : {}),
   };
   await writeFile(join(dir, "htpasswd"), `${testerLine}\n`);

@@ -242,3 +242,42 @@ describe("what Google Cloud would refuse is refused before anything is asked:", 
     });
   }
 });
+
+describe("an address on a well-known host", () => {
+  const problems = (registry: unknown) =>
+    problemsAfter(["registry"], registry).map(({ code, what, rule, fix }) => `${code}: ${what}; ${rule}; ${fix}`);
+
+  for (const address of ["docker.io/acme", "ghcr.io/acme", "ghcr.io/acme/platform", "docker.io.example/a/b"])
+    it(`may be ${address}`, () => {
+      const separator = address.startsWith("docker.io/") ? "-" : "/";
+      assert.deepEqual(problems({ kind: "existing", address, separator }), []);
+    });
+
+  it("on Docker Hub needs the separator for two levels", () => {
+    for (const registry of [
+      { kind: "existing", address: "docker.io/acme" },
+      { kind: "existing", address: "docker.io/acme", separator: "/" },
+    ]) {
+      const [problem, ...others] = problems(registry);
+      assert.deepEqual(others, []);
+      assert.match(
+        problem!,
+        /^registry-levels: .*separator.* is "\/" on Docker Hub;.* two levels.*registry\.separator.* -/,
+      );
+    }
+  });
+
+  for (const [address, wrong, meant] of [
+    ["docker.io", "is not a registry's address", "host[:port][/path]"],
+    ["docker.io/acme/policies", "has 2 levels after", "docker.io/acme"],
+    ["index.docker.io/acme", "names Docker Hub as index.docker.io", "docker.io/acme"],
+    ["registry-1.docker.io/acme", "names Docker Hub as registry-1.docker.io", "docker.io/acme"],
+    ["ghcr.io", "names no owner", "ghcr.io/OWNER"],
+  ] as const)
+    it(`is not ${address}`, () => {
+      const found = problems({ kind: "existing", address, separator: "-" });
+      assert.equal(found.length, 1, found.join("\n"));
+      assert.ok(found[0]!.includes(wrong), found[0]);
+      assert.ok(found[0]!.includes(meant), found[0]);
+    });
+});
