@@ -72,7 +72,7 @@ async function merged(
 async function lay(
   files: Map<string, ImageFile>,
   client: RegistryClient,
-  { repository, layer, shown, maxBytes, ...context }: LayRequest,
+  { repository, layer, shown, maxBytes, maxEntries, ...context }: LayRequest,
 ): Promise<void> {
   const gzip = isGzip(layer.mediaType, shown);
   const { stream } = await client.blobStream(repository, layer.digest, layer.size);
@@ -85,7 +85,7 @@ async function lay(
     );
   const change: Change = { added: new Map(), removed: new Set(), emptied: new Set() };
   const tools = { files, wrong, tooLarge: () => tooLarge(shown, maxBytes), room: maxBytes - keptBytes(files) };
-  for await (const entry of readTar(stream, { packing: gzip ? "gzip" : "none", wrong }))
+  for await (const entry of readTar(stream, { packing: gzip ? "gzip" : "none", maxEntries, wrong }))
     await note(change, entry, { ...context, ...tools });
   apply(files, change);
 }
@@ -96,19 +96,23 @@ interface LayRequest extends Pick<Context, "only" | "keep" | "special"> {
   /** The image, for messages. */
   readonly shown: string;
   readonly maxBytes: number;
+  /** Default `contentLimits.entries`. */
+  readonly maxEntries?: number;
 }
 
-/** The regular files that one layer of an image brings. Errors: those of `readImageFiles`, about this layer alone. */
+/** The regular files that one layer of an image brings, of at most `maxEntries`. Errors: those of `readImageFiles`, about this layer alone. */
 export async function readOneLayer(
   client: RegistryClient,
   repository: Repository,
   layer: Descriptor,
+  { maxEntries }: { readonly maxEntries: number },
 ): Promise<Map<string, Buffer>> {
   const files = new Map<string, ImageFile>();
   const all = { only: () => true, keep: true, special: false, maxBytes: contentLimits.keptBytes };
   await lay(files, client, {
     repository,
     layer,
+    maxEntries,
     shown: formatReference({ ...repository, digest: layer.digest }),
     ...all,
   });

@@ -30,6 +30,8 @@ export interface PolicyDifference {
 
 /** Bytes of an image's configuration. */
 const maxConfigBytes = 8 * 1024 * 1024;
+/** Files of the largest folder that is packed, each in some folders of its own: reading what is no layer of ours ends soon. */
+const maxEntries = 5 * contentLimits.folderFiles;
 /** Repositories in memory at the same time, each twice: a hostile layer may have as much as the largest one of ours. */
 const parallel = 2;
 /** Errors about what a layer holds: notes cannot be written of it, and that is no reason to stay with the release that has it. */
@@ -86,13 +88,10 @@ async function filesIn(
   { repository }: PlacedImage,
   layer: Descriptor,
   name: string,
-): Promise<Files | string> {
+): Promise<Files> {
   const root = `repos/${name}/`;
-  const all = await readOneLayer(client, repository, layer);
-  const files = [...all].filter(([path]) => path.startsWith(root));
-  if (files.length > contentLimits.folderFiles)
-    return `layer ${layer.digest} has ${files.length} files: more than ${contentLimits.folderFiles} are no policy folder`;
-  return new Map(files.map(([path, bytes]) => [path.slice(root.length), bytes]));
+  const files = [...(await readOneLayer(client, repository, layer, { maxEntries }))];
+  return new Map(files.flatMap(([path, bytes]) => (path.startsWith(root) ? [[path.slice(root.length), bytes]] : [])));
 }
 
 /** What `read` gives, or the sentence about content that is gone or cannot be read; what a registry fails at is thrown. */

@@ -55,7 +55,10 @@ export async function pushWholeRelease(
   const placed: [string, LayerBytes][] = [
     ["base", base],
     ...toolLayers,
-    ...policyLayers.map(([name, layer]): [string, LayerBytes] => [name, forged[name] ?? layer]),
+    ...policyLayers.map(([name, layer]): [string, LayerBytes] => [
+      name,
+      (Object.hasOwn(forged, name) ? forged[name] : undefined) ?? layer,
+    ]),
   ];
   const layers: { mediaType: string; digest: Digest; size: number }[] = [];
   for (const [, { bytes, mediaType = tarLayerType }] of placed) {
