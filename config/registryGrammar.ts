@@ -68,7 +68,8 @@ function refusedLabel(text: string, form: RegExp, wrong: string): ReturnType<Gra
 }
 
 const email = "[a-z0-9!#%&'*+/=?^_{|}~.-]{1,64}@[a-z0-9-]+(?:\\.[a-z0-9-]+)*\\.[a-z0-9-]+";
-const federated = "//iam\\.googleapis\\.com/(?:locations|projects)/[A-Za-z0-9._~:@/%+-]{1,400}";
+const federated =
+  "//(?:iam|cloudresourcemanager)\\.googleapis\\.com/(?:locations|projects|folders|organizations)/[!#%&()*+,./0-9:;=?@A-Z^_a-z{|}~-]{1,400}";
 /** `serviceAccount:acme.svc.id.goog[flux-system/source-controller]` is a Kubernetes service account. */
 const kubernetesAccount = "[a-z][a-z0-9-]{4,28}[a-z0-9]\\.svc\\.id\\.goog\\[[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}\\]";
 const memberForm = new RegExp(

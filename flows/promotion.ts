@@ -1,22 +1,25 @@
 // A stack that promotes: takes the release of another stack by digest, as it is. It builds nothing and tests nothing again.
 import * as pulumi from "@pulumi/pulumi";
-import { outputsOf, stateOf } from "../components/program";
+import { known, outputsOf, stateOf } from "../components/program";
 import type { PolicyRegistry } from "../components/registry";
 import { Release, ReleaseSource } from "../components/release";
 import type { PromotionSettings } from "../config/settings";
 import { planPromotion } from "../lib/plan/promotion";
 import { sourceUnreadable, sourceWarnings } from "../lib/promotion/source";
+import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
 /** The outputs of the stack, of the same shape as those of one that builds. */
-export async function promotion(settings: PromotionSettings, registry: PolicyRegistry, { stack }: StackPlace) {
+export async function promotion(configured: PromotionSettings, registry: PolicyRegistry, { stack }: StackPlace) {
   const { names, address, insecure } = registry;
+  const own = await ownRegistry(configured.registry, registry);
+  const settings = { ...configured, registry: own.settings };
   const { from, version, digest, stack: source } = settings.promotion;
   const [plan, warnings] = await Promise.all([
     planPromotion(settings, { stack, state: stateOf }),
     source === undefined ? [] : crossCheck(source, { version, digest, stack }),
   ]);
-  for (const line of plan.lines) pulumi.log.info(line);
+  for (const line of [...own.lines(), ...plan.lines]) pulumi.log.info(line);
   for (const line of warnings) pulumi.log.warn(line);
 
   const releases = names.releases(settings.image.name);
@@ -24,7 +27,7 @@ export async function promotion(settings: PromotionSettings, registry: PolicyReg
   const released = new Release("release", {
     from: ReleaseSource.release,
     source: from,
-    to: releases,
+    to: known(own.unread.size === 0 ? releases : undefined),
     digest,
     inputDigest,
     version,

@@ -12,15 +12,18 @@ import type { BuildSettings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
 import { planRelease } from "../lib/plan/plan";
 import { mapRecord } from "../lib/record";
+import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
 /** The outputs of the stack. */
-export async function release(settings: BuildSettings, registry: PolicyRegistry, place: StackPlace) {
+export async function release(configured: BuildSettings, registry: PolicyRegistry, place: StackPlace) {
   const { names, address, insecure } = registry;
+  const own = await ownRegistry(configured.registry, registry);
+  const settings = { ...configured, registry: own.settings };
   const found = await findStackBase(settings, stateOf);
   const base = new BaseImage("base", { ...settings.base, repository: names.base(), ...found }).reference;
   const plan = await planRelease(settings, { ...place, state: stateOf, base: await asBuilt(found, base) });
-  for (const line of [...(found?.lines ?? []), ...plan.lines]) pulumi.log.info(line);
+  for (const line of [...own.lines(), ...(found?.lines ?? []), ...plan.lines]) pulumi.log.info(line);
 
   const candidates = names.candidates(settings.image.name);
   const releases = names.releases(settings.image.name);
@@ -54,7 +57,7 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
   const released = new Release("release", {
     ...subject,
     source: candidates,
-    to: releases,
+    to: known(own.unread.size === 0 ? releases : undefined),
     digest: gate.digest,
     version: known(plan.version),
     commitTag: known(plan.commitTag),

@@ -1,11 +1,16 @@
-// A stack's own registry as everything here speaks to it: with the logins of the docker config and of Google's default credentials, and without TLS only where the stack says so.
+// A stack's own registry as everything here speaks to it: with the logins of the docker config and of Google's default credentials,
+// and without TLS only where the stack says so.
+import { type DeclaredRegistry, DeclaredRegistryClient } from "./declaredRegistryClient";
 import { RegistryClient } from "./oci/client";
 import { registryCredentials } from "./oci/registryCredentials";
-import type { RegistryAddress } from "./repositoryNames";
 
 /** Where a stack publishes, and whether it may be spoken to by plain http. */
-export interface StackRegistry extends RegistryAddress {
+export interface StackRegistry extends DeclaredRegistry {
   readonly insecure: boolean;
+  /** How it comes to be. Default `existing`. */
+  readonly kind?: "existing" | "artifactRegistry";
+  /** No tag of a release can be moved. Default false. */
+  readonly immutableTags?: boolean;
 }
 
 /** The registry's own host, where the stack allows plain http to it; a foreign image on any other comes over TLS. */
@@ -15,5 +20,8 @@ export function insecureHosts({ address, insecure }: StackRegistry): string[] {
 
 /** A client for that registry and for whatever else the stack names. */
 export function stackClient(registry: StackRegistry): RegistryClient {
-  return new RegistryClient({ credentials: registryCredentials(), insecure: insecureHosts(registry) });
+  const options = { credentials: registryCredentials(), insecure: insecureHosts(registry) };
+  return registry.kind === "artifactRegistry"
+    ? new DeclaredRegistryClient(registry, options)
+    : new RegistryClient(options);
 }

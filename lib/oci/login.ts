@@ -34,7 +34,7 @@ function loginFix(host: string): string {
 export function rightsFix({ host, pathname }: URL, writing: boolean): string {
   const verb = writing ? "write" : "read";
   if (isGoogleRegistry(host))
-    return `grant the account roles/artifactregistry.${writing ? "writer" : "reader"} on the repository`;
+    return `grant the account roles/artifactregistry.${writing ? "writer" : "reader"} on the repository, if it is there: one that is not answers the same`;
   if (dockerHubHosts.includes(host) && levelsOf(pathname) > 2)
     return 'join the levels after the second by dashes (registry.separator: "-"), as repositories on Docker Hub have two';
   if (dockerHubHosts.includes(host))

@@ -8,6 +8,7 @@ import { parsePinned, parseRepository } from "../oci/reference";
 import { type Inputs, inputDigest, pick } from "../pins/model";
 import { requirePolicies } from "../policies/check";
 import { filterRecord, mapRecord } from "../record";
+import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
 import { type Preflight, preflight } from "../release/preflight";
 import { commitTag } from "../release/source";
@@ -79,7 +80,7 @@ export interface Plan {
 /**
  * Composes the inputs, holds their policies to what Kyverno takes, asks the registry for the last release, and decides version and tags.
  * Errors: those of {@link compose}, {@link requirePolicies}, {@link preflight} and {@link commitTag}, `digest-unpinned`,
- * `base-unbuilt`, `base-lost`, and `version-taken`; a preview says the first two as lines and leaves the last to the tag's resource.
+ * `base-unbuilt`, `base-lost`, `latest-immutable`, and `version-taken`; a preview says the first two as lines and leaves the last to the tag's resource.
  */
 export async function planRelease(settings: ReleaseSettings, options: PlanOptions): Promise<Plan> {
   const { base, preview } = options;
@@ -103,6 +104,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
   if (!inputs) {
     const reasons = unknownInputs(settings, unknown, options);
     if (!preview) throw reasons[0]!;
+    await requireMovableLatest(settings, undefined, options.stack);
     const lines = reasons.map(({ problem: { what, fix } }) => `${what}: version and digest are unknown here; ${fix}`);
     return { ...known, lines: [...notes, ...lines] };
   }
@@ -122,6 +124,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     }),
   ]);
   if (found.taken && !preview) throw found.taken;
+  await requireMovableLatest(settings, found.image?.digest, options.stack);
   if (base && !found.image) await requireBase(settings, base);
   return {
     ...known,

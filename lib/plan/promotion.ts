@@ -6,6 +6,7 @@ import type { Change } from "../pins/change";
 import { diffInputs } from "../pins/diff";
 import { lookUpPromotion, type NamedImage, type PromotionLookup, type PromotionRequest } from "../promotion/lookup";
 import { type PlacedImage, policyDifference } from "../promotion/policies";
+import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
 import { type Preflight, stepFrom } from "../release/preflight";
 import { compareReleases } from "../release/versions";
@@ -42,7 +43,7 @@ export interface PromotionPlan {
 /** Files of one repository that are named. */
 const shownFiles = 10;
 
-/** Reads both registries and writes nothing. Errors: those of {@link lookUpPromotion}. */
+/** Reads both registries and writes nothing. Errors: those of {@link lookUpPromotion}, `latest-immutable`. */
 export async function planPromotion(
   { registry, image, promotion }: PromotionPlanSettings,
   { stack, state }: PromotionPlanOptions,
@@ -61,6 +62,7 @@ export async function planPromotion(
     known: state().then((resources) => knownRelease(resources, to)),
   };
   const found = await lookUpPromotion(client, request);
+  await requireMovableLatest({ registry, image }, digest, stack);
   const { current, before } = found;
   const isPromoted = found.isDone || (current?.digest === digest && found.tagged === digest);
   const isOther = current && current.digest !== digest && !isPromoted;

@@ -1,15 +1,16 @@
 // What the stand-in answers where Google Cloud would refuse.
 import { PlatformError } from "../../../lib/errors";
 
-/** 409, with the line that takes what is there into the stack. */
+/** 409, with the line that takes what is there into the stack, below the component that declares it: `registry-layers` is `registry`'s. */
 export function alreadyThere(urn: string, id: string): PlatformError {
-  const [, , types = "", name = ""] = urn.split("::");
-  const stack = urn.split("::")[0]!.slice("urn:pulumi:".length);
-  const type = types.split("$").at(-1);
+  const [stack = "", project = "", types = "", name = ""] = urn.split("::");
+  const chain = types.split("$");
+  const parent = name.slice(0, name.lastIndexOf("-"));
+  const below = [stack, project, chain.slice(0, -1).join("$"), parent].join("::");
   return new PlatformError("google-exists", {
     what: `409: ${id} is there already`,
     rule: "what the stack does not know of is never taken over without a word",
-    fix: `pulumi import ${type} ${name} ${id} --stack ${stack}, or choose another registry.prefix`,
+    fix: `pulumi import ${chain.at(-1)} ${name} ${id} --parent ${parent}=${below} --stack ${stack.slice("urn:pulumi:".length)}; or choose another registry.prefix`,
   });
 }
 
@@ -28,5 +29,14 @@ export function wrongId(id: string, form: string): PlatformError {
     what: `there is no ${JSON.stringify(id)}`,
     rule: `an id is ${form}`,
     fix: "correct the id",
+  });
+}
+
+/** Whoever edited a record made no JSON of it. */
+export function brokenRecord(file: string): PlatformError {
+  return new PlatformError("google-record", {
+    what: `${file} is no JSON`,
+    rule: "the records of the stand-in are whole, or not there",
+    fix: "delete it, and pulumi up --refresh makes it again",
   });
 }

@@ -5,6 +5,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { canonicalJson } from "../../../lib/canonicalJson";
 import type { Values } from "../../../provider/host";
+import { brokenRecord } from "./errors";
 
 /** Relative to the project's folder, in which the engine starts its plugins. */
 const root = join(".local", "google-cloud");
@@ -35,6 +36,7 @@ export async function readRecord(file: string): Promise<Values | undefined> {
     return JSON.parse(await readFile(file, "utf8")) as Values;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (error instanceof SyntaxError) throw brokenRecord(file);
     throw error;
   }
 }

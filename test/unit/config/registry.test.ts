@@ -50,6 +50,7 @@ describe("a registry of kind artifactRegistry", () => {
       readers: [flux, "group:policy@acme.com", "user:ann.o'neill+x@acme.co.uk"],
       writers: [
         "principalSet://iam.googleapis.com/projects/123456789/locations/global/workloadIdentityPools/ci/attribute.repository/acme/policy",
+        "principalSet://iam.googleapis.com/projects/123456789/locations/global/workloadIdentityPools/ci/*",
         "serviceAccount:acme-prod.svc.id.goog[flux-system/source-controller]",
       ],
     };

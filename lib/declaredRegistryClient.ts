@@ -1,0 +1,68 @@
+// A client for the registry that a stack declares itself: there, a repository that is not created yet answers like one that may not be read.
+import { PlatformError } from "./errors";
+import { type ClientOptions, type ManifestAnswer, RegistryClient } from "./oci/client";
+import type { Descriptor } from "./oci/manifest";
+import { formatReference, type Repository } from "./oci/reference";
+import { type RegistryAddress, rootName, roots } from "./repositoryNames";
+
+/** What 401 and 403 are called. */
+const refusals: readonly string[] = ["registry-unauthorized", "registry-forbidden", "google-credentials-missing"];
+
+export interface DeclaredRegistry extends RegistryAddress {
+  /**
+   * Only of a preview that is to create the registry: told of each repository that may not be read, which then counts as empty.
+   * Default: that is an error, which says both what it can mean.
+   */
+  readonly uncreated?: (repository: string) => void;
+}
+
+/** Repositories outside of the declared registry are read as by any other client. */
+export class DeclaredRegistryClient extends RegistryClient {
+  readonly #registry: DeclaredRegistry;
+
+  constructor(registry: DeclaredRegistry, options: ClientOptions) {
+    super(options);
+    this.#registry = registry;
+  }
+
+  override tags(repository: Repository): Promise<string[]> {
+    return this.#read(repository, super.tags(repository), []);
+  }
+
+  override resolve(repository: Repository, reference: string): Promise<Descriptor | undefined> {
+    return this.#read(repository, super.resolve(repository, reference), undefined);
+  }
+
+  override manifest(repository: Repository, reference: string): Promise<ManifestAnswer | undefined> {
+    return this.#read(repository, super.manifest(repository, reference), undefined);
+  }
+
+  async #read<T>(repository: Repository, reading: Promise<T>, empty: T): Promise<T> {
+    try {
+      return await reading;
+    } catch (error) {
+      const isRefused = error instanceof PlatformError && refusals.includes(error.code);
+      if (!isRefused || !this.#declares(repository)) throw error;
+      const { uncreated } = this.#registry;
+      if (!uncreated) throw notReadable(error);
+      uncreated(formatReference(repository));
+      return empty;
+    }
+  }
+
+  #declares(repository: Repository): boolean {
+    const { address, separator, prefix } = this.#registry;
+    const name = formatReference(repository);
+    return roots.some((root) => name.startsWith(`${address}/${rootName(root, prefix)}${separator}`));
+  }
+}
+
+function notReadable(error: PlatformError): PlatformError {
+  const { what, rule, fix } = error.problem;
+  const both = {
+    what: `${what}: no permission, or not created yet`,
+    rule,
+    fix: `${fix}; what is not created yet, pulumi up creates`,
+  };
+  return new PlatformError(error.code, both, { cause: error });
+}
