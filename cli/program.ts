@@ -1,6 +1,7 @@
 // The command line: verbs, options, help. What a verb does is loaded only when it runs, so that help is instant.
 import { Command, CommanderError, Option } from "commander";
 import { findPlace, type Place } from "./place";
+import { addPromote } from "./promoteVerb";
 import { addRenderCi } from "./renderVerb";
 import { addRepositoryPush } from "./repositoryVerb";
 import { exitCodes, fail, type Output } from "./screen";
@@ -118,6 +119,7 @@ export function policyPlatform(done: (code: number) => void): Command {
     run(options, async (place) => (await import("./repair")).repairStack(place, options.output)),
   );
 
+  addPromote(program, { done });
   addRenderCi(program, verb, { done });
   addRepositoryPush(program, { done });
 

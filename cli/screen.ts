@@ -30,6 +30,7 @@ const invalidCodes = new Set([
   "stack-file-missing",
   "pin-unknown",
   "pin-argument",
+  "promote-argument",
   "digest-unpinned",
   "push-reference",
   "push-name",

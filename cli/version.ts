@@ -1,6 +1,5 @@
 // policy-platform version: the last release, the step that the changes since then require and why, and the next version.
 import { findStackBase } from "../lib/base/find";
-import { exec } from "../lib/exec";
 import { compose } from "../lib/plan/composition";
 import { preflightRelease, unknownInputs } from "../lib/plan/plan";
 import { mapRecord } from "../lib/record";
@@ -11,13 +10,14 @@ import { insecureHosts } from "../lib/stackRegistry";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 import { stackSettings } from "./stackSettings";
+import { stackResources } from "./stackState";
 
 /** The next release that a stack file leads to. Errors: those of the configuration, of the registry and of the version rule. */
 export async function nextRelease(place: Place): Promise<Preflight> {
   const { stack } = place;
   const settings = stackSettings(place);
   let resources: Promise<unknown> | undefined;
-  const state = () => (resources ??= resourcesOf(place));
+  const state = () => (resources ??= stackResources(place));
   const base = await findStackBase(settings, state);
   for (const line of base?.lines ?? []) narrate("doing", line);
   const { inputs, unknown, ...read } = await compose(settings, {
@@ -65,30 +65,4 @@ export async function version(place: Place, { next }: VersionOptions, output: Ou
   else answer(output, data, lines);
   narrate("done", reason);
   return exitCodes.ok;
-}
-
-/** The resources in the stack's own state, by URN; undefined without an engine, and then the registry is believed. */
-async function resourcesOf({ stack, projectDir }: Place): Promise<unknown> {
-  // The very command that its user would type: it sees what it would see in their shell.
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-  const options = { cwd: projectDir, env, maxOutput: 512 * 1024 * 1024 };
-  const { code, stdout, stderr } = await exec(
-    "pulumi",
-    ["stack", "export", "--stack", stack, "--non-interactive"],
-    options,
-  ).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
-    return { code: 1, stdout: "", stderr: "no command pulumi" };
-  });
-  if (code !== 0) {
-    narrate(
-      "doing",
-      `the stack's state was not read (${stderr.trim().split("\n").at(-1)}): the registry alone is believed`,
-    );
-    return undefined;
-  }
-  const { deployment } = JSON.parse(stdout) as { deployment?: { resources?: { urn: string }[] } };
-  return Object.fromEntries((deployment?.resources ?? []).map((one) => [one.urn, one]));
 }

@@ -164,7 +164,9 @@ function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal
   const pinnable = refusal.pin && (refusal.code !== "url-moving" || catalogued(path[1]));
   const offered = refusal.meant === undefined ? offeredLine(path, scene) : undefined;
   const fix = pinnable
-    ? pinLine(pinName(path, scene.raw), scene, version)
+    ? path[0] === "promotion"
+      ? promoteLine(scene)
+      : pinLine(pinName(path, scene.raw), scene, version)
     : refusal.remove
       ? removeLine(path, scene)
       : (offered ?? setLine(path, refusal.meant ?? String(shape.examples[0]), scene));

@@ -123,7 +123,7 @@ function readBounded(path: string, stack: string): Buffer {
     throw new PlatformError("stack-file-missing", {
       what: `no file ${path}`,
       rule: "a stack's configuration stands in Pulumi.<stack>.yaml beside Pulumi.yaml",
-      fix: "name a stack that is there with --stack, or make this one: pulumi stack init",
+      fix: `name a stack that is there, or make this one: pulumi stack init ${stack}`,
     });
   }
   if (stats.size > maxBytes) throw broken(path, stack, 1, `is larger than ${maxBytes / 1024} KiB`);

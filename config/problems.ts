@@ -108,7 +108,8 @@ export function pinLine(name: string, { stack }: Place, version?: string): strin
   return `policy-platform pin ${name}${version === undefined ? "" : ` ${version}`}${stackFlag(stack)}`;
 }
 
-function stackFlag(stack: string): string {
+/** ` --stack NAME`, to be typed behind a command. */
+export function stackFlag(stack: string): string {
   return ` --stack ${/^[A-Za-z0-9._/-]+$/.test(stack) ? stack : shellQuote(stack)}`;
 }
 

@@ -2,10 +2,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { PlatformError } from "../lib/errors";
-import { repositoryNames } from "../lib/repositoryNames";
 import { fromStackFile } from "./load";
-import { registryPlace } from "./registrySettings";
-import { schema } from "./schema";
+import { releasePlace } from "./releasePlace";
 
 /** The only stack of the project that builds into `releases` (`host/path`); undefined where none does, or several do. */
 export function releasingStack(releases: string, projectDir: string): string | undefined {
@@ -18,11 +16,7 @@ export function releasingStack(releases: string, projectDir: string): string | u
 function releasesOf(projectDir: string, stack: string): string | undefined {
   try {
     const { raw } = fromStackFile(join(projectDir, `Pulumi.${stack}.yaml`), stack);
-    if (raw.promotion !== undefined) return undefined;
-    const registry = schema.shape.registry.safeParse(raw.registry);
-    const image = schema.shape.image.safeParse(raw.image);
-    const place = registry.success ? registryPlace(registry.data) : undefined;
-    return place && image.success ? repositoryNames(place).releases(image.data.name) : undefined;
+    return raw.promotion === undefined ? releasePlace(raw, { stack, projectDir }) : undefined;
   } catch (error) {
     if (error instanceof PlatformError) return undefined;
     throw error;

@@ -2,20 +2,24 @@
 // everything else stay. Whole or not at all.
 import { chmod, readFile, realpath, stat, writeFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { type Document, isMap, isScalar, parseDocument, visit, type YAMLMap } from "yaml";
+import { type Document, isScalar, parseDocument, visit } from "yaml";
 import { writeByRename } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
 import { namespace } from "./problems";
+import { type EditedValue, splice } from "./stackSplice";
 
-/** One value to set; keys that are not there yet are added at the end of their map. */
-export interface Edit {
+/** One value to set; keys that are not there yet are added at the end of their map. `undefined` takes the key away. */
+export interface Edit<Value extends EditedValue | undefined = string> {
   /** From the key without its namespace: `["tools", "yq", "version"]`. Maps only, no lists. */
   readonly path: readonly string[];
-  readonly value: string;
+  readonly value: Value;
 }
 
+/** An edit of any kind. */
+type AnyEdit = Edit<EditedValue | undefined>;
+
 /** The text with all edits made. */
-export function editedText(text: string, edits: readonly Edit[]): string {
+export function editedText(text: string, edits: readonly AnyEdit[]): string {
   return edits.reduce(withEdit, text);
 }
 
@@ -40,7 +44,7 @@ export function holdsSecrets(text: string): boolean {
 }
 
 /** Makes the edits in the file that still holds `text`. Error: `stack-file-changed`, as for `replaceText`. */
-export function writeEdits(path: string, text: string, edits: readonly Edit[]): Promise<void> {
+export function writeEdits(path: string, text: string, edits: readonly AnyEdit[]): Promise<void> {
   return replaceText(path, text, editedText(text, edits));
 }
 
@@ -74,11 +78,13 @@ function parsed(text: string): Document.Parsed {
   });
 }
 
-function withEdit(text: string, { path, value }: Edit): string {
+function withEdit(text: string, { path, value }: AnyEdit): string {
   const document = parseDocument(text);
   const full = documentPath(document, path);
+  if (value === undefined && !document.hasIn(full)) return text;
   const wanted = parseDocument(text);
-  setValue(wanted, full, value);
+  if (value === undefined) wanted.deleteIn(full);
+  else setValue(wanted, full, value);
   const spliced = splice(text, document, full, value);
   if (spliced !== undefined && reads(spliced, wanted.toJS())) return spliced;
   // Where the text is of a form that cannot be spliced, the whole file is written anew; comments and order stay.
@@ -91,7 +97,7 @@ function reads(text: string, value: unknown): boolean {
 }
 
 /** Keys that stand there without a value become maps; their comments stay. */
-function setValue(document: Document, path: readonly string[], value: string): void {
+function setValue(document: Document, path: readonly string[], value: EditedValue): void {
   for (const depth of path.keys()) {
     const node = document.getIn(path.slice(0, depth), true);
     if (!isScalar(node) || node.value !== null) continue;
@@ -108,55 +114,4 @@ function setValue(document: Document, path: readonly string[], value: string): v
 function documentPath(document: Document, [first, ...rest]: readonly string[]): string[] {
   const bare = document.hasIn(["config", first]);
   return ["config", bare ? first! : `${namespace}:${first}`, ...rest];
-}
-
-function splice(text: string, document: Document, path: readonly string[], value: string): string | undefined {
-  const node = document.getIn(path, true);
-  if (isScalar(node) && node.range && node.value !== null) {
-    return text.slice(0, node.range[0]) + written(value, node.type) + text.slice(node.range[1]);
-  }
-  if (node !== undefined && node !== null) return undefined;
-  const depth = path.findIndex((_, index) => !isMap(document.getIn(path.slice(0, index + 1), true)));
-  const map = document.getIn(path.slice(0, depth), true);
-  const added = nested(path.slice(depth), value);
-  return isMap(map) ? insert(text, map, added) : undefined;
-}
-
-/** `release: {url: "…"}` for the keys that are not there. */
-function nested([key, ...rest]: readonly string[], value: string): string {
-  return `${key}: ${rest.length === 0 ? written(value) : `{${nested(rest, value)}}`}`;
-}
-
-/** Double quotes keep every version a text; a plain text stays plain where nothing could read it otherwise. */
-function written(value: string, type?: string): string {
-  if (
-    type === "PLAIN" &&
-    /^[A-Za-z][A-Za-z0-9._/@:-]*[A-Za-z0-9/]$/.test(value) &&
-    !/^(true|false|null|yes|no|on|off)$/i.test(value)
-  )
-    return value;
-  return type === "QUOTE_SINGLE" && !value.includes("'") ? `'${value}'` : JSON.stringify(value);
-}
-
-function insert(text: string, map: YAMLMap, added: string): string | undefined {
-  const last = map.items.at(-1) as { key: unknown; value: unknown } | undefined;
-  const first = map.items[0] as { key: unknown } | undefined;
-  const lastNode = [last?.value, last?.key].find((node) => (node as { range?: unknown } | null)?.range) as
-    | { range: [number, number, number] }
-    | undefined;
-  if (map.flow) {
-    const at = lastNode?.range[1] ?? map.range![0] + 1;
-    return `${text.slice(0, at)}${lastNode ? ", " : ""}${added}${text.slice(at)}`;
-  }
-  const key = first?.key as { range?: [number, number, number] } | undefined;
-  if (!lastNode || !key?.range) return undefined;
-  const lineStart = text.lastIndexOf("\n", key.range[0] - 1) + 1;
-  const indent = text.slice(lineStart, key.range[0]);
-  // A block scalar's range ends behind its last line, everything else's within it.
-  const from = text[lastNode.range[1] - 1] === "\n" ? lastNode.range[1] - 1 : lastNode.range[1];
-  const lineEnd = text.indexOf("\n", from);
-  const end = lineEnd < 0 ? text.length : lineEnd + 1;
-  const newline = text.includes("\r\n") ? "\r\n" : "\n";
-  const before = lineEnd < 0 ? text + newline : text.slice(0, end);
-  return `${before}${indent}${added}${newline}${text.slice(end)}`;
 }

@@ -12,16 +12,18 @@ export interface Promoted {
   readonly digest: Digest;
   /** The stack that promotes. */
   readonly stack: string;
+  /** The stack that it comes from, where that is known. */
+  readonly source?: string;
 }
 
 const rule = "a promotion takes a release as it is, by digest";
 
 /** The digest is in neither registry. */
-export function promotionGone({ from, to, version, digest, stack }: Promoted): PlatformError {
+export function promotionGone({ from, to, version, digest, stack, source }: Promoted): PlatformError {
   return new PlatformError("promotion-gone", {
     what: `${version}, image ${digest}, is neither in ${from} nor in ${to}`,
     rule: "what is promoted is there, by its digest",
-    fix: `promote a release that is there: ${promoteLine(stack)}`,
+    fix: `promote a release that is there: ${promoteLine(stack, source)}`,
   });
 }
 
@@ -42,47 +44,53 @@ export function promotionIncomplete(
 }
 
 /** A tag of the source does not name the digest. */
-export function promotionMismatch({ from, digest, stack }: Promoted, tag: string, found?: Digest): PlatformError {
+export function promotionMismatch(
+  { from, digest, stack, source }: Promoted,
+  tag: string,
+  found?: Digest,
+): PlatformError {
   return new PlatformError("promotion-mismatch", {
     what: `${from}:${tag} ${found ? `names ${found}` : "is not there"}, and the promotion is of ${digest}`,
     rule: "version, commit and digest of a promotion are those of one release",
-    fix: `write them anew, all from the same release: ${promoteLine(stack)}`,
+    fix: `write them anew, all from the same release: ${promoteLine(stack, source)}`,
   });
 }
 
 /** The image does not say what it is made of. */
-export function promotionForeign({ from, digest, stack }: Promoted): PlatformError {
+export function promotionForeign({ from, digest, stack, source }: Promoted): PlatformError {
   return new PlatformError("promotion-foreign", {
     what: `image ${digest} of ${from} does not name its inputs`,
     rule: `${rule}: an image that this program released and tested`,
-    fix: `promote a release of a stack that builds: ${promoteLine(stack)}`,
+    fix: `promote a release of a stack that builds: ${promoteLine(stack, source)}`,
   });
 }
 
 /** The version is below the highest one of the target. */
-export function promotionDowngrade({ to, version, stack }: Promoted, highest: string): PlatformError {
+export function promotionDowngrade({ to, version, stack, source }: Promoted, highest: string): PlatformError {
   return new PlatformError("promotion-downgrade", {
     what: `${version} is below ${highest}, the highest version of ${to}`,
     rule: "going back is said in the stack file",
-    fix: `policy-platform promote FROM ${stack} --version ${version} --rollback, or pulumi config set --path policy-platform:promotion.rollback true --stack ${stack}`,
+    fix: source
+      ? `${promoteLine(stack, source)} --version ${version} --rollback`
+      : `pulumi config set --path policy-platform:promotion.rollback true --stack ${stack}`,
   });
 }
 
 /** The target has given the version, or the commit's tag, to another image. */
 export function promotionTaken(
-  { to, digest, stack }: Pick<Promoted, "to" | "stack"> & { readonly digest?: Digest },
+  { to, digest, stack, source }: Pick<Promoted, "to" | "stack" | "source"> & { readonly digest?: Digest },
   tag: string,
   found: Digest,
 ): PlatformError {
   return new PlatformError("version-taken", {
     what: `${to}:${tag} already names another image, ${found}, and the promotion is of ${digest ?? "one that is not known yet"}`,
     rule: "the tags of a release never move",
-    fix: `release the same content under a higher version where it is built, then ${promoteLine(stack)}`,
+    fix: `release the same content under a higher version where it is built, then ${promoteLine(stack, source)}`,
   });
 }
 
 /** Source and target are one repository. */
-export function promotionSelf({ from, stack }: Promoted): PlatformError {
+export function promotionSelf({ from, stack }: Pick<Promoted, "from" | "stack">): PlatformError {
   return new PlatformError("promotion-self", {
     what: `policy-platform:promotion.from is ${from}, where this stack's own releases are`,
     rule: "a promotion goes from one repository of releases to another",
@@ -90,6 +98,7 @@ export function promotionSelf({ from, stack }: Promoted): PlatformError {
   });
 }
 
-function promoteLine(stack: string): string {
-  return `policy-platform promote FROM ${stack}`;
+/** What writes a promotion into the file of `stack`; `FROM` is yours to replace where nothing says which stack released it. */
+export function promoteLine(stack: string, source = "FROM"): string {
+  return `policy-platform promote ${source} ${stack}`;
 }

@@ -31,6 +31,8 @@ export interface PromotionRequest {
   readonly rollback: boolean;
   /** Named in the commands that fix an error. */
   readonly stack: string;
+  /** The stack that released it, where that is known; named there too. */
+  readonly source?: string;
   /** What the stack's state remembers of its last promotion. */
   readonly known?: Promise<KnownRelease | undefined>;
 }

@@ -32,6 +32,7 @@ export function sourceUnreadable(name: string, stack: string, reason: string): P
   });
 }
 
-function shortName(name: string): string {
+/** What a stack is called in its own project. */
+export function shortName(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1);
 }

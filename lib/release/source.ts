@@ -2,8 +2,9 @@
 import { realpathSync } from "node:fs";
 import { isAbsolute, join, relative } from "node:path";
 import { PlatformError } from "../errors";
-import { type ExecResult, exec } from "../exec";
+import type { ExecResult } from "../exec";
 import type { Digest } from "../oci/digest";
+import { projectGit } from "./projectGit";
 
 export interface CommitTagOptions {
   /** Folder of Pulumi.yaml. */
@@ -79,24 +80,11 @@ function real(path: string): string {
   }
 }
 
-/**
- * Containers often run as another user than the checkout's owner: safe.directory lets git read it all the same; it is the
- * project whose program is running already. Nothing that a configuration could hook into the commands is left on.
- */
+/** {@link projectGit}, without which no commit can be told. */
 async function git(cwd: string, stack: string, args: readonly string[]): Promise<ExecResult> {
-  const settings = ["safe.directory=*", "log.showSignature=false", "core.fsmonitor=false"].flatMap((one) => [
-    "-c",
-    one,
-  ]);
-  try {
-    return await exec("git", ["--no-pager", "--literal-pathspecs", ...settings, ...args], {
-      cwd,
-      env: { GIT_TERMINAL_PROMPT: "0", GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C" },
-    });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw missing(stack, "the command git is not installed");
-    throw error;
-  }
+  const result = await projectGit(cwd, args);
+  if (!result) throw missing(stack, "the command git is not installed");
+  return result;
 }
 
 function missing(stack: string, why: string): PlatformError {

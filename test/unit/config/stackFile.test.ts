@@ -25,7 +25,11 @@ config:
 encryptionsalt: v1:abc=
 `;
 
-const edit = (path: string, value: string): Edit => ({ path: path.split("."), value });
+const edit = <Value extends string | boolean>(path: string, value: Value): Edit<Value> => ({
+  path: path.split("."),
+  value,
+});
+const without = (path: string): Edit<undefined> => ({ path: path.split("."), value: undefined });
 const changedLines = (after: string) => {
   const before = text.split("\n");
   return after.split("\n").filter((line) => !before.includes(line));
@@ -80,6 +84,85 @@ describe("editing a stack file", () => {
       edit("tools.yq.image", "h.io/yq"),
     ]);
     assert.equal(after, "config:\r\n  tools:\r\n    yq:\r\n      version: '1'\r\n      image: \"h.io/yq\"\r\n");
+  });
+
+  it("writes new maps into a block line by line, and below a key that was empty", () => {
+    const promotion = [edit("promotion.from", "h.io/releases/p"), edit("promotion.rollback", true)];
+    const added = '  policy-platform:promotion:\n    from: "h.io/releases/p"\n    rollback: true\n';
+    const [before, end] = text.split("  # the end");
+    assert.equal(editedText(text, promotion), `${before}${added}  # the end${end}`);
+    const empty = "config:\n  a: 1  # one\n  policy-platform:promotion:   # none yet\n    # from: there\n  b: 2\n";
+    assert.equal(
+      editedText(empty, promotion),
+      empty.replace("none yet\n", 'none yet\n    from: "h.io/releases/p"\n    rollback: true\n'),
+    );
+  });
+
+  it("sets true and false as what they are, and a text that reads like them as a text", () => {
+    const before = "config:\n  promotion: {version: v1, rollback: false} # back\n";
+    assert.equal(editedText(before, [edit("promotion.rollback", true)]), before.replace("false", "true"));
+    assert.equal(editedText(before, [edit("promotion.version", "true")]), before.replace("v1", '"true"'));
+  });
+
+  it("takes a key away with its line, and leaves all other comments", () => {
+    const before =
+      "config:\n  promotion:\n    # which\n    version: v1 # one\n    # why\n    rollback: true # until then\n    # end\n  b: 1";
+    assert.equal(
+      editedText(before, [without("promotion.rollback")]),
+      before.replace("    rollback: true # until then\n", ""),
+    );
+    assert.equal(
+      editedText(before, [without("b"), without("promotion.nothing"), without("x.y")]),
+      before.replace("  b: 1", ""),
+    );
+    assert.equal(editedText(text, [without("policies")]).split("\n").length, text.split("\n").length - 2);
+  });
+
+  it("takes a key out of a flow map with one comma, wherever it stands in it", () => {
+    const flow = (inner: string) => `config:\n  promotion:   {${inner}}  # flow\n`;
+    const away = (inner: string) => editedText(flow(inner), [without("promotion.rollback")]);
+    assert.equal(away("version: v1,  rollback: true"), flow("version: v1"));
+    assert.equal(away("rollback: true, version: v1"), flow("version: v1"));
+    assert.equal(away("a: 1, rollback: true, version: v1"), flow("a: 1, version: v1"));
+    assert.equal(away("rollback: true"), flow(""));
+    assert.equal(away("\n    a: 1,\n    rollback: true,\n  "), flow("\n    a: 1,\n  "));
+    const commented = away("\n    a: 1, # one\n    rollback: true\n  ");
+    assert.deepEqual(parse(commented).config.promotion, { a: 1 });
+    assert.match(commented, /# one/);
+  });
+
+  it("any key taken away is gone, and every other line has its very bytes", () => {
+    const paths = [
+      "version",
+      "base",
+      "tools.kyverno",
+      "tools.kyverno.version",
+      "tools.kyverno.release.url",
+      "tools.jq",
+      "policies",
+    ];
+    fc.assert(
+      fc.property(fc.subarray(paths), fc.constantFrom("\n", "\r\n"), (gone, newline) => {
+        const file = text.replaceAll("\n", newline);
+        const after = editedText(file, gone.map(without));
+        const wanted = parse(file);
+        for (const path of gone) {
+          const [first, ...rest] = path.split(".");
+          const steps = [`policy-platform:${first}`, ...rest];
+          const map = steps.slice(0, -1).reduce((at, step) => at?.[step], wanted.config);
+          if (map) delete map[steps.at(-1)!];
+        }
+        assert.deepEqual(parse(after), wanted);
+        const lines = after.split(newline);
+        const isEmptied = gone.includes("tools.kyverno.release.url") && !gone.includes("tools.kyverno"); // writes `{}`
+        if (!isEmptied)
+          assert.deepEqual(
+            lines,
+            file.split(newline).filter((line) => lines.includes(line)),
+          );
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it("starts a configuration in a file that has none", () => {

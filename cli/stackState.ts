@@ -1,0 +1,30 @@
+// What a stack's own state holds, asked of the engine as its user would.
+import { exec } from "../lib/exec";
+import type { Place } from "./place";
+import { narrate } from "./screen";
+
+/** The resources in the stack's own state, by URN; undefined without an engine, and then the registry is believed. */
+export async function stackResources({ stack, projectDir }: Place): Promise<unknown> {
+  // The very command that its user would type: it sees what it would see in their shell.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  const options = { cwd: projectDir, env, maxOutput: 512 * 1024 * 1024 };
+  const { code, stdout, stderr } = await exec(
+    "pulumi",
+    ["stack", "export", "--stack", stack, "--non-interactive"],
+    options,
+  ).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    return { code: 1, stdout: "", stderr: "no command pulumi" };
+  });
+  if (code !== 0) {
+    narrate(
+      "doing",
+      `the stack's state was not read (${stderr.trim().split("\n").at(-1)}): the registry alone is believed`,
+    );
+    return undefined;
+  }
+  const { deployment } = JSON.parse(stdout) as { deployment?: { resources?: { urn: string }[] } };
+  return Object.fromEntries((deployment?.resources ?? []).map((one) => [one.urn, one]));
+}
