@@ -6,6 +6,7 @@ import { PolicyRegistry } from "./components/registry";
 import { mapOwnFramesOnly } from "./components/stackTraces";
 import { fromPulumi } from "./config/load";
 import { parseSettings } from "./config/settings";
+import type { Root } from "./lib/repositoryNames";
 
 mapOwnFramesOnly();
 
@@ -15,7 +16,8 @@ export = () => asRunError(program);
 async function program() {
   const place = { stack: pulumi.getStack(), projectDir: process.cwd(), preview: pulumi.runtime.isDryRun() };
   const settings = parseSettings(fromPulumi(), place);
-  const registry = new PolicyRegistry("registry", settings.registry);
+  const only: Root[] | undefined = settings.promotion && ["releases"];
+  const registry = new PolicyRegistry("registry", { ...settings.registry, only });
   if (settings.promotion) return (await import("./flows/promotion")).promotion(settings, registry, place);
   return (await import("./flows/release")).release(settings, registry, place);
 }

@@ -19,6 +19,7 @@ export interface DeclaredRegistryArgs {
   readonly project: string;
   readonly location: string;
   readonly prefix: string;
+  readonly only?: readonly Root[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly immutableTags?: boolean;
   readonly protect?: boolean;
@@ -44,8 +45,8 @@ export function declareRepositories(
 ): pulumi.Output<string>[] {
   // Loaded here alone: a stack with an existing registry must not pay for it.
   const { Repository, RepositoryIamMember } = require("@pulumi/gcp/artifactregistry") as GoogleCloud;
-  const { readers = [], writers = [], protect = true } = args;
-  const repositories = roots.map((root) => {
+  const { readers = [], writers = [], protect = true, only = roots } = args;
+  const repositories = only.map((root) => {
     const isKept = protect && kept.includes(root);
     const options = { parent, protect: isKept, retainOnDelete: isKept };
     return [root, new Repository(`${name}-${root}`, repositoryArgs(root, args), options)] as const;

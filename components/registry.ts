@@ -2,7 +2,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import { messageOf } from "../lib/errors";
 import { parseRepository } from "../lib/oci/reference";
-import { artifactRegistryAddress, type RepositoryNames, repositoryNames, Separator } from "../lib/repositoryNames";
+import {
+  artifactRegistryAddress,
+  type RepositoryNames,
+  type Root,
+  repositoryNames,
+  Separator,
+} from "../lib/repositoryNames";
 import { type CandidateCleanup, declareRepositories } from "./artifactRegistry";
 
 /** How a registry comes to be. `existing`: it is there already. `artifactRegistry`: the stack declares it in Google Cloud. */
@@ -28,6 +34,8 @@ export interface PolicyRegistryArgs {
   location?: string;
   /** Of `artifactRegistry`: what the names of the repositories begin with. Default `policy`. Replaces like `project`. */
   prefix?: string;
+  /** Of `artifactRegistry`: which repositories there are. Default all; a stack that promotes needs `releases` alone. */
+  only?: readonly Root[];
   /** Of `artifactRegistry`: labels of the repositories. Default none. */
   labels?: Readonly<Record<string, string>>;
   /** Of `artifactRegistry`: no tag of a release can be moved, `latest` neither. Default false. */

@@ -7,6 +7,7 @@ import type { RawConfiguration } from "./settings";
 const buildKeys: readonly Path[] = [
   ["version"],
   ["image", "user"],
+  ["registry", "cleanup"],
   ["base"],
   ["tools"],
   ["policies"],
