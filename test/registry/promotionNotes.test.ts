@@ -2,60 +2,40 @@
 // which nothing is trusted.
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { RegistryClient } from "../../lib/oci/client";
 import { type Digest, shortDigest } from "../../lib/oci/digest";
-import { parseRepository } from "../../lib/oci/reference";
+import {
+  type PromotionPlace,
+  type PromotionStand,
+  type Released,
+  startPromotionStand,
+} from "../support/promotionStand";
 import { pushImage } from "../support/pushImage";
-import { startRegistry, type TestRegistry } from "../support/registry";
-import { type ImageContent, pushWholeRelease, tagAs, type WholeRelease } from "../support/releasedImage";
-import { quickLimits } from "../support/scriptedRegistry";
-import { type ScriptedServer, startScriptedServer } from "../support/scriptedServer";
-import { PromotingStack } from "../support/standInEngine";
+import { type ImageContent, pushWholeRelease, tagAs } from "../support/releasedImage";
 import { type TarItem, tarball } from "../support/tarball";
 
-const client = new RegistryClient({ limits: quickLimits });
 const policy = (name: string) => `apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: ${name}}\n`;
 const gzipped = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 describe("the release notes of a promotion", function () {
   this.timeout(30_000);
-  const behind: TestRegistry[] = [];
-  let source: ScriptedServer;
-  let stack: PromotingStack;
-  let from: string;
-  let count = 0;
+  let stand: PromotionStand;
+  let place: PromotionPlace;
 
   before(async () => {
-    behind.push(...(await Promise.all([startRegistry(), startRegistry()])));
-    source = await startScriptedServer(() => "forward", { forwardTo: behind[0]!.host });
+    stand = await startPromotionStand();
   });
-  after(async () => void (await Promise.all([source, ...behind].map((server) => server?.stop()))));
+  after(() => stand?.stop());
   beforeEach(() => {
-    source.answer(() => "forward");
-    from = `${source.host}/releases/source-${++count}`;
-    stack = new PromotingStack(behind[1]!.host, `target-${count}`);
+    place = stand.fresh();
   });
 
-  const release = async (version: string, content: ImageContent) => {
-    const found = await pushWholeRelease(client, parseRepository(from), content, version);
-    await tagAs(client, parseRepository(from), found.digest, `sha-${shortDigest(found.digest)}`);
-    return { version, ...found };
-  };
-  type Released = Pick<WholeRelease, "digest"> & { readonly version: string };
-  const promotionOf = ({ version, digest }: Released, rollback = false) => ({
-    from,
-    version,
-    digest,
-    commit: shortDigest(digest),
-    rollback,
-  });
-  const promote = (released: Released) => stack.up(promotionOf(released));
+  const promote = (released: Released) => place.stack.up(place.promotionOf(released));
   const notes = async (released: Released, rollback?: boolean) =>
-    (await stack.preview(promotionOf(released, rollback))).lines;
+    (await place.stack.preview(place.promotionOf(released, rollback))).lines;
   /** The lines below the headline, of the step from one image to another. */
   const notesBetween = async (old: ImageContent, next: ImageContent) => {
-    await promote(await release("v1.0.0", old));
-    const [headline, ...lines] = await notes(await release("v1.1.0", next));
+    await promote(await place.release("v1.0.0", old));
+    const [headline, ...lines] = await notes(await place.release("v1.1.0", next));
     assert.match(headline!, /^promotes v1\.1\.0 .*, over v1\.0\.0$/);
     return lines;
   };
@@ -63,9 +43,9 @@ describe("the release notes of a promotion", function () {
   const step = (name: string, old: ImageContent, next: ImageContent) => ({ name, old, next });
 
   it("name version, digest, source and commit of the first one, and nothing that it changes", async () => {
-    const first = await release("v1.0.0", { policies: { p: { "a.yaml": "a: 1" } } });
+    const first = await place.release("v1.0.0", { policies: { p: { "a.yaml": "a: 1" } } });
     assert.deepEqual(await notes(first), [
-      `promotes ${named(first)} from ${from}, sha-${shortDigest(first.digest)}: the first release here`,
+      `promotes ${named(first)} from ${place.from}, sha-${shortDigest(first.digest)}: the first release here`,
     ]);
     const { changes } = await promote(first);
     assert.deepEqual([changes.bump, changes.entries], ["first", []]);
@@ -224,19 +204,19 @@ describe("the release notes of a promotion", function () {
           if (bad.forged) assert.equal(lines[at - 1], "  ~ f.yaml", "the other repository is read all the same");
           const { version, digest } = { version: "v1.1.0", digest: await digestOf("v1.1.0") };
           await promote({ version, digest });
-          assert.equal((await client.resolve(parseRepository(stack.to), "latest"))?.digest, digest);
+          assert.equal((await stand.client.resolve(place.here, "latest"))?.digest, digest);
         });
     }
 
     const digestOf = async (version: string): Promise<Digest> =>
-      (await client.resolve(parseRepository(from), version))!.digest;
+      (await stand.client.resolve(place.there, version))!.digest;
 
     it("the layer is gone from the release that is here", async () => {
-      const first = await release("v1.0.0", content("1"));
+      const first = await place.release("v1.0.0", content("1"));
       await promote(first);
       const lost = first.layers.get("p")!;
-      await fetch(`http://${stack.host}/v2/${parseRepository(stack.to).path}/blobs/${lost}`, { method: "DELETE" });
-      const lines = await notes(await release("v1.1.0", content("2")));
+      await fetch(`http://${place.stack.host}/v2/${place.here.path}/blobs/${lost}`, { method: "DELETE" });
+      const lines = await notes(await place.release("v1.1.0", content("2")));
       assert.match(lines.at(-1)!, new RegExp(`^ {2}\\? blob ${lost} is gone from `));
     });
   });
@@ -259,8 +239,8 @@ describe("the release notes of a promotion", function () {
 
   describe("of a target that somebody else wrote to", () => {
     it("say that what is there does not name its inputs", async () => {
-      const foreign = await pushImage(parseRepository(stack.to), { Labels: { maintainer: "somebody" } }, "latest");
-      const first = await release("v1.0.0", { policies: { p: { "a.yaml": "a: 1" } } });
+      const foreign = await pushImage(place.here, { Labels: { maintainer: "somebody" } }, "latest");
+      const first = await place.release("v1.0.0", { policies: { p: { "a.yaml": "a: 1" } } });
       const [headline, line] = await notes(first);
       assert.match(headline!, new RegExp(`, over ${shortDigest(foreign)}$`));
       assert.equal(line, `what is there now, ${foreign}, does not name its inputs`);
@@ -269,10 +249,10 @@ describe("the release notes of a promotion", function () {
 
     it("compare with the highest version where there is no latest", async () => {
       const [first, second] = [
-        await release("v1.0.0", { policies: { p: { "a.yaml": "a: 1" } } }),
-        await release("v1.1.0", { policies: { p: { "a.yaml": "a: 2" } } }),
+        await place.release("v1.0.0", { policies: { p: { "a.yaml": "a: 1" } } }),
+        await place.release("v1.1.0", { policies: { p: { "a.yaml": "a: 2" } } }),
       ];
-      await pushWholeRelease(client, parseRepository(stack.to), { policies: { p: { "a.yaml": "a: 1" } } }, "v1.0.0");
+      await pushWholeRelease(stand.client, place.here, { policies: { p: { "a.yaml": "a: 1" } } }, "v1.0.0");
       const [headline, ...lines] = await notes(second);
       assert.match(headline!, /^promotes v1\.1\.0 .*, over v1\.0\.0$/);
       assert.equal(lines[1], "  ~ a.yaml");
@@ -284,30 +264,30 @@ describe("the release notes of a promotion", function () {
     const [one, two] = [1, 2].map((value) => ({ policies: { p: { "a.yaml": `a: ${value}` } } }));
 
     it("say that only latest moves, and what changes back", async () => {
-      const [first, second] = [await release("v1.0.0", one!), await release("v1.1.0", two!)];
+      const [first, second] = [await place.release("v1.0.0", one!), await place.release("v1.1.0", two!)];
       await promote(first);
       await promote(second);
       const lines = await notes(first, true);
       assert.equal(lines[0], `rolls back from v1.1.0 to ${named(first)}: only latest moves`);
       assert.equal(lines[2], "  ~ a.yaml");
-      await stack.up(promotionOf(first, true));
-      assert.deepEqual(stack.steps.at(-1), "update release-latest");
+      await place.stack.up(place.promotionOf(first, true));
+      assert.deepEqual(place.stack.steps.at(-1), "update release-latest");
       assert.deepEqual(await notes(first, true), [`${named(first)} is promoted: nothing to do`]);
       const [again] = await notes(second);
       assert.match(again!, /^promotes v1\.1\.0 .*, over v1\.0\.0$/);
     });
 
     it("to a version that was never here name where it comes from", async () => {
-      const [first, second] = [await release("v1.0.0", one!), await release("v1.1.0", two!)];
+      const [first, second] = [await place.release("v1.0.0", one!), await place.release("v1.1.0", two!)];
       await promote(second);
       assert.equal(
         (await notes(first, true))[0],
-        `rolls back from v1.1.0 to ${named(first)} from ${from}, sha-${shortDigest(first.digest)}`,
+        `rolls back from v1.1.0 to ${named(first)} from ${place.from}, sha-${shortDigest(first.digest)}`,
       );
     });
 
     it("that is none say that the key is not needed, and the line that removes it", async () => {
-      const first = await release("v1.0.0", one!);
+      const first = await place.release("v1.0.0", one!);
       assert.match(
         (await notes(first, true)).at(-1)!,
         /^promotion\.rollback is not needed: .*; pulumi config rm --path policy-platform:promotion\.rollback --stack prod$/,
@@ -316,14 +296,16 @@ describe("the release notes of a promotion", function () {
   });
 
   it("of one image under a further version say what moves: nothing but names", async () => {
-    const first = await release("v1.0.0", { policies: { p: { "a.yaml": "a: 1" } } });
+    const first = await place.release("v1.0.0", { policies: { p: { "a.yaml": "a: 1" } } });
     await promote(first);
-    await tagAs(client, parseRepository(from), first.digest, "v1.0.1");
+    await tagAs(stand.client, place.there, first.digest, "v1.0.1");
     const again = { ...first, version: "v1.0.1" };
     const lines = await notes(again);
-    assert.deepEqual(lines, [`promotes ${named(again)} from ${from}, sha-${shortDigest(first.digest)}, over v1.0.0`]);
+    assert.deepEqual(lines, [
+      `promotes ${named(again)} from ${place.from}, sha-${shortDigest(first.digest)}, over v1.0.0`,
+    ]);
     const { changes } = await promote(again);
     assert.equal(changes.reason, "v1.0.0 → v1.0.1 (no pin changed)");
-    assert.deepEqual(stack.steps, ["update release-version"]);
+    assert.deepEqual(place.stack.steps, ["update release-version"]);
   });
 });
