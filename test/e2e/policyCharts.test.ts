@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { stringify } from "yaml";
 import { exec } from "../../lib/exec";
 import { builtProgram, kyvernoTest } from "../support/kyverno";
 import { survivingMutants, unmet } from "../support/mutants";
@@ -55,14 +54,17 @@ describe("devops-policy under the real helm and kyverno", function () {
     it(`has tests for ${name} in ${environment} that fail when a rule of it is spoilt or removed`, async () => {
       const file = renderedFile(environment, name);
       const [policy] = documents<Policy>(file).filter((document) => document !== null);
-      const { survivors, tried } = await survivingMutants(policy!, (mutant) => {
+      const [suite] = documents<Suite>(join(devopsPolicy, "tests", environment, name, "kyverno-test.yaml"));
+      const { survivors, tried } = await survivingMutants(policy!, suite!, (mutants, asked) => {
         // Beside the others, where the test finds it.
-        const copy = join(work, "mutant");
+        const copy = join(work, "mutants");
+        const test = join(copy, "tests", environment, name);
         rmSync(copy, { recursive: true, force: true });
-        cpSync(join(work, "tests", environment, name), join(copy, "tests", environment, name), { recursive: true });
+        cpSync(join(work, "tests", environment, name), test, { recursive: true });
         const at = join(copy, file.slice(work.length));
         mkdirSync(join(at, ".."), { recursive: true });
-        writeFileSync(at, stringify(mutant));
+        writeFileSync(at, mutants);
+        writeFileSync(join(test, "kyverno-test.yaml"), asked);
         return kyvernoTest(join(copy, "tests", environment));
       });
       assert.ok(tried >= 2 * policy!.spec.rules.length, `${tried} mutants`);

@@ -283,7 +283,7 @@ describe("a real Docker engine", function () {
           process.stdout.write(id);
           await engine.exec(id, ["sleep", "1000"]);
         })();`;
-      const child = execFile(process.execPath, ["--import", "tsx", "-e", script]);
+      const child = execFile(process.execPath, ["--require", "tsx/cjs", "-e", script]);
       const id = await new Promise<string>((resolve) => child.stdout!.on("data", (text) => resolve(String(text))));
       assert.equal((await engine.state(id))?.running, true);
       child.kill("SIGKILL");

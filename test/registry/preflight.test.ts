@@ -9,6 +9,7 @@ import { folderLayerImage, type LayerImage, pushLayerImage } from "../../lib/oci
 import { parseRepository, type Repository } from "../../lib/oci/reference";
 import { type Inputs, inputDigest } from "../../lib/pins/model";
 import { type Preflight, type PreflightOptions, preflight } from "../../lib/release/preflight";
+import { times } from "../support/counts";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { labelsFor } from "../unit/release/memoryRegistry";
 
@@ -202,18 +203,19 @@ describe("the preflight, on a real registry", () => {
     assert.doesNotMatch((await look(second.inputs, { known })).lines.join("\n"), /tag latest/);
   });
 
-  it("finds the highest of two thousand versions within a second", async () => {
+  it("finds the highest version within a second, however many there are", async () => {
     const layer = await repository(original);
     const { inputs, digest } = await release("v1.0.0", layer);
+    const versions = times(2000);
     // Written into the registry's storage, as it takes half a minute to push them.
     const stored = join(registry.dir, "storage/docker/registry/v2/repositories", releases.path, "_manifests/tags");
-    for (let at = 0; at < 2000; at++) {
+    for (let at = 0; at < versions; at++) {
       for (const tag of [`v0.1.${at}`, `sha-${at.toString(16).padStart(12, "0")}`]) {
         mkdirSync(join(stored, tag, "current"), { recursive: true });
         writeFileSync(join(stored, tag, "current/link"), digest);
       }
     }
-    assert.equal((await client.tags(releases)).length, 4003);
+    assert.equal((await client.tags(releases)).length, 2 * versions + 3);
     const started = performance.now();
     assert.equal((await look(inputs)).version, "v1.0.0");
     assert.ok(performance.now() - started < 1000);

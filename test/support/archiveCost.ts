@@ -14,7 +14,13 @@ const promisedMemory = 128 * mebibyte;
 
 /** Reads a member, within the memory that is promised. */
 export async function costOf(file: string, member?: string): Promise<ArchiveReport> {
-  const args = ["--import", "tsx", join(__dirname, "archiveProbe.ts"), file, ...(member === undefined ? [] : [member])];
+  const args = [
+    "--require",
+    "tsx/cjs",
+    join(__dirname, "archiveProbe.ts"),
+    file,
+    ...(member === undefined ? [] : [member]),
+  ];
   const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 100_000 });
   const report: ArchiveReport = JSON.parse(stdout);
   assert.ok(report.peak < promisedMemory, `${Math.round(report.peak / mebibyte)} MiB`);

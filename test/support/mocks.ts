@@ -1,4 +1,5 @@
 // Pulumi mocks that record what a component declares. They show no parent, alias or URN: those need the real engine.
+import "../../components/lightSdk";
 import * as pulumi from "@pulumi/pulumi";
 
 export interface Recorded {

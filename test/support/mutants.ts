@@ -1,6 +1,7 @@
 // Policies that are wrong on purpose: their tests must notice each of them.
+import { stringify } from "yaml";
 import type { TestRun } from "./kyverno";
-import type { Policy, Rule } from "./policyRepository";
+import type { Policy, Rule, Suite } from "./policyRepository";
 
 const never = { conditions: { all: [{ key: 1, operator: "Equals", value: 2 }] } };
 const always = { conditions: { all: [{ key: 1, operator: "Equals", value: 1 }] } };
@@ -19,42 +20,69 @@ const quietMutations: Record<string, (rule: Rule) => boolean> = {
   "forgets its last kind": (rule) => forgetKind(rule, (kinds) => kinds.pop()),
 };
 
-/** Spoils each rule of a policy in every way, and runs its tests; names the mutants that the tests let through. */
-export async function survivingMutants(
-  policy: Policy,
-  test: (mutant: Policy) => Promise<TestRun>,
-): Promise<{ readonly survivors: string[]; readonly tried: number }> {
-  const survivors: string[] = [];
-  let tried = 0;
-  for (const { name } of policy.spec.rules) {
-    const spoilt = Object.entries({ ...mutations, ...quietMutations }).map(
-      ([what, mutate]) => [`${name} ${what}`, spoil(policy, name, mutate)] as const,
-    );
-    for (const [what, mutant] of spoilt) {
-      if (mutant === undefined) continue;
-      tried++;
-      const run = await test(mutant);
-      if (run.code === 0 && !isQuiet(what)) survivors.push(`${what}: exit code 0`);
-      if (unmet(run).length === 0) survivors.push(`${what}: no row unmet`);
-    }
-    if (policy.spec.rules.length > 1) {
-      const without = {
-        ...policy,
-        spec: { ...policy.spec, rules: policy.spec.rules.filter((rule) => rule.name !== name) },
-      };
-      tried++;
-      if (unmet(await test(without)).length === 0) survivors.push(`${name} removed: no row unmet`);
-    }
-  }
-  return { survivors, tried };
+interface Mutant {
+  readonly what: string;
+  /** Plain `kyverno test` is not to be asked about it. */
+  readonly quiet: boolean;
+  readonly policy: Policy;
 }
 
-function isQuiet(what: string): boolean {
-  return Object.keys(quietMutations).some((mutation) => what.endsWith(mutation));
+/**
+ * Spoils each rule of a policy in every way, and tries its tests on all of that in one run, as Kyverno reads its schemas anew for each
+ * file: each mutant has a name of its own, and the rows of the test file are repeated for it. `test` gets the file of policies and the
+ * test file. Names the mutants that the tests let through.
+ */
+export async function survivingMutants(
+  policy: Policy,
+  suite: Suite,
+  test: (policies: string, suite: string) => Promise<TestRun>,
+): Promise<{ readonly survivors: string[]; readonly tried: number }> {
+  const mutants = mutantsOf(policy);
+  const results = mutants.flatMap((mutant) =>
+    suite.results.map((row) => ({ ...row, policy: mutant.policy.metadata.name })),
+  );
+  const file = mutants.map((mutant) => stringify(mutant.policy)).join("---\n");
+  const run = await test(file, stringify({ ...suite, results }));
+  const survivors = mutants.flatMap(({ what, quiet, policy: { metadata } }) => {
+    const rows = run.rows.filter((row) => row.policy === metadata.name);
+    return [
+      ...(rows.length < suite.results.length ? [`${what}: only ${rows.length} rows`] : []),
+      ...(quiet || rows.some(({ result }) => result === "Fail") ? [] : [`${what}: exit code 0`]),
+      ...(unmet({ rows }).length > 0 ? [] : [`${what}: no row unmet`]),
+    ];
+  });
+  return { survivors, tried: mutants.length };
+}
+
+function mutantsOf(policy: Policy): Mutant[] {
+  const spoilt = policy.spec.rules.flatMap(({ name }) => {
+    const one =
+      (quiet: boolean) =>
+      ([what, mutate]: [string, (rule: Rule) => boolean]) => ({
+        what: `${name} ${what}`,
+        quiet,
+        policy: spoil(policy, name, mutate),
+      });
+    const without = policy.spec.rules.filter((rule) => rule.name !== name);
+    return [
+      ...Object.entries(mutations).map(one(false)),
+      ...Object.entries(quietMutations).map(one(true)),
+      {
+        what: `${name} removed`,
+        quiet: true,
+        policy: without.length > 0 ? { ...policy, spec: { ...policy.spec, rules: without } } : undefined,
+      },
+    ];
+  });
+  return spoilt.flatMap(({ policy: mutant, ...rest }, index) =>
+    mutant
+      ? [{ ...rest, policy: { ...mutant, metadata: { ...mutant.metadata, name: `${mutant.metadata.name}-${index}` } } }]
+      : [],
+  );
 }
 
 /** The rows whose rule did not do what they expect, whatever the exit code says. */
-export function unmet(run: TestRun): string[] {
+export function unmet(run: Pick<TestRun, "rows">): string[] {
   return run.rows
     .filter(({ reason }) => reason !== "Ok")
     .map((row) => `${row.policy}/${row.rule} ${row.resource}: ${row.reason}`);

@@ -18,7 +18,7 @@ describe("the SDK as the program loads it", function () {
   this.timeout(20_000); // a Node of its own, which loads the SDK and the solver
 
   it("loads npm's dependency solver when it is asked for the packages of a function, and not before", async () => {
-    const node = exec(process.execPath, ["--import", "tsx", "-e", script], { cwd: join(__dirname, "..", "..") });
+    const node = exec(process.execPath, ["--require", "tsx/cjs", "-e", script], { cwd: join(__dirname, "..", "..") });
     const { stdout, stderr } = await node;
     assert.deepEqual(JSON.parse(stdout || "{}"), { atFirst: false, packages: true, inTheEnd: true }, stderr);
   });

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { cut, printable, quoted, quotedAscii } from "../../lib/printable";
+import { anyCharacter } from "../support/anyCharacter";
 
-const anyText = fc.string({ unit: "binary", maxLength: 2000 });
+const anyText = fc.string({ unit: anyCharacter, maxLength: 2000 });
 const hidden = /[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/;
 
 describe("text of others", () => {

@@ -8,14 +8,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { repair } from "../../../lib/repair";
 import { run } from "./run";
 
-const engine = `#!/usr/bin/env node
-const { appendFileSync, existsSync, readFileSync, rmSync } = require("node:fs");
-const [verb] = process.argv.slice(2);
-appendFileSync("asked", process.argv.slice(2).join(" ") + "\\n");
-if (verb === "whoami") console.log(JSON.stringify({ url: process.env.BACKEND }));
-if (verb === "stack") console.log(existsSync("exported") ? readFileSync("exported", "utf8") : "{}");
-if (verb === "cancel") rmSync("state/.pulumi/locks", { recursive: true });
-if (existsSync("refuse-" + verb)) { console.error("error: " + readFileSync("refuse-" + verb, "utf8")); process.exit(255); }
+const engine = `#!/bin/sh
+echo "$*" >> asked
+case $1 in
+  whoami) printf '{"url":"%s"}' "$BACKEND" ;;
+  stack) cat exported 2>/dev/null || echo {} ;;
+  cancel) rm -r state/.pulumi/locks ;;
+esac
+if [ -e "refuse-$1" ]; then echo "error: $(cat "refuse-$1")" >&2; exit 255; fi
 `;
 
 function project() {

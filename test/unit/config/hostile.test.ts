@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { keyPath, quoted, Secret, setLine, shellQuote } from "../../../config/problems";
 import { parseSettings, problemsOf } from "../../../config/settings";
+import { anyCharacter } from "../../support/anyCharacter";
 import { times } from "../../support/counts";
 import { pinned, problemsAfter, projectDir, spoiled, valid } from "./valid";
 
@@ -36,7 +37,7 @@ const hostile = [
 ];
 /** Any text, most of them with something hostile inside. */
 const hostileText = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 80 }),
+  fc.string({ unit: anyCharacter, maxLength: 80 }),
   fc
     .array(fc.oneof(fc.constantFrom(...hostile), fc.constantFrom("a", "b-1", "0")), { maxLength: 6 })
     .map((parts) => parts.join("")),

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { sha256, shortDigest } from "../../../lib/oci/digest";
 import { checkPolicies, requirePolicies } from "../../../lib/policies/check";
 import { memoryFile } from "../../../lib/policies/memory";
+import { times } from "../../support/counts";
 
 /** Writes a folder and lists it as a layer image does. */
 function repository(contents: Readonly<Record<string, string | Buffer>>) {
@@ -110,7 +111,7 @@ describe("YAML of a policy repository", () => {
 
   it("costs next to nothing when nothing changed", async () => {
     const contents = Object.fromEntries(
-      Array.from({ length: 5000 }, (_, index) => [
+      Array.from({ length: times(5000) }, (_, index) => [
         `p/${index}.yaml`,
         `${policy.replace("x", `p${index}`)}  labels: {n: "${index}"}\n`,
       ]),

@@ -204,7 +204,7 @@ describe("stand-in: Google's default credentials", function () {
     google.refusal = { delay: 60_000 };
     const script = `require("./lib/oci/googleCredentials").createGoogleCredentials({ timeout: 300 })
       .find("${googleHost}").catch((error) => console.log(error.code, error.message));`;
-    const { stdout, stderr, code, timedOut } = await exec(process.execPath, ["--import", "tsx", "-e", script], {
+    const { stdout, stderr, code, timedOut } = await exec(process.execPath, ["--require", "tsx/cjs", "-e", script], {
       cwd: join(__dirname, "..", "..", ".."),
       env: { GOOGLE_APPLICATION_CREDENTIALS: files.externalAccount(google.host) },
       timeout: 15_000,

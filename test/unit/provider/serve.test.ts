@@ -43,7 +43,7 @@ class Session {
       ),
     );
     const fixture = join(__dirname, "fixtures", "echo.ts");
-    const child = spawn(process.execPath, ["--import", "tsx", fixture, `127.0.0.1:${address}`], {
+    const child = spawn(process.execPath, ["--require", "tsx/cjs", fixture, `127.0.0.1:${address}`], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const session = new Session(child, engine);
