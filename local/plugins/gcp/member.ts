@@ -59,7 +59,8 @@ function idOf(right: Right): string {
 }
 
 function rightOfId(id: string): Right {
-  const form = /^projects\/([^/]+)\/locations\/([^/]+)\/repositories\/([^/]+)\/(roles\/[^/]+)\/(.+)$/;
+  const form =
+    /^projects\/([a-z][a-z0-9.:-]*)\/locations\/([a-z0-9-]+)\/repositories\/([a-z0-9-]+)\/(roles\/[^/]+)\/(.+)$/;
   const [, project, location, repositoryId, role, member] = form.exec(id) ?? [];
   if (!project || !location || !repositoryId || !role || !member)
     throw wrongId(id, "projects/PROJECT/locations/LOCATION/repositories/REPOSITORY/roles/ROLE/MEMBER");

@@ -98,7 +98,7 @@ function nameOf(inputs: Values): RepositoryName {
 
 function nameOfId(id: string): RepositoryName {
   const [, project, location, repositoryId] =
-    /^projects\/([^/]+)\/locations\/([^/]+)\/repositories\/([^/]+)$/.exec(id) ?? [];
+    /^projects\/([a-z][a-z0-9.:-]*)\/locations\/([a-z0-9-]+)\/repositories\/([a-z0-9-]+)$/.exec(id) ?? [];
   if (!project || !location || !repositoryId)
     throw wrongId(id, "projects/PROJECT/locations/LOCATION/repositories/REPOSITORY");
   return { project, location, repositoryId };
