@@ -57,6 +57,12 @@ for (const preview of [false, true]) {
       assert.equal(registry.names.base(), "europe-west1-docker.pkg.dev/acme-policy/policy-layers/base");
     });
 
+    it("declares releases alone for a stack that promotes", async () => {
+      const { recorded } = await declared({ ...small, only: ["releases"] });
+      const { "registry-releases": releases } = repositories();
+      assert.deepEqual(inputsOf(recorded, repositoryType), { "registry-releases": releases });
+    });
+
     it("gives them labels, and candidates alone a clean-up, which deletes nothing at first", async () => {
       const labels = { team: "platform" };
       const cleanup = { olderThanDays: 14, keep: 10, dryRun: true };
