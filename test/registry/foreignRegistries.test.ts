@@ -6,7 +6,6 @@ import { copyGraph } from "../../lib/oci/copy";
 import type { CredentialStore } from "../../lib/oci/credentials";
 import { refusal } from "../../lib/oci/failures";
 import { layerImage, pushLayerImage } from "../../lib/oci/layer";
-import { manifestType } from "../../lib/oci/mediaTypes";
 import { parseRepository, type Repository } from "../../lib/oci/reference";
 import { preflight } from "../../lib/release/preflight";
 import { repositoryNames } from "../../lib/repositoryNames";
@@ -68,8 +67,6 @@ describe("stand-in: a stack on Docker Hub", function () {
     const to = parseRepository(names().releases("policy-platform"));
     const { digest } = await image();
     await pushLayerImage(by, from, await image());
-    const { bytes, mediaType } = (await by.manifest(from, digest))!;
-    await by.putManifest(from, "built", bytes, mediaType); // by its tags alone the registry behind knows a repository
     await copyGraph(by, { from, to, digest });
     assert.equal((await by.resolve(to, digest))?.digest, digest);
     await copyGraph(by, { from, to, digest });
@@ -120,9 +117,7 @@ describe("stand-in: a stack on GitHub's registry", function () {
     behind = await startRegistry();
     github = await startStandInGithub(behind.host);
     const hidden = { registry: behind.host, path: "others/private" };
-    const { manifest, digest } = await image();
     await pushLayerImage(new RegistryClient(), hidden, await image());
-    assert.equal(await new RegistryClient().putManifest(hidden, "v1.0.0", manifest, manifestType), digest);
   });
   after(async () => void (await Promise.all([github.stop(), behind.stop()])));
   const releases = () => parseRepository(`${github.host}/acme/releases/policy-platform`);

@@ -16,6 +16,8 @@ export interface RegistryOptions {
   readonly basic?: boolean;
   /** Speaks TLS by these files; default: plain http. */
   readonly tls?: { readonly certificate: string; readonly key: string };
+  /** Names no host in the addresses that it gives, for one behind another. */
+  readonly relativeUrls?: boolean;
   /** Port to listen on; default: a free one. */
   readonly port?: number;
 }
@@ -73,7 +75,11 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
       delete: { enabled: true },
       maintenance: { readonly: { enabled: options.readOnly === true } },
     },
-    http: { addr: `127.0.0.1:${options.port ?? 0}`, ...(options.tls && { tls: options.tls }) },
+    http: {
+      addr: `127.0.0.1:${options.port ?? 0}`,
+      relativeurls: options.relativeUrls === true,
+      ...(options.tls && { tls: options.tls }),
+    },
     ...(options.basic ? { auth: { htpasswd: { realm: "test", path: join(dir, "htpasswd") } } } : {}),
   };
   await writeFile(join(dir, "htpasswd"), `${testerLine}\n`);

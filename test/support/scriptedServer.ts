@@ -1,5 +1,7 @@
 // A loopback HTTP server with scripted answers that records every request; also a fault proxy in front of a real registry.
+import { readFileSync } from "node:fs";
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 
 export interface RecordedRequest {
@@ -48,6 +50,8 @@ export interface ScriptedServerOptions {
   readonly forwardTo?: string;
   /** Keeps bodies of requests; default true. False passes them on as they come: for layers of hundreds of megabytes. */
   readonly keepBodies?: boolean;
+  /** Speaks TLS by these files; default: plain http. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
 /** Starts a server on a free port of 127.0.0.1. A script that throws answers 599 with its message. */
@@ -57,7 +61,7 @@ export async function startScriptedServer(
 ): Promise<ScriptedServer> {
   const requests: RecordedRequest[] = [];
   let current = script;
-  const server = createServer(async (incoming, outgoing) => {
+  const answered = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
     outgoing.on("error", () => undefined);
     incoming.on("error", () => undefined);
     const recorded = {
@@ -82,7 +86,9 @@ export async function startScriptedServer(
     } catch (error) {
       await give(outgoing, { status: 599, body: String(error) });
     }
-  });
+  };
+  const files = options.tls && { cert: readFileSync(options.tls.certificate), key: readFileSync(options.tls.key) };
+  const server = files ? createTlsServer(files, answered) : createServer(answered);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -3,7 +3,6 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { digestOf } from "./scriptedRegistry";
 import { type ScriptedAnswer, type ScriptedServer, startScriptedServer } from "./scriptedServer";
 
 /** A host that takes Google's tokens; nothing is ever sent to it. */
@@ -93,22 +92,28 @@ export function googleFiles(): GoogleFiles {
   };
 }
 
-/** A registry with an empty `policy-platform` which gives a bearer token for `oauth2accesstoken:<token>` alone. */
-export async function startTokenRegistry(accepted: () => string): Promise<ScriptedServer> {
-  const server = await startScriptedServer(({ path, headers, method }): ScriptedAnswer => {
-    const basic = `Basic ${Buffer.from(`oauth2accesstoken:${accepted()}`).toString("base64")}`;
-    if (path.startsWith("/v2/token"))
-      return headers.authorization === basic ? { body: '{"token":"registry-token"}' } : { status: 401 };
-    if (headers.authorization !== "Bearer registry-token")
+/**
+ * A registry that gives a bearer token for `oauth2accesstoken:<token>` alone. In front of `behind`, over TLS, it holds what that
+ * one holds; by itself it has one tag everywhere.
+ */
+export async function startTokenRegistry(
+  accepted: () => string,
+  behind?: { readonly forwardTo: string; readonly tls: { readonly certificate: string; readonly key: string } },
+): Promise<ScriptedServer> {
+  const server: ScriptedServer = await startScriptedServer(
+    ({ path, headers }) => {
+      const basic = `Basic ${Buffer.from(`oauth2accesstoken:${accepted()}`).toString("base64")}`;
+      if (path.startsWith("/v2/token"))
+        return headers.authorization === basic ? { body: '{"token":"canary-registry-token"}' } : { status: 401 };
+      if (headers.authorization === "Bearer canary-registry-token")
+        return behind ? "forward" : { body: '{"tags":["v1.0.0"]}' };
+      const origin = behind ? `https://${googleHost}` : `http://${server.host}`;
       return {
         status: 401,
-        headers: { "www-authenticate": `Bearer realm="http://${server.host}/v2/token",service="${server.host}"` },
+        headers: { "www-authenticate": `Bearer realm="${origin}/v2/token",service="${googleHost}"` },
       };
-    if (method === "HEAD") return { status: 404 };
-    if (method === "POST") return { status: 202, headers: { location: "/v2/acme/policy/blobs/uploads/1" } };
-    return method === "PUT"
-      ? { status: 201, headers: { "docker-content-digest": digestOf("content") } }
-      : { body: '{"tags":["v1.0.0"]}' };
-  });
+    },
+    { ...behind, keepBodies: false },
+  );
   return server;
 }

@@ -21,10 +21,11 @@ const refusal = (status: number, code: string, message: string): ScriptedAnswer 
 /** In front of `registry` (`host:port`); the account is `acme` with the token `canary-token`, the namespace `acme`. */
 export async function startStandInHub(registry: string): Promise<StandInHub> {
   const state = { retryAfter: 0 };
-  const isThere = async (path: string) => (await fetch(`http://${registry}/v2/${path}/tags/list`)).ok;
+  const isThere = holds(registry);
   const hub: ScriptedServer = await startScriptedServer(
     async ({ method, path, headers }) => {
       const url = new URL(path, `http://${hub.host}`);
+      if (url.pathname === "/token" && method === "POST") return { status: 405 }; // the engine then asks by GET
       if (url.pathname === "/token") {
         const asked = url.searchParams.getAll("scope").flatMap((scope) => scope.split(" "));
         return { body: JSON.stringify({ token: await granted(asked, headers.authorization === login, isThere) }) };
@@ -55,6 +56,14 @@ export async function startStandInHub(registry: string): Promise<StandInHub> {
   return Object.assign(state, hub);
 }
 
+/** Whether the registry behind has anything of a repository; without a tag it denies that in a tag list. */
+function holds(registry: string): (path: string) => Promise<boolean> {
+  return async (path) => {
+    const answer = await fetch(`http://${registry}/v2/_catalog?n=1000`);
+    return ((await answer.json()) as { repositories: string[] }).repositories.includes(path);
+  };
+}
+
 /** Docker Hub grants what it can and says nothing of the rest: a token may allow nothing at all. */
 async function granted(
   scopes: readonly string[],
@@ -68,19 +77,19 @@ async function granted(
     if (actions.includes("push") && owns) return `${path}=push`;
     return (await isThere(path)) ? `${path}=pull` : "";
   });
-  return (await Promise.all(rights)).filter(Boolean).join("|") || "nothing";
+  return (await Promise.all(rights)).filter(Boolean).join("|").replace(/^/, "canary-bearer|");
 }
 
 /** A mount is answered by an upload of its own. */
 async function startUpload(registry: string, repository: string): Promise<ScriptedAnswer> {
   const answer = await fetch(`http://${registry}/v2/${repository}/blobs/uploads/`, { method: "POST" });
-  const { pathname, search } = new URL(answer.headers.get("location")!);
+  const { pathname, search } = new URL(answer.headers.get("location")!, `http://${registry}`);
   return { status: answer.status, headers: { location: `${pathname}${search}` } };
 }
 
 /** GitHub's registry: the login is the token; what is not there is 404 to who is logged in and a refused token to nobody. */
 export async function startStandInGithub(registry: string): Promise<ScriptedServer> {
-  const isThere = async (path: string) => (await fetch(`http://${registry}/v2/${path}/tags/list`)).ok;
+  const isThere = holds(registry);
   const github: ScriptedServer = await startScriptedServer(
     async ({ path, headers, method }) => {
       const url = new URL(path, `http://${github.host}`);
