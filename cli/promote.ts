@@ -7,12 +7,13 @@ import { keyPath, quoted, stackFileName, stackFlag } from "../config/problems";
 import { promotedCommit, promotedVersion } from "../config/promotionSchema";
 import { promotionTarget } from "../config/promotionTarget";
 import { releasePlace } from "../config/releasePlace";
+import type { PromotionSettings, RawConfiguration } from "../config/settings";
 import { type Edit, writeEdits } from "../config/stackFile";
 import type { EditedValue } from "../config/stackSplice";
 import { PlatformError } from "../lib/errors";
 import { parseRepository } from "../lib/oci/reference";
 import { planPromotion, tagOfCommit } from "../lib/plan/promotion";
-import { chooseRelease } from "../lib/promotion/choose";
+import { type ChosenRelease, chooseRelease } from "../lib/promotion/choose";
 import { promotionSelf } from "../lib/promotion/errors";
 import { compareReleases, versionTags } from "../lib/release/versions";
 import { repositoryNames } from "../lib/repositoryNames";
@@ -32,68 +33,87 @@ export interface PromoteOptions {
 }
 
 export async function promote(source: Place, target: Place, options: PromoteOptions, output: Output): Promise<number> {
-  const { stack, stackFile, projectDir } = target;
   requireForm("--version", options.version, promotedVersion);
   requireForm("--commit", options.commit, promotedCommit);
+  const { stack, stackFile } = target;
   const from = releasePlace(fromStackFile(source.stackFile, source.stack).raw, source);
   const { raw } = fromStackFile(stackFile, stack);
   const text = readFileSync(stackFile, "utf8");
   const settings = promotionTarget(raw, from, target);
-  const to = repositoryNames(settings.registry).releases(settings.image.name);
-  if (from === to) throw promotionSelf({ from, stack });
+  const release = await findRelease(settings, { source, target, options, raw });
+  const { rollback, notes } = await planned(settings, release, { source, target, options });
 
-  narrate("doing", `reading ${from}`);
-  const client = stackClient(settings.registry);
-  const written = valueAt(raw, ["promotion", "commit"]);
-  const release = await chooseRelease(client, {
-    ...options,
-    ...(options.commit !== undefined && { commit: tagOfCommit(options.commit).slice("sha-".length) }),
-    ...(typeof written === "string" && { written }),
-    from: parseRepository(from),
-    to,
-    projectDir,
-    source: source.stack,
-    stack,
-  });
-
-  narrate("doing", `reading ${to}`);
-  const [highest] = versionTags(await client.tags(parseRepository(to)));
-  const isBack = highest !== undefined && compareReleases(release.version, highest) < 0;
-  const rollback = isBack && options.rollback === true;
-  if (options.rollback && !isBack)
-    narrate("doing", `--rollback is not needed: ${release.version} is below no version of ${to}`);
-  const promotion = { ...settings.promotion, from, ...release, rollback };
-  const { lines } = await planPromotion(
-    { ...settings, promotion },
-    { stack, source: source.stack, state: () => stackResources(target) },
-  );
-
-  const changes = editsOf({ from, ...release, rollback: rollback || undefined }, raw);
-  if (changes.length > 0) await writeEdits(stackFile, text, changes);
-  const data = changes.map(({ path, value, was }) => ({
+  const edits = editsOf({ from, ...release, rollback: rollback || undefined }, raw);
+  if (edits.length > 0) await writeEdits(stackFile, text, edits);
+  const changes = edits.map(({ path, value, was }) => ({
     key: keyPath(path),
     ...(was !== undefined && { from: was }),
     ...(value !== undefined && { to: value }),
   }));
   const next = `pulumi preview${stackFlag(stack)}`;
-  answer(
-    output,
-    { stack, source: source.stack, promotion: { from, ...release, rollback }, changes: data, notes: lines, next },
-    [
-      ...data.map(
-        ({ key, from: was, to: is }) => `${key}: ${was === undefined ? "" : `${quoted(was)} → `}${is ?? "removed"}`,
-      ),
-      ...lines,
-    ],
-  );
+  const promotion = { from, ...release, rollback };
+  answer(output, { stack, source: source.stack, promotion, changes, notes, next }, [
+    ...changes.map(
+      ({ key, from: was, to }) => `${key}: ${was === undefined ? "" : `${quoted(was)} → `}${to ?? "removed"}`,
+    ),
+    ...notes,
+  ]);
   const file = stackFileName(stack);
-  const said = changes.length > 0 ? `${file} takes ${release.version}` : `${file} says so already, and was not written`;
+  const said = edits.length > 0 ? `${file} takes ${release.version}` : `${file} says so already, and was not written`;
   narrate("done", `${said}; next: ${next}`);
   return exitCodes.ok;
 }
 
-/** The values that differ from those of the file, each with what was there; a permission that is none needs no edit. */
-function editsOf(promotion: Readonly<Record<string, EditedValue | undefined>>, raw: Readonly<Record<string, unknown>>) {
+interface Asked {
+  readonly source: Place;
+  readonly target: Place;
+  readonly options: PromoteOptions;
+}
+
+/** What is to be promoted, as the registry of the source names it. */
+async function findRelease(
+  settings: PromotionSettings,
+  { source, target, options: { version, commit }, raw }: Asked & { readonly raw: RawConfiguration },
+): Promise<ChosenRelease> {
+  const { from } = settings.promotion;
+  const to = releasesOf(settings);
+  if (from === to) throw promotionSelf({ from, stack: target.stack });
+  narrate("doing", `reading ${from}`);
+  const written = valueAt(raw, ["promotion", "commit"]);
+  return chooseRelease(stackClient(settings.registry), {
+    from: parseRepository(from),
+    to,
+    ...(version !== undefined && { version }),
+    ...(commit !== undefined && { commit: tagOfCommit(commit).slice("sha-".length) }),
+    ...(typeof written === "string" && { written }),
+    projectDir: target.projectDir,
+    source: source.stack,
+    stack: target.stack,
+  });
+}
+
+/** Whether the release goes back, which must be asked for, and what the program will say of it. Errors: those of {@link planPromotion}. */
+async function planned(settings: PromotionSettings, release: ChosenRelease, { source, target, options }: Asked) {
+  const to = releasesOf(settings);
+  narrate("doing", `reading ${to}`);
+  const [highest] = versionTags(await stackClient(settings.registry).tags(parseRepository(to)));
+  const isBack = highest !== undefined && compareReleases(release.version, highest) < 0;
+  const rollback = isBack && options.rollback === true;
+  if (options.rollback && !isBack)
+    narrate("doing", `--rollback is not needed: ${release.version} is below no version of ${to}`);
+  const { lines } = await planPromotion(
+    { ...settings, promotion: { ...settings.promotion, ...release, rollback } },
+    { stack: target.stack, source: source.stack, state: () => stackResources(target) },
+  );
+  return { rollback, notes: lines };
+}
+
+function releasesOf({ registry, image }: PromotionSettings): string {
+  return repositoryNames(registry).releases(image.name);
+}
+
+/** The values that differ from those of the file, each with what was there; `rollback: false` may stand there for ever. */
+function editsOf(promotion: Readonly<Record<string, EditedValue | undefined>>, raw: RawConfiguration) {
   return Object.entries(promotion).flatMap(([key, value]): (Edit<EditedValue | undefined> & { was: unknown })[] => {
     const path = ["promotion", key];
     const was = valueAt(raw, path);

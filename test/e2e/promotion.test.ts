@@ -125,7 +125,11 @@ describe("a promotion", function () {
     promote(released[0]!);
     const { code, stdout, stderr } = await promoting.pulumi("preview");
     assert.notEqual(code, 0);
-    assert.match(stdout + stderr, /v1\.0\.0 is below v1\.0\.1, the highest version of .*--rollback/);
+    const line = "pulumi config set --path policy-platform:promotion.rollback true --stack prod";
+    assert.match(
+      stdout + stderr,
+      new RegExp(`v1\\.0\\.0 is below v1\\.0\\.1, the highest version of [^;]+; [^;]+; ${line}`),
+    );
     assert.equal(await digestAt(here(), "latest"), released[1]!.image.digest);
   });
 

@@ -1,65 +1,34 @@
 // Between two real registries on this machine, as between those of two environments.
 import assert from "node:assert/strict";
-import { mkdtempSync, statSync, symlinkSync, utimesSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
-import { parse } from "yaml";
+import { statSync, utimesSync } from "node:fs";
+import { join } from "node:path";
 import { startFaultProxy } from "../support/faultProxy";
 import { golden } from "../support/golden";
-import { inputsWith, promotionProject, putRelease } from "../support/promotionProject";
-import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
+import {
+  commits,
+  contentWith,
+  devAt,
+  type PromotionStage,
+  promotionIn,
+  promotionProject,
+  putRelease,
+  startPromotionStage,
+} from "../support/promotionProject";
+import { dockerConfig, startRegistry } from "../support/registry";
 import { run } from "../unit/cli/run";
 
-const commits = ["aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"] as const;
-
 describe("policy-platform promote", () => {
-  let source: TestRegistry;
-  let target: TestRegistry;
-  let path: string | undefined;
-  let count = 0;
+  let stage: PromotionStage;
   before(async () => {
-    [source, target] = await Promise.all([startRegistry(), startRegistry()]);
-    path = process.env.PATH;
-    const programs = mkdtempSync(join(tmpdir(), "promote-path-"));
-    const git = (path ?? "").split(delimiter).map((folder) => join(folder, "git"));
-    symlinkSync(git.find((file) => statSync(file, { throwIfNoEntry: false }))!, join(programs, "git"));
-    process.env.PATH = programs; // no engine: the registry alone is believed
+    stage = await startPromotionStage();
   });
-  after(async () => {
-    process.env.PATH = path;
-    await Promise.all([source.stop(), target.stop()]);
-  });
-
-  /** Registries of their own for one test: paths in the two real ones. */
-  function places() {
-    const name = `test-${++count}`;
-    const [from, to] = [`${source.host}/${name}`, `${target.host}/${name}`];
-    const releases = (address: string) => `${address}/releases/policy-platform`;
-    return { from, to, source: releases(from), target: releases(to) };
-  }
-
-  /** Stack dev has released v1.0.0 and v1.1.0, which differ by their policies. */
-  async function twoReleases(prod?: string) {
-    const at = places();
-    const put = (version: string, commit: string) =>
-      putRelease(at.source, { version, commits: [commit], inputs: inputsWith(version) });
-    const digests = [await put("v1.0.0", commits[0]), await put("v1.1.0", commits[1])] as const;
-    /** As `pulumi up` of stack prod would. */
-    const deliver = (version: "v1.0.0" | "v1.1.0") =>
-      putRelease(at.target, {
-        version,
-        commits: [commits[version === "v1.0.0" ? 0 : 1]],
-        inputs: inputsWith(version),
-        latest: true,
-      });
-    return { ...at, digests, deliver, project: promotionProject(at.from, at.to, prod) };
-  }
+  after(() => stage.stop());
 
   const block = (from: string, version: string, digest: string, commit: string) =>
     `  policy-platform:promotion:\n    from: "${from}"\n    version: "${version}"\n    digest: "${digest}"\n    commit: "${commit}"\n`;
 
   it("writes the highest release of dev into the file of prod, and says what comes", async () => {
-    const { project, source: from, digests } = await twoReleases("  # the end\n");
+    const { project, source: from, digests } = await stage.twoReleases("  # the end\n");
     const { code, stdout, stderr } = await project.promote();
     assert.equal(code, 0, stderr);
     const [head] = project.text().split("  policy-platform:promotion:");
@@ -68,7 +37,7 @@ describe("policy-platform promote", () => {
   });
 
   it("says that nothing changes the second time, and leaves the file alone", async () => {
-    const { project } = await twoReleases();
+    const { project } = await stage.twoReleases();
     assert.equal((await project.promote()).code, 0);
     const file = join(project.folder, "Pulumi.prod.yaml");
     utimesSync(file, 1, 1);
@@ -85,7 +54,7 @@ describe("policy-platform promote", () => {
   });
 
   it("moves to the next release: three values, and what is different in it", async () => {
-    const { project, source: from, deliver } = await twoReleases();
+    const { project, source: from, deliver } = await stage.twoReleases();
     await project.promote("--version", "v1.0.0");
     await deliver("v1.0.0");
     project.write(
@@ -108,7 +77,7 @@ describe("policy-platform promote", () => {
   });
 
   it("answers programs", async () => {
-    const { project, source: from, digests, deliver } = await twoReleases();
+    const { project, source: from, digests, deliver } = await stage.twoReleases();
     await project.promote("--version", "v1.0.0");
     await deliver("v1.0.0");
     const { data } = await project.promote("-o", "json");
@@ -129,7 +98,7 @@ describe("policy-platform promote", () => {
   });
 
   it("goes back only when told so, by the line that it prints, and takes the permission away with the next release", async () => {
-    const { project, source: from, deliver, digests } = await twoReleases();
+    const { project, source: from, deliver, digests } = await stage.twoReleases();
     await project.promote();
     await deliver("v1.0.0");
     await deliver("v1.1.0");
@@ -145,7 +114,7 @@ describe("policy-platform promote", () => {
 
     const back = await run(...error.fix.split(" ").slice(1), "--cwd", project.folder);
     assert.equal(back.code, 0, back.stderr);
-    const { promotion } = configuration(project.text());
+    const promotion = promotionIn(project.text());
     const release = { from, version: "v1.0.0", digest: digests[0], commit: commits[0] };
     assert.deepEqual(promotion, { ...release, rollback: true });
     golden("screens/promote-rollback.golden", named(back.stderr + back.stdout, from));
@@ -158,16 +127,16 @@ describe("policy-platform promote", () => {
   });
 
   it("needs no --rollback where nothing goes back, and writes none", async () => {
-    const { project } = await twoReleases();
+    const { project } = await stage.twoReleases();
     const { code, stderr } = await project.promote("--rollback");
     assert.equal(code, 0, stderr);
     assert.match(stderr, /--rollback is not needed: v1\.1\.0 is below no version of /);
-    assert.equal(configuration(project.text()).promotion.rollback, undefined);
+    assert.equal(promotionIn(project.text()).rollback, undefined);
   });
 
   it("names what stands beside a promotion with the lines that remove it, and writes nothing", async () => {
     const beside = "  policy-platform:version: v1.0.0\n  policy-platform:tools: {yq: {version: '4.54.1'}}\n";
-    const { project } = await twoReleases(beside);
+    const { project } = await stage.twoReleases(beside);
     const before = project.text();
     const { code, data } = await project.promote("-o", "json");
     assert.equal(code, 2);
@@ -185,10 +154,10 @@ describe("policy-platform promote", () => {
   it("completes a promotion that was begun by hand, and keeps what else stands there", async () => {
     const started =
       "  policy-platform:promotion:\n    from: registry.example.com/r # old\n    stack: organization/policy-platform/dev\n";
-    const { project, source: from, digests } = await twoReleases(started);
+    const { project, source: from, digests } = await stage.twoReleases(started);
     const { code, stderr } = await project.promote();
     assert.equal(code, 0, stderr);
-    assert.deepEqual(configuration(project.text()).promotion, {
+    assert.deepEqual(promotionIn(project.text()), {
       from,
       stack: "organization/policy-platform/dev",
       version: "v1.1.0",
@@ -199,19 +168,19 @@ describe("policy-platform promote", () => {
   });
 
   it("takes from a stack that promotes itself, and from one whose other settings are wrong", async () => {
-    const { project, deliver, target: staged } = await twoReleases();
+    const { project, deliver, target: staged } = await stage.twoReleases();
     await deliver("v1.1.0");
     await project.promote();
     project.write("staging", project.text().replace("config:", "config:\n  policy-platform:tools: 7"));
-    const last = places();
+    const last = stage.places();
     project.write("prod", `config:\n  policy-platform:registry: {address: "${last.to}"}\n`);
     const { code, stderr } = await run("promote", "staging", "prod", "--cwd", join(project.folder, "below"));
     assert.equal(code, 0, stderr);
-    assert.equal(configuration(project.text()).promotion.from, staged);
+    assert.equal(promotionIn(project.text()).from, staged);
   });
 
   it("needs a registry in the file that it takes from, and a file to write into", async () => {
-    const { project, from: address } = await twoReleases();
+    const { project, from: address } = await stage.twoReleases();
     const sound = `config:\n  policy-platform:registry: {address: "${address}"}\n`;
     project.write("dev", 'config:\n  policy-platform:registry: {address: "https://h.io"}\n  policy-platform:base: 1\n');
     const broken = await project.promote("-o", "json");
@@ -233,115 +202,30 @@ describe("policy-platform promote", () => {
   });
 
   it("does not promote a stack to itself", async () => {
-    const { project } = await twoReleases();
+    const { project } = await stage.twoReleases();
     const { code, data } = await run("promote", "dev", "dev", "--cwd", project.folder, "-o", "json");
     assert.deepEqual([code, (data.error as { code: string }).code], [1, "promotion-self"]);
   });
 
-  it("names the line that takes what is there in place of a version that is not", async () => {
-    const { project } = await twoReleases();
-    const { code, data } = await project.promote("--version", "v3.0.0", "-o", "json");
-    const { error } = data as { error: { code: string; fix: string } };
-    assert.deepEqual([code, error.code], [1, "release-missing"]);
-    const line = error.fix.replace("take the highest one that is there: policy-platform ", "").split(" ");
-    assert.equal((await run(...line, "--cwd", project.folder)).code, 0);
-    assert.equal(configuration(project.text()).promotion.version, "v1.1.0");
-  });
-
-  it("says that there is nothing to promote yet", async () => {
-    const { from, to } = places();
-    const project = promotionProject(from, to);
-    const { code, data } = await project.promote("-o", "json");
-    const { error } = data as { error: { code: string; fix: string } };
-    assert.deepEqual([code, error.code, error.fix], [1, "release-missing", "release first: pulumi up --stack dev"]);
-  });
-
-  it("refuses versions and commits of another form, with the form that was meant", async () => {
-    const { project } = await twoReleases();
-    for (const [argv, fix] of [
-      [["--version", "1.1.0"], "--version v1.1.0"],
-      [["--version", "auto"], "--version v1.4.2"],
-      [["--commit", "sha-bbbbbbbbbbbb"], "--commit bbbbbbbbbbbb"],
-      [["--commit", "HEAD"], "--commit 0123456789ab"],
-    ] as const) {
-      const { code, data } = await project.promote(...argv, "-o", "json");
-      const { error } = data as { error: { code: string; fix: string } };
-      assert.deepEqual([code, error.code, error.fix], [2, "promote-argument", fix]);
-    }
-  });
-
-  describe("where several commits name one image", () => {
-    async function several(...named: string[]) {
-      const at = places();
-      await putRelease(at.source, { version: "v1.0.0", commits: named, inputs: inputsWith("a") });
-      return promotionProject(at.from, at.to);
-    }
-
-    it("takes the newest that git knows", async () => {
-      const at = places();
-      const project = promotionProject(at.from, at.to);
-      await project.git("init", "-q");
-      const [old, newest, other] = [await project.commit(10), await project.commit(30), await project.commit(20)];
-      const named = [commits[0], old, `${newest}-01234567`, other, "ffffffffffff"];
-      await putRelease(at.source, { version: "v1.0.0", commits: named, inputs: inputsWith("a") });
-      await putRelease(at.source, { version: "v0.1.0", commits: [await project.commit(40)], inputs: inputsWith("b") });
-      const { code, stderr } = await project.promote();
-      assert.equal(code, 0, stderr);
-      assert.equal(configuration(project.text()).promotion.commit, `${newest}-01234567`);
-    });
-
-    it("asks which one without git, by a line that works, and keeps the one that stands there", async () => {
-      const project = await several(...commits);
-      const before = project.text();
-      const { code, data } = await project.promote("-o", "json");
-      const { error } = data as { error: { code: string; what: string; fix: string } };
-      assert.deepEqual([code, error.code], [1, "commit-ambiguous"]);
-      for (const commit of commits) assert.ok(error.what.includes(commit));
-      assert.equal(project.text(), before);
-      const line = error.fix.replace("name one of them: policy-platform ", "").split(" ");
-      assert.equal((await run(...line, "--cwd", project.folder)).code, 0);
-      assert.equal(configuration(project.text()).promotion.commit, commits[0]);
-      const kept = project.text();
-      assert.equal((await project.promote()).code, 0);
-      assert.equal(project.text(), kept);
-    });
-
-    it("takes a whole hash for the commit of a tag, and refuses one that names another image", async () => {
-      const project = await several(commits[0], commits[1]);
-      assert.equal((await project.promote("--commit", commits[1] + "0".repeat(28))).code, 0);
-      assert.equal(configuration(project.text()).promotion.commit, commits[1]);
-      const { code, data } = await project.promote("--commit", commits[2], "-o", "json");
-      assert.deepEqual([code, (data.error as { code: string }).code], [1, "promotion-mismatch"]);
-    });
-
-    it("says so where there is none", async () => {
-      const { code, data } = await (await several()).promote("-o", "json");
-      assert.deepEqual([code, (data.error as { code: string }).code], [1, "commit-missing"]);
-    });
-  });
-
   it("refuses what the program would refuse: a version that is taken, an image of somebody else", async () => {
-    const { project, target: to } = await twoReleases();
-    await putRelease(to, { version: "v1.1.0", commits: [], inputs: inputsWith("other") });
+    const { project, target: to } = await stage.twoReleases();
+    await putRelease(to, "v1.1.0", { content: contentWith("other"), commits: [] });
     const before = project.text();
     const taken = await project.promote("-o", "json");
     assert.deepEqual([taken.code, (taken.data.error as { code: string }).code], [1, "version-taken"]);
     assert.match((taken.data.error as { fix: string }).fix, /policy-platform promote dev prod$/);
     assert.equal(project.text(), before);
-    const at = places();
-    await putRelease(at.source, { version: "v1.0.0", commits: [commits[0]] });
+    const at = stage.places();
+    await putRelease(at.source, "v1.0.0", { content: { labelled: false }, commits: [commits[0]] });
     const foreign = await promotionProject(at.from, at.to).promote("-o", "json");
     assert.deepEqual([foreign.code, (foreign.data.error as { code: string }).code], [1, "promotion-foreign"]);
   });
 
   it("writes nothing over an edit that somebody else made meanwhile", async () => {
-    const { project, from, to } = await twoReleases();
-    const proxy = await startFaultProxy(source.host);
+    const { project, from, to } = await stage.twoReleases();
+    const proxy = await startFaultProxy(stage.source.host);
     try {
-      project.write(
-        "dev",
-        `config:\n  policy-platform:registry: {address: "${from.replace(source.host, proxy.host)}"}\n`,
-      );
+      project.write("dev", devAt(from.replace(stage.source.host, proxy.host)));
       const held = proxy.hold(/^GET .*tags\/list/);
       const running = project.promote("-o", "json");
       const request = await held;
@@ -360,15 +244,15 @@ describe("policy-platform promote", () => {
     const closed = await startRegistry({ basic: true });
     const { DOCKER_CONFIG } = process.env;
     try {
-      const { project, from } = await twoReleases();
+      const { project, from } = await stage.twoReleases();
       const before = project.text();
-      project.write("dev", `config:\n  policy-platform:registry: {address: "${closed.host}"}\n`);
+      project.write("dev", devAt(closed.host));
       process.env.DOCKER_CONFIG = "/nowhere";
       const refused = await project.promote("-o", "json");
       assert.deepEqual([refused.code, (refused.data.error as { code: string }).code], [1, "registry-unauthorized"]);
       assert.equal(project.text(), before);
       process.env.DOCKER_CONFIG = dockerConfig(closed.host);
-      project.write("dev", `config:\n  policy-platform:registry: {address: "${from}"}\n`);
+      project.write("dev", devAt(from));
       project.write("prod", `config:\n  policy-platform:registry: {address: "${closed.host}"}\n`);
       assert.equal((await project.promote()).code, 0);
     } finally {
@@ -378,11 +262,6 @@ describe("policy-platform promote", () => {
     }
   });
 });
-
-function configuration(text: string) {
-  const { config } = parse(text) as { config: Record<string, any> };
-  return { promotion: config["policy-platform:promotion"] };
-}
 
 /** A screen without the addresses of this run. */
 function named(text: string, from: string): string {
