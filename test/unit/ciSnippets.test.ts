@@ -76,7 +76,7 @@ describe("the CI files with which this project releases and promotes itself", ()
     for (const { steps } of Object.values(jobs))
       assert.ok(
         steps.findIndex(({ run }) => run === "npm ci") < indexOfLogin(steps),
-        "what is installed cannot use the login",
+        "no login is there when packages are installed",
       );
   });
 
