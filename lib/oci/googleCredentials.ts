@@ -11,7 +11,7 @@ const scope = "https://www.googleapis.com/auth/cloud-platform";
 export interface GoogleCredentialsOptions {
   /** Milliseconds in which a token must be there, all tries of the library together; default 30,000. */
   readonly timeout?: number;
-  /** What the library sends its requests by; default: its own. */
+  /** What the library sends its requests by; default: Node's own. */
   readonly fetch?: typeof fetch;
 }
 
@@ -64,12 +64,16 @@ export function createGoogleCredentials(options: GoogleCredentialsOptions = {}):
 /** The one of this process. */
 export const googleCredentials: CredentialStore = createGoogleCredentials();
 
-async function fetchToken({ timeout = 30_000, fetch }: GoogleCredentialsOptions): Promise<Token | undefined> {
+async function fetchToken({
+  timeout = 30_000,
+  fetch = globalThis.fetch,
+}: GoogleCredentialsOptions): Promise<Token | undefined> {
   delete process.env.GOOGLE_SDK_NODE_LOGGING; // by it the library prints every answer, tokens included
   const library = await import("google-auth-library");
   const abort = new AbortController();
   const clientOptions: GoogleAuthOptions["clientOptions"] = {
-    transporterOptions: { signal: abort.signal, ...(fetch && { fetchImplementation: fetch }) },
+    // The library's own fetch ends the whole process where it is aborted between two tries.
+    transporterOptions: { signal: abort.signal, fetchImplementation: fetch },
   };
   // Without a project the library looks for one at each start, and runs gcloud for it; a token needs none.
   const auth = new library.GoogleAuth({ scopes: scope, projectId: "none", clientOptions });
@@ -93,7 +97,7 @@ async function ask(auth: GoogleAuth): Promise<Token | undefined> {
     throw unreadable(error);
   });
   if (client === undefined) return undefined;
-  // The exchange of workload identity federation has a transport of its own, which knows of no signal.
+  // The exchange of workload identity federation has a transport of its own, which knows of neither.
   const { stsCredential } = client as unknown as { stsCredential?: { transporter: unknown } };
   if (stsCredential) stsCredential.transporter = client.transporter;
   const { token } = await client.getAccessToken();

@@ -88,7 +88,7 @@ function unavailable(why: string): PlatformError {
   return new PlatformError("google-token-unavailable", {
     what: `Google's default credentials gave no token: ${why}`,
     rule: "a registry of Google takes a short-lived token, which the environment's default credentials must give",
-    fix: "see that the token server can be reached from here (GCE_METADATA_HOST, HTTPS_PROXY), then run again",
+    fix: "see that the token server can be reached from here, then run again",
   });
 }
 

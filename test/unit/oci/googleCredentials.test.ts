@@ -46,7 +46,7 @@ describe("stand-in: Google's default credentials", function () {
   /** The library's requests to the addresses that stand in no file, sent to the stand-in. */
   const redirected = ((url: URL | string, init: RequestInit) => {
     const { pathname } = new URL(String(url));
-    return fetch(`http://${google.host}${pathname}`, { ...init, dispatcher: undefined } as RequestInit);
+    return fetch(`http://${google.host}${pathname}`, init);
   }) as typeof fetch;
   const found = (token: string) => ({ username: "oauth2accesstoken", password: token, isGoogleToken: true });
 
@@ -198,6 +198,16 @@ describe("stand-in: Google's default credentials", function () {
     google.refusal = { status: 503, body: "canary" };
     const error = await refused("google-token-unavailable", () => createGoogleCredentials().find(googleHost));
     assert.match(error.message, /answered 503; .*run again/);
+  });
+
+  it("that are answered late, with a fault that is tried again, end with one sentence too", async () => {
+    useFile(files.externalAccount(google.host));
+    google.refusal = { status: 503, delay: 40 };
+    const errors = [100, 150, 200, 250, 300].map((timeout) =>
+      refused("google-token-unavailable", () => createGoogleCredentials({ timeout }).find(googleHost)),
+    );
+    for (const error of await Promise.all(errors)) assert.match(error.message, /no token came within|answered 503/);
+    await new Promise((resolve) => setTimeout(resolve, 500)); // what is aborted between two tries must not end the process
   });
 
   it("that a token server never answers are given up in time, and nothing is left that keeps the process", async () => {
