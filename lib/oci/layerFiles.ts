@@ -108,14 +108,9 @@ export async function readOneLayer(
   { maxEntries }: { readonly maxEntries: number },
 ): Promise<Map<string, Buffer>> {
   const files = new Map<string, ImageFile>();
+  const shown = formatReference({ ...repository, digest: layer.digest });
   const all = { only: () => true, keep: true, special: false, maxBytes: contentLimits.keptBytes };
-  await lay(files, client, {
-    repository,
-    layer,
-    maxEntries,
-    shown: formatReference({ ...repository, digest: layer.digest }),
-    ...all,
-  });
+  await lay(files, client, { repository, layer, shown, maxEntries, ...all });
   return new Map([...files].map(([path, { bytes }]) => [path, bytes]));
 }
 

@@ -7,14 +7,18 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { RegistryClient } from "../../lib/oci/client";
 import { copyGraph } from "../../lib/oci/copy";
-import type { Digest } from "../../lib/oci/digest";
+import { type Digest, shortDigest } from "../../lib/oci/digest";
 import { fileLayerImage, pushLayerImage } from "../../lib/oci/layer";
+import { pushWholeRelease, tagAs } from "./releasedImage";
+import { PromotingStack } from "./standInEngine";
 
 /** What the probe prints, as JSON: bytes beyond the idle process at the worst moment of each act. */
 export interface MemoryReport {
   readonly file: number;
   readonly layer: number;
   readonly copy: number;
+  /** A whole promotion of a release with this layer as a tool, over one with other policies. */
+  readonly promotion: number;
 }
 
 async function probe(from: string, to: string, size: number): Promise<MemoryReport> {
@@ -47,7 +51,24 @@ async function probe(from: string, to: string, size: number): Promise<MemoryRepo
     const copy = await peak(() =>
       copyGraph(client, { from: source, to: { registry: to, path: "memory/target" }, digest: image.digest }),
     );
-    return { file, layer, copy };
+    const releases = { registry: from, path: "memory/releases" };
+    await client.pushBlob(
+      releases,
+      image.layer,
+      { stream: () => client.blobStream(source, image.layer.digest) },
+      { mountFrom: source },
+    );
+    const stack = new PromotingStack(to);
+    const promote = async (version: string) => {
+      const policies = { p: { "a.yaml": version } };
+      const content = { tools: { tool: "1.0.0" }, policies, forged: { tool: image.layer } };
+      const { digest } = await pushWholeRelease(client, releases, content, version);
+      const commit = shortDigest(digest);
+      await tagAs(client, releases, digest, `sha-${commit}`);
+      return peak(() => stack.up({ from: `${from}/memory/releases`, version, digest, commit }));
+    };
+    const promotion = Math.max(await promote("v1.0.0"), await promote("v1.1.0"));
+    return { file, layer, copy, promotion };
   } finally {
     rmSync(dir, { recursive: true });
   }

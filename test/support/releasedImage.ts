@@ -8,19 +8,18 @@ import type { Repository } from "../../lib/oci/reference";
 import type { Inputs } from "../../lib/pins/model";
 import { labelsFor } from "../unit/release/memoryRegistry";
 
-/** Bytes of a layer as they lie in the registry. */
-export interface LayerBytes {
-  readonly bytes: Buffer;
+/** A layer as it lies in the registry: its bytes, or what the repository holds already. */
+export type Layer = ({ readonly bytes: Buffer } | { readonly digest: Digest; readonly size: number }) & {
   readonly mediaType?: string;
-}
+};
 
 export interface ImageContent {
   /** Tool → version. */
   readonly tools?: Readonly<Record<string, string>>;
   /** Policy repository → its files by path. */
   readonly policies?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Layers that are not what the repository's pin says. */
-  readonly forged?: Readonly<Record<string, LayerBytes>>;
+  /** Layers that are not what the pin of the tool or repository says. */
+  readonly forged?: Readonly<Record<string, Layer>>;
   /** The history of the image; default: as BuildKit writes that of the rendered Dockerfile. */
   readonly history?: unknown;
   /** False: an image that does not name its inputs. */
@@ -52,18 +51,20 @@ export async function pushWholeRelease(
     tools: record(toolLayers, ({ image }, name) => ({ digest: image, version: tools[name]! })),
   };
   // In the order of the Dockerfile: base, tools, policies.
-  const placed: [string, LayerBytes][] = [
+  const placed: [string, Layer][] = [
     ["base", base],
-    ...toolLayers,
-    ...policyLayers.map(([name, layer]): [string, LayerBytes] => [
+    ...[...toolLayers, ...policyLayers].map(([name, layer]): [string, Layer] => [
       name,
       (Object.hasOwn(forged, name) ? forged[name] : undefined) ?? layer,
     ]),
   ];
   const layers: { mediaType: string; digest: Digest; size: number }[] = [];
-  for (const [, { bytes, mediaType = tarLayerType }] of placed) {
-    const descriptor = { digest: sha256(bytes), size: bytes.length };
-    await client.pushBlob(releases, descriptor, { bytes });
+  for (const [, { mediaType = tarLayerType, ...layer }] of placed) {
+    const descriptor =
+      "bytes" in layer
+        ? { digest: sha256(layer.bytes), size: layer.bytes.length }
+        : { digest: layer.digest, size: layer.size };
+    if ("bytes" in layer) await client.pushBlob(releases, descriptor, { bytes: layer.bytes });
     layers.push({ mediaType, ...descriptor });
   }
   const config = Buffer.from(
