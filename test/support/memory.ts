@@ -10,7 +10,8 @@ export async function memoryOf(size: number): Promise<MemoryReport> {
   const registries = await Promise.all([startRegistry(), startRegistry()]);
   try {
     const [from, to] = registries;
-    const args = ["--require", "tsx/cjs", join(__dirname, "memoryProbe.ts"), from.host, to.host, String(size)];
+    // With the loader of ES modules: a promotion loads its reader of YAML when it has something to read.
+    const args = ["--import", "tsx", join(__dirname, "memoryProbe.ts"), from.host, to.host, String(size)];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 300_000 });
     return JSON.parse(stdout);
   } finally {

@@ -81,8 +81,11 @@ async function peak(act: () => Promise<unknown>): Promise<number> {
   const timer = setInterval(() => {
     highest = Math.max(highest, process.memoryUsage.rss());
   }, 2);
-  await act();
-  clearInterval(timer);
+  try {
+    await act();
+  } finally {
+    clearInterval(timer);
+  }
   return highest - idle;
 }
 
