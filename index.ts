@@ -5,7 +5,7 @@ import { asRunError } from "./components/program";
 import { PolicyRegistry } from "./components/registry";
 import { mapOwnFramesOnly } from "./components/stackTraces";
 import { fromPulumi } from "./config/load";
-import { parseSettings } from "./config/settings";
+import { parseSettings } from "./config/parse";
 import type { Root } from "./lib/repositoryNames";
 
 mapOwnFramesOnly();

@@ -2,8 +2,9 @@
 import { resolve } from "node:path";
 import { valueAt } from "../config/issues";
 import { fromStackFile, type StackFile } from "../config/load";
+import { problemsOf } from "../config/parse";
 import { type ConfigurationProblem, keyPath, stackFileName } from "../config/problems";
-import { problemsOf, type RawConfiguration } from "../config/settings";
+import type { RawConfiguration } from "../config/settings";
 import { unpinnedDigests } from "../config/unpinned";
 import { messageOf, PlatformError } from "../lib/errors";
 import { isDigest } from "../lib/oci/digest";

@@ -1,6 +1,6 @@
 // policy-platform render ci: the CI file that an application team commits to check its chart with the released image.
 import { fromStackFile } from "../config/load";
-import { parseSettings } from "../config/settings";
+import { parseSettings } from "../config/parse";
 import type { ConsumerRequest, RegistryLogin } from "../lib/ci/checks";
 import { type Consumer, renderConsumerCi } from "../lib/ci/render";
 import { PlatformError } from "../lib/errors";

@@ -1,7 +1,8 @@
 // The settings of the building stack that a verb works on, its folders found from wherever the verb was typed.
 import { resolve } from "node:path";
 import { fromStackFile } from "../config/load";
-import { type BuildSettings, parseBuildSettings } from "../config/settings";
+import { parseBuildSettings } from "../config/parse";
+import type { BuildSettings } from "../config/settings";
 import { mapRecord } from "../lib/record";
 import type { Place } from "./place";
 

@@ -1,8 +1,9 @@
 // The settings that a stack has once a release is promoted to it.
 import { sha256 } from "../lib/oci/digest";
+import { parseSettings } from "./parse";
 import { Secret } from "./problems";
 import { promotedCommit, promotedVersion } from "./promotionSchema";
-import { type ParseContext, type PromotionSettings, parseSettings, type RawConfiguration } from "./settings";
+import type { ParseContext, PromotionSettings, RawConfiguration } from "./settings";
 
 /**
  * Of a stack that promotes from `from` (`host/path`), whatever its file says of a release so far. Version, digest and commit are

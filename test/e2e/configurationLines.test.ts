@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromStackFile } from "../../config/load";
-import { problemsOf } from "../../config/settings";
+import { problemsOf } from "../../config/parse";
 
 const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
 const stackFile = `# our pins

@@ -1,6 +1,6 @@
 // Environments and bundles: what a stack says of them, and what is refused.
 import assert from "node:assert/strict";
-import { parseBuildSettings, problemsOf } from "../../../config/settings";
+import { parseBuildSettings, problemsOf } from "../../../config/parse";
 import { projectDir, valid } from "./valid";
 
 const context = { stack: "dev", projectDir };

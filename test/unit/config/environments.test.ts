@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { fromStackFile } from "../../../config/load";
-import { parseSettings, problemsOf } from "../../../config/settings";
+import { parseSettings, problemsOf } from "../../../config/parse";
 import { editedText } from "../../../config/stackFile";
 import { repositoryNames } from "../../../lib/repositoryNames";
 import { run } from "../cli/run";

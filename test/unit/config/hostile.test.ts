@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
+import { parseSettings, problemsOf } from "../../../config/parse";
 import { keyPath, quoted, Secret, setLine, shellQuote } from "../../../config/problems";
-import { parseSettings, problemsOf } from "../../../config/settings";
 import { anyCharacter } from "../../support/anyCharacter";
 import { times } from "../../support/counts";
 import { pinned, problemsAfter, projectDir, spoiled, valid } from "./valid";

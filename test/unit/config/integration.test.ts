@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseBuildSettings, problemsOf } from "../../../config/settings";
+import { parseBuildSettings, problemsOf } from "../../../config/parse";
 import { makeProject, pinned, valid } from "./valid";
 
 const projectDir = makeProject();

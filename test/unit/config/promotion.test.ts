@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseBuildSettings, parseSettings, problemsOf } from "../../../config/settings";
+import { parseBuildSettings, parseSettings, problemsOf } from "../../../config/parse";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const promotion = {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseSettings } from "../../../config/settings";
+import { parseSettings } from "../../../config/parse";
 import { repositoryNames } from "../../../lib/repositoryNames";
 import { problemsAfter, projectDir, spoiled } from "./valid";
 

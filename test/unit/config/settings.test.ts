@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseBuildSettings, problemsOf } from "../../../config/parse";
 import { ConfigurationError } from "../../../config/problems";
-import { parseBuildSettings, problemsOf } from "../../../config/settings";
 import { hex, makeProject, pinned, problemsAfter, projectDir, spoiled, valid } from "./valid";
 
 const context = { stack: "dev", projectDir };

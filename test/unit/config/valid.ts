@@ -2,7 +2,8 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { problemsOf, type RawConfiguration } from "../../../config/settings";
+import { problemsOf } from "../../../config/parse";
+import type { RawConfiguration } from "../../../config/settings";
 
 export const hex = (character: string) => character.repeat(64);
 export const pinned = (path: string) => `127.0.0.1:5000/${path}@sha256:${hex("a")}`;
