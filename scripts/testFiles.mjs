@@ -22,6 +22,7 @@ const first = [
   "test/e2e/refusals.test.ts",
   "test/e2e/chartGate.test.ts",
   "test/e2e/applicationTeams.test.ts",
+  "test/e2e/environments.test.ts",
 ];
 
 /**
