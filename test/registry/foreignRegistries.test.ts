@@ -12,8 +12,7 @@ import { repositoryNames } from "../../lib/repositoryNames";
 import { refused } from "../support/refused";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { quickLimits } from "../support/scriptedRegistry";
-import type { ScriptedServer } from "../support/scriptedServer";
-import { type StandInHub, startStandInGithub, startStandInHub } from "../support/standInHub";
+import { type StandInGithub, type StandInHub, startStandInGithub, startStandInHub } from "../support/standInHub";
 
 const account: CredentialStore = { find: async () => ({ username: "acme", password: "canary-token" }) };
 const nobody: CredentialStore = { find: async () => undefined };
@@ -112,7 +111,7 @@ describe("stand-in: a stack on Docker Hub", function () {
 describe("stand-in: a stack on GitHub's registry", function () {
   this.timeout(20_000);
   let behind: TestRegistry;
-  let github: ScriptedServer;
+  let github: StandInGithub;
   before(async () => {
     behind = await startRegistry();
     github = await startStandInGithub(behind.host);
@@ -139,6 +138,16 @@ describe("stand-in: a stack on GitHub's registry", function () {
       look(client(account), { registry: github.host, path: "others/private" }),
     );
     assert.match(error.message, /DENIED permission_denied: read_package/);
+  });
+
+  it("goes on by itself where requests came too soon, and says it where they still do", async () => {
+    const { digest } = await image();
+    github.tooSoon = 2;
+    assert.ok(await client(account).manifest(releases(), digest));
+    github.tooSoon = 1000;
+    const error = await refused("registry-throttled", () => client(account).manifest(releases(), digest));
+    github.tooSoon = 0;
+    assert.match(error.message, /answered 429 .*allowed: 44000\/minute/);
   });
 
   it("says by GitHub's words that the token may not make a package, and which scope it lacks", async () => {

@@ -11,6 +11,11 @@ export interface StandInHub extends ScriptedServer {
   retryAfter: number;
 }
 
+export interface StandInGithub extends ScriptedServer {
+  /** Next requests for manifests that come too soon after the ones before. */
+  tooSoon: number;
+}
+
 const login = `Basic ${Buffer.from("acme:canary-token").toString("base64")}`;
 const refusal = (status: number, code: string, message: string): ScriptedAnswer => ({
   status,
@@ -88,7 +93,8 @@ async function startUpload(registry: string, repository: string): Promise<Script
 }
 
 /** GitHub's registry: the login is the token; what is not there is 404 to who is logged in and a refused token to nobody. */
-export async function startStandInGithub(registry: string): Promise<ScriptedServer> {
+export async function startStandInGithub(registry: string): Promise<StandInGithub> {
+  const state = { tooSoon: 0 };
   const isThere = holds(registry);
   const github: ScriptedServer = await startScriptedServer(
     async ({ path, headers, method }) => {
@@ -105,6 +111,9 @@ export async function startStandInGithub(registry: string): Promise<ScriptedServ
         };
       }
       if (url.pathname.includes("/referrers/")) return refusal(404, "NAME_UNKNOWN", "not found");
+      // The wait stands in the words, in a unit of their own; one request too many in a minute is over at once.
+      if (url.pathname.includes("/manifests/") && state.tooSoon-- > 0)
+        return refusal(429, "TOOMANYREQUESTS", "retry-after: 880.092µs, allowed: 44000/minute");
       const repository = /^\/v2\/(.+?)\/(?:manifests|blobs|tags)\//.exec(url.pathname)?.[1] ?? "";
       if (repository.startsWith("acme/")) return "forward";
       if (method !== "GET" && method !== "HEAD")
@@ -115,5 +124,5 @@ export async function startStandInGithub(registry: string): Promise<ScriptedServ
     },
     { forwardTo: registry, keepBodies: false },
   );
-  return github;
+  return Object.assign(state, github);
 }
