@@ -5,8 +5,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromStackFile } from "../../config/load";
+import { problemsOf } from "../../config/parse";
 import { releasePlace } from "../../config/releasePlace";
-import { problemsOf } from "../../config/settings";
 
 const root = join(__dirname, "..", "..");
 const stacks = ["dev", "prod"] as const;
