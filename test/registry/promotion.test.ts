@@ -103,7 +103,7 @@ describe("a promotion between registries", function () {
       const second = await place.release("v1.10.0", image("a: 2"));
       await place.stack.up(place.promotionOf(second));
       const message = await refusedBoth("promotion-downgrade", place.promotionOf(first));
-      assert.match(message, /v1\.0\.0 is below v1\.10\.0, .*--version v1\.0\.0 --rollback/);
+      assert.match(message, /v1\.0\.0 is below v1\.10\.0, .*promotion\.rollback true --stack prod$/);
       await place.stack.up(place.promotionOf(first, true));
       assert.equal(await place.digestAt("latest"), first.digest);
       assert.equal(await place.digestAt("v1.10.0"), second.digest);
