@@ -10,13 +10,11 @@ const root = join(__dirname, "..");
 const linked = ["Pulumi.yaml", "tsconfig.json", "package.json", "node_modules", "dist"];
 
 /** An explicit provider starts its plugin, checks and configures it, and declares nothing else. */
-const program = `import * as pulumi from "@pulumi/pulumi";
+const program = (plugins: readonly string[]) => `import * as pulumi from "@pulumi/pulumi";
 
 class Plugin extends pulumi.ProviderResource {}
 
-new Plugin("docker", "docker");
-new Plugin("policychain", "policychain");
-`;
+${plugins.map((plugin) => `new Plugin("${plugin}", "${plugin}");\n`).join("")}`;
 
 export interface EmptyProject {
   /** Runs `pulumi <args>` on its stack; throws unless it ends well. */
@@ -24,12 +22,15 @@ export interface EmptyProject {
   remove(): void;
 }
 
-/** `env` is that of the project it is compared with; only where the state is differs. */
-export async function createEmptyProject(env: Readonly<Record<string, string>>): Promise<EmptyProject> {
+/** `env` is that of the project it is compared with; only where the state is differs. `plugins`: those that its stack needs. */
+export async function createEmptyProject(
+  env: Readonly<Record<string, string>>,
+  plugins: readonly string[] = ["docker", "policychain"],
+): Promise<EmptyProject> {
   const dir = mkdtempSync(join(tmpdir(), "policy-platform-empty-"));
   for (const name of linked) symlinkSync(join(root, name), join(dir, name));
   mkdirSync(join(dir, "state"));
-  writeFileSync(join(dir, "index.ts"), program);
+  writeFileSync(join(dir, "index.ts"), program(plugins));
   const own = { ...env, PULUMI_BACKEND_URL: `file://${join(dir, "state")}` };
   const pulumi = (...args: string[]) =>
     expectSuccess(exec("pulumi", [...args, "--non-interactive", "--color", "never"], { cwd: dir, env: own }));

@@ -1,4 +1,5 @@
 // `npm run bench [NAME…]`: measures and prints the figures of docs/figures.md, each with its goal; ends with 1 when one is missed.
+// `compare:SCENARIO` measures one scenario of `compare` alone, and writes nothing.
 // Runs on what `npm run local` has made ready. Nothing else should run on the machine: differences are taken in turns, times are not.
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
@@ -9,16 +10,21 @@ import type { Figure } from "./figure";
 const root = join(__dirname, "..");
 
 /** In the order in which they are printed. */
-const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
+const benches: Readonly<Record<string, (part?: string) => Promise<Figure[]>>> = {
   plugin: async () => (await import("./plugin")).measure(),
   layer: () =>
     script("ociLayer.ts", "a policy repository of 5,000 YAML files as a layer image", "≤ 2 s, ≤ 150 MB resident"),
-  preview: async () => (await import("./preview")).measure(),
+  preview: async () => [
+    ...(await (await import("./preview")).measure()),
+    ...(await (await import("./previewStacks")).measure()),
+  ],
   edit: async () => (await import("./edit")).measure(),
   rebuild: () =>
     script("dockerRebuild.ts", "the image built again, every cache pruned", "same digest 5 of 5, ≤ 1.02 × bytes given"),
   gate: async () => (await import("./gate")).measure(),
   "gate-large": async () => (await import("./gateLarge")).measure(),
+  compare: async (part) => (await import("./compare")).measure(part),
+  promote: async () => (await import("./promote")).measure(),
   local: async () => (await import("./local")).measure(),
 };
 
@@ -46,7 +52,7 @@ function enterLocalStack(): void {
 }
 
 async function main(names: readonly string[]): Promise<void> {
-  const unknown = names.find((name) => !Object.hasOwn(benches, name));
+  const unknown = names.find((name) => !Object.hasOwn(benches, name.replace(/^compare:.*/, "compare")));
   if (unknown !== undefined) {
     console.error(`unknown figure ${unknown}; the figures are ${Object.keys(benches).join(", ")}; npm run bench`);
     process.exit(2);
@@ -55,7 +61,8 @@ async function main(names: readonly string[]): Promise<void> {
   console.log(`${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`);
   let missed = 0;
   for (const name of names.length > 0 ? names : Object.keys(benches)) {
-    for (const { what, goal, measured, met } of await benches[name]!()) {
+    const [bench = "", part] = name.split(":");
+    for (const { what, goal, measured, met } of await benches[bench]!(part)) {
       console.log(`${met ? "✔" : "✗"} ${what}\n    goal      ${goal}\n    measured  ${measured}\n`);
       if (!met) missed++;
     }

@@ -36,7 +36,8 @@ export type ProgramName =
   | "dockerd"
   | "containerd"
   | "runc"
-  | "registry";
+  | "registry"
+  | "crane";
 
 // The table is JSON because local/start.mjs reads it too, before there is anything that could read TypeScript.
 const programs = require("./programs.json") as Record<ProgramName, Program>;

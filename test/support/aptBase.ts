@@ -11,6 +11,7 @@ import type { RegistryClient } from "../../lib/oci/client";
 import { sha256, shortDigest } from "../../lib/oci/digest";
 import { manifestType } from "../../lib/oci/mediaTypes";
 import { formatReference, parseRepository } from "../../lib/oci/reference";
+import { mapRecord } from "../../lib/record";
 import { describeLayer, packRoot } from "../../local/layers/base";
 import { layoutOf } from "../../local/layout";
 import { debianRelease, PrivateApt, unpack } from "../../local/toolchain/debian";
@@ -42,18 +43,21 @@ export interface AptBaseOptions {
   readonly user?: string;
   /** Lines that take the place of this machine's apt sources. */
   readonly sources?: string;
+  /** More files, by path without leading slash. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** Pushes the base to `repository` and returns `repository@digest`. The packages stay in the cache folder. */
 export async function pushAptBase(
   client: RegistryClient,
   repository: string,
-  { user, sources }: AptBaseOptions = {},
+  { user, sources, files = {} }: AptBaseOptions = {},
 ): Promise<string> {
   const root = await unpackedPackages();
   const status = await readFile(join(root, "..", "status"));
   const tar = await packRoot(root, {
     ...machineFiles(),
+    ...mapRecord(files, (text) => Buffer.from(text)),
     ...(sources === undefined ? machineSources() : { "etc/apt/sources.list.d/test.sources": Buffer.from(sources) }),
     "etc/passwd": Buffer.from(
       "root:x:0:0:root:/root:/bin/bash\n_apt:x:42:65534::/nonexistent:/usr/sbin/nologin\nnonroot:x:65532:65532::/tmp:/bin/bash\n",

@@ -29,6 +29,7 @@ const names: ProgramName[] = [
   "containerd",
   "runc",
   "registry",
+  "crane",
 ];
 
 describe("the programs built from Go modules", () => {

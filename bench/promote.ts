@@ -1,0 +1,171 @@
+// A promotion beside `crane copy`, and beside docker pull, tag and push: within one registry, and to another one.
+// What is measured of ours is what the plugin does in an update, asked as the engine asks it; its start, and the engine's, are in
+// the figures of `preview` and `plugin`.
+import { exec } from "../lib/exec";
+import { startDockerEngine } from "../test/support/dockerEngine";
+import { createProject, expectSuccess, wholePins } from "../test/support/project";
+import { startRegistry } from "../test/support/registry";
+import { type CountingProxy, startCountingProxy, type Upload, uploads } from "./countingProxy";
+import { crane } from "./crane";
+import { bytes, type Figure, median, seconds, timed } from "./figure";
+import { PluginSession, pluginPrograms } from "./pluginSession";
+
+const rounds = 7;
+const dockerRounds = 3;
+const allowedRatio = 1.2;
+const allowedDockerRatio = 1 / 20;
+/** Bytes that the plugin may grow by; the image has three times as many. */
+const allowedGrowth = 48 * 1024 * 1024;
+
+/** A release with five tools, as the stack's output `image` names it. */
+interface Released {
+  /** `host/path` */
+  readonly repository: string;
+  /** `host/path@sha256:…` */
+  readonly reference: string;
+  readonly digest: string;
+  readonly inputDigest: string;
+  /** Commit, version, latest. */
+  readonly tags: readonly [string, string, string];
+}
+
+interface Sides {
+  /** Seconds of each round. */
+  readonly copy: number[];
+  readonly whole: number[];
+  readonly crane: number[];
+  readonly docker: number[];
+  /** Of each round of ours. */
+  readonly uploaded: (readonly Upload[])[];
+  /** Bytes of memory that the plugin grew by at most. */
+  readonly grown: number[];
+}
+
+export async function measure(): Promise<Figure[]> {
+  const copyByCrane = await crane();
+  const registries = await Promise.all([startRegistry(), startRegistry()]);
+  const [here, there] = await Promise.all(registries.map(({ host }) => startCountingProxy(host)));
+  const configuration = { ...wholePins(), "policy-platform:registry": { kind: "existing", address: here!.host } };
+  const project = await createProject(configuration, { timeout: 900_000 });
+  try {
+    await project.up();
+    const released = (await project.outputs()).image as Released;
+    const within = await compare(released, here!, copyByCrane);
+    const across = await compare(released, there!, copyByCrane);
+    return [
+      blobsWithin(within),
+      besideCrane("within one registry", within),
+      besideDocker(within),
+      blobsAcross(across),
+      memoryAcross(across),
+    ];
+  } finally {
+    project.remove();
+    await Promise.all([here!.stop(), there!.stop()]);
+    await Promise.all(registries.map(({ stop }) => stop()));
+  }
+}
+
+/** Each round copies into repositories that are not there yet; the sides take turns. */
+async function compare(
+  released: Released,
+  target: CountingProxy,
+  copyByCrane: (...args: string[]) => Promise<unknown>,
+): Promise<Sides> {
+  const sides: Sides = { copy: [], whole: [], crane: [], docker: [], uploaded: [], grown: [] };
+  for (let round = 1; round <= rounds; round++) {
+    const to = (side: string) => `${target.host}/${side}-${round}/policy-platform`;
+    target.take();
+    const { copy, whole, grown } = await promote(released, to("promoted"));
+    sides.uploaded.push(uploads(target.take().requests));
+    sides.copy.push(copy);
+    sides.whole.push(whole);
+    sides.grown.push(grown);
+    sides.crane.push(await timed(() => copyByCrane("copy", released.reference, `${to("crane")}:${released.tags[1]}`)));
+    if (round <= dockerRounds) sides.docker.push(await byDocker(released, to("docker")));
+  }
+  return sides;
+}
+
+/** The whole graph, then the three names in order, by a plugin that was started for it. */
+async function promote(released: Released, to: string): Promise<{ copy: number; whole: number; grown: number }> {
+  const { repository: from, digest, inputDigest, tags } = released;
+  const session = await PluginSession.start(pluginPrograms.policychain);
+  await session.ready();
+  const before = session.resident("now");
+  const copy = await timed(() => session.create("Copy", { from, to, digest }));
+  const named = await timed(async () => {
+    for (const [index, role] of ["commit", "version", "latest"].entries())
+      await session.create("Tag", { repository: to, role, tag: tags[index]!, digest, inputDigest, promotedFrom: from });
+  });
+  const grown = session.resident("most") - before;
+  await session.cancel();
+  return { copy, whole: copy + named, grown };
+}
+
+/** On an engine that has no image yet, as a CI job's. */
+async function byDocker({ reference, tags }: Released, to: string): Promise<number> {
+  const { host, stop } = await startDockerEngine({ own: true });
+  const docker = (...args: string[]) =>
+    expectSuccess(exec("docker", args, { env: { DOCKER_HOST: host }, timeout: 300_000 }));
+  try {
+    return await timed(async () => {
+      await docker("pull", reference);
+      for (const tag of tags) await docker("tag", reference, `${to}:${tag}`);
+      for (const tag of tags) await docker("push", `${to}:${tag}`);
+    });
+  } finally {
+    await stop();
+  }
+}
+
+function blobsWithin({ uploaded }: Sides): Figure {
+  const most = Math.max(...uploaded.map((blobs) => blobs.reduce((sum, blob) => sum + blob.bytes, 0)));
+  return {
+    what: "promotion within one registry: blob bytes uploaded",
+    goal: "0",
+    measured: `${bytes(most)} at most, ${rounds} rounds`,
+    met: most === 0,
+  };
+}
+
+function besideCrane(where: string, { copy, crane: theirs }: Sides): Figure {
+  const ratio = median(copy) / median(theirs);
+  return {
+    what: `promotion ${where}: the copy, beside crane copy`,
+    goal: `≤ ${allowedRatio} ×`,
+    measured: `${ratio.toFixed(2)} × (${seconds(copy)} beside ${seconds(theirs)}), ${rounds} rounds`,
+    met: ratio <= allowedRatio,
+  };
+}
+
+function besideDocker({ whole, docker }: Sides): Figure {
+  const ratio = median(whole) / median(docker);
+  return {
+    what: "promotion within one registry: the copy and its three tags, beside docker pull, tag and push",
+    goal: `≤ 1/${1 / allowedDockerRatio}`,
+    measured: `1/${(1 / ratio).toFixed(0)} (${seconds(whole)} beside ${seconds(docker)}, ${dockerRounds} rounds)`,
+    met: ratio <= allowedDockerRatio,
+  };
+}
+
+function blobsAcross({ uploaded, copy, crane: theirs, docker, whole }: Sides): Figure {
+  const repeated = uploaded.filter((blobs) => new Set(blobs.map(({ digest }) => digest)).size < blobs.length).length;
+  const beside = `${seconds(copy)}, crane copy ${seconds(theirs)}; with its tags ${seconds(whole)}, docker ${seconds(docker)}`;
+  return {
+    what: "promotion to another registry: uploads of each blob",
+    goal: "1",
+    measured: `${repeated === 0 ? "1" : `more in ${repeated} rounds`} of ${uploaded[0]!.length} blobs; ${beside}`,
+    met: repeated === 0 && uploaded.every((blobs) => blobs.length > 0),
+  };
+}
+
+function memoryAcross({ uploaded, grown }: Sides): Figure {
+  const moved = uploaded[0]!.reduce((sum, blob) => sum + blob.bytes, 0);
+  return {
+    what: `promotion to another registry: what the plugin grows by while ${bytes(moved)} pass through it`,
+    goal: `≤ ${bytes(allowedGrowth)}`,
+    measured: `${bytes(median(grown))} (at most ${bytes(Math.max(...grown))}), ${rounds} rounds`,
+    met: Math.max(...grown) <= allowedGrowth,
+  };
+}
