@@ -12,15 +12,14 @@ import { type Edit, writeEdits } from "../config/stackFile";
 import type { EditedValue } from "../config/stackSplice";
 import { PlatformError } from "../lib/errors";
 import { parseRepository } from "../lib/oci/reference";
-import { planPromotion, tagOfCommit } from "../lib/plan/promotion";
+import { tagOfCommit } from "../lib/plan/promotion";
 import { type ChosenRelease, chooseRelease } from "../lib/promotion/choose";
 import { promotionSelf } from "../lib/promotion/errors";
-import { compareReleases, versionTags } from "../lib/release/versions";
 import { repositoryNames } from "../lib/repositoryNames";
 import { stackClient } from "../lib/stackRegistry";
 import type { Place } from "./place";
+import { planned } from "./promotePlan";
 import { answer, exitCodes, narrate, type Output } from "./screen";
-import { stackResources } from "./stackState";
 
 /** The options as they were typed. */
 export interface PromoteOptions {
@@ -41,7 +40,11 @@ export async function promote(source: Place, target: Place, options: PromoteOpti
   const text = readFileSync(stackFile, "utf8");
   const settings = promotionTarget(raw, from, target);
   const release = await findRelease(settings, { source, target, options, raw });
-  const { rollback, notes } = await planned(settings, release, { source, target, options });
+  const { rollback, notes } = await planned(settings, release, {
+    source,
+    target,
+    mayGoBack: options.rollback === true,
+  });
 
   const edits = editsOf({ from, ...release, rollback: rollback || undefined }, raw);
   if (edits.length > 0) await writeEdits(stackFile, text, edits);
@@ -64,19 +67,23 @@ export async function promote(source: Place, target: Place, options: PromoteOpti
   return exitCodes.ok;
 }
 
-interface Asked {
-  readonly source: Place;
-  readonly target: Place;
-  readonly options: PromoteOptions;
-}
-
 /** What is to be promoted, as the registry of the source names it. */
 async function findRelease(
   settings: PromotionSettings,
-  { source, target, options: { version, commit }, raw }: Asked & { readonly raw: RawConfiguration },
+  {
+    source,
+    target,
+    options: { version, commit },
+    raw,
+  }: {
+    readonly source: Place;
+    readonly target: Place;
+    readonly options: PromoteOptions;
+    readonly raw: RawConfiguration;
+  },
 ): Promise<ChosenRelease> {
   const { from } = settings.promotion;
-  const to = releasesOf(settings);
+  const to = repositoryNames(settings.registry).releases(settings.image.name);
   if (from === to) throw promotionSelf({ from, stack: target.stack });
   narrate("doing", `reading ${from}`);
   const written = valueAt(raw, ["promotion", "commit"]);
@@ -90,26 +97,6 @@ async function findRelease(
     source: source.stack,
     stack: target.stack,
   });
-}
-
-/** Whether the release goes back, which must be asked for, and what the program will say of it. Errors: those of {@link planPromotion}. */
-async function planned(settings: PromotionSettings, release: ChosenRelease, { source, target, options }: Asked) {
-  const to = releasesOf(settings);
-  narrate("doing", `reading ${to}`);
-  const [highest] = versionTags(await stackClient(settings.registry).tags(parseRepository(to)));
-  const isBack = highest !== undefined && compareReleases(release.version, highest) < 0;
-  const rollback = isBack && options.rollback === true;
-  if (options.rollback && !isBack)
-    narrate("doing", `--rollback is not needed: ${release.version} is below no version of ${to}`);
-  const { lines } = await planPromotion(
-    { ...settings, promotion: { ...settings.promotion, ...release, rollback } },
-    { stack: target.stack, source: source.stack, state: () => stackResources(target) },
-  );
-  return { rollback, notes: lines };
-}
-
-function releasesOf({ registry, image }: PromotionSettings): string {
-  return repositoryNames(registry).releases(image.name);
 }
 
 /** The values that differ from those of the file, each with what was there; `rollback: false` may stand there for ever. */

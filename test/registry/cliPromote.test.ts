@@ -261,6 +261,40 @@ describe("policy-platform promote", () => {
       await closed.stop();
     }
   });
+
+  it("takes a registry that the stack is yet to create for empty, and no other one (stand-in: the engine)", async () => {
+    const closed = await startRegistry({ basic: true });
+    const { DOCKER_CONFIG } = process.env;
+    try {
+      process.env.DOCKER_CONFIG = "/nowhere";
+      const { project } = await stage.twoReleases();
+      const declared = "{kind: artifactRegistry, project: acme-prod, location: europe-west1, address: ADDRESS}";
+      const prod = `config:\n  policy-platform:registry: ${declared.replace("ADDRESS", closed.host)}\n`;
+      project.write("prod", prod);
+      const unread = await project.promote("-o", "json");
+      assert.deepEqual([unread.code, (unread.data.error as { code: string }).code], [1, "registry-unauthorized"]);
+      stage.answerAsEngine({ deployment: { resources: [] } });
+      const { code, stdout, stderr } = await project.promote();
+      assert.equal(code, 0, stderr);
+      assert.equal(
+        stderr.match(/policy-releases\/policy-platform may not be read: not created yet, or no permission/g)?.length,
+        1,
+      );
+      assert.match(stdout, /: the first release here$/m);
+
+      project.write("prod", prod);
+      const outputs = { repositoryId: "policy-releases" };
+      const releases = { urn: "urn:x", type: "gcp:artifactregistry/repository:Repository", outputs };
+      stage.answerAsEngine({ deployment: { resources: [releases] } });
+      const refused = await project.promote("-o", "json");
+      assert.deepEqual([refused.code, (refused.data.error as { code: string }).code], [1, "registry-unauthorized"]);
+    } finally {
+      stage.answerAsEngine(undefined);
+      if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
+      else process.env.DOCKER_CONFIG = DOCKER_CONFIG;
+      await closed.stop();
+    }
+  });
 });
 
 /** A screen without the addresses of this run. */

@@ -1,6 +1,15 @@
 // A project whose stack prod promotes what stack dev released, with releases that were pushed without a build.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parse } from "yaml";
@@ -98,6 +107,8 @@ export interface PromotionStage {
   places(): { readonly from: string; readonly to: string; readonly source: string; readonly target: string };
   /** Stack dev has released v1.0.0 and v1.1.0, which differ by one policy; `prod` are more lines of the file of prod. */
   twoReleases(prod?: string): Promise<TwoReleases>;
+  /** stand-in: an engine that exports this state of any stack; undefined: there is none again. */
+  answerAsEngine(state: unknown): void;
   stop(): Promise<void>;
 }
 
@@ -140,6 +151,13 @@ export async function startPromotionStage(): Promise<PromotionStage> {
         deliver: (version) => put(at.target, version, "latest"),
         project: promotionProject(at.from, at.to, prod),
       };
+    },
+    answerAsEngine: (state) => {
+      const engine = join(programs, "pulumi");
+      rmSync(engine, { force: true });
+      if (state === undefined) return;
+      writeFileSync(engine, `#!${process.execPath}\nconsole.log(${JSON.stringify(JSON.stringify(state))});\n`);
+      chmodSync(engine, 0o755);
     },
     stop: async () => {
       process.env.PATH = PATH;
