@@ -36,7 +36,7 @@ export async function planned(
     narrate("doing", `--rollback is not needed: ${release.version} is below no version of ${to}`);
   const { lines } = await planPromotion(
     { ...settings, registry, promotion: { ...settings.promotion, ...release, rollback } },
-    { stack, source: source.stack, state: async () => resources },
+    { stack, source: () => source.stack, state: async () => resources },
   );
   return { rollback, notes: lines };
 }

@@ -18,9 +18,8 @@ import {
   shellQuote,
   stackFileName,
 } from "./problems";
-import { stackName } from "./promotionSchema";
-import { releasingStack } from "./releasingStack";
 import { type KeyShape, shapeAt } from "./shape";
+import { sourceStack } from "./sourceStack";
 
 /** What a problem is said with. */
 export interface Scene extends Place {
@@ -148,14 +147,10 @@ function missingKey(path: Path, shape: KeyShape, scene: Scene): ConfigurationPro
   return problem(last === "sha256" ? "checksum-missing" : "key-missing", path, "is missing", shape.rule, fix);
 }
 
-/** Writes all of a promotion. What builds is named where this stack's file, or its own beside it, says it. */
-function promoteLine({ raw, stack, projectDir }: Scene): string {
-  const source = valueAt(raw, ["promotion", "stack"]);
-  const releases = valueAt(raw, ["promotion", "from"]);
-  const named =
-    typeof source === "string" && stackName.refuse(source) === undefined ? source.split("/").at(-1) : undefined;
-  const found = typeof releases === "string" ? releasingStack(releases, projectDir) : undefined;
-  return `policy-platform promote ${named ?? found ?? "FROM"} ${stack}`;
+/** Writes all of a promotion. */
+function promoteLine(scene: Scene): string {
+  const source = sourceStack(valueAt(scene.raw, ["promotion"]) ?? {}, scene);
+  return `policy-platform promote ${source ?? "FROM"} ${scene.stack}`;
 }
 
 function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal, scene: Scene): ConfigurationProblem {

@@ -4,19 +4,21 @@ import { known, outputsOf, stateOf } from "../components/program";
 import type { PolicyRegistry } from "../components/registry";
 import { Release, ReleaseSource } from "../components/release";
 import type { PromotionSettings } from "../config/settings";
+import { sourceStack } from "../config/sourceStack";
 import { planPromotion } from "../lib/plan/promotion";
 import { sourceUnreadable, sourceWarnings } from "../lib/promotion/source";
 import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
 /** The outputs of the stack, of the same shape as those of one that builds. */
-export async function promotion(configured: PromotionSettings, registry: PolicyRegistry, { stack }: StackPlace) {
+export async function promotion(configured: PromotionSettings, registry: PolicyRegistry, place: StackPlace) {
+  const { stack } = place;
   const { names, address, insecure } = registry;
   const own = await ownRegistry(configured.registry, registry);
   const settings = { ...configured, registry: own.settings };
   const { from, version, digest, stack: source } = settings.promotion;
   const [plan, warnings] = await Promise.all([
-    planPromotion(settings, { stack, state: stateOf }),
+    planPromotion(settings, { stack, source: () => sourceStack(settings.promotion, place), state: stateOf }),
     source === undefined ? [] : crossCheck(source, { version, digest, stack }),
   ]);
   for (const line of [...own.lines(), ...plan.lines]) pulumi.log.info(line);

@@ -6,7 +6,6 @@ import type { Change } from "../pins/change";
 import { diffInputs } from "../pins/diff";
 import { lookUpPromotion, type NamedImage, type PromotionLookup, type PromotionRequest } from "../promotion/lookup";
 import { type PlacedImage, policyDifference } from "../promotion/policies";
-import { shortName } from "../promotion/source";
 import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
 import { type Preflight, stepFrom } from "../release/preflight";
@@ -24,15 +23,13 @@ export interface PromotionPlanSettings {
     readonly digest: Digest;
     readonly commit: string;
     readonly rollback: boolean;
-    /** `organization/project/stack` of what released it. */
-    readonly stack?: string;
   };
 }
 
 export interface PromotionPlanOptions {
   readonly stack: string;
-  /** The stack that released it, for the commands that fix an error; default: the last part of `promotion.stack`. */
-  readonly source?: string;
+  /** The stack that released it, where that is known, for the commands that fix an error. */
+  readonly source?: () => string | undefined;
   /** The resources in the stack's own state, by URN. */
   readonly state: () => Promise<unknown>;
 }
@@ -51,7 +48,7 @@ const shownFiles = 10;
 /** Reads both registries and writes nothing. Errors: those of {@link lookUpPromotion}, `latest-immutable`. */
 export async function planPromotion(
   { registry, image, promotion }: PromotionPlanSettings,
-  { stack, state, source = promotion.stack && shortName(promotion.stack) }: PromotionPlanOptions,
+  { stack, state, source }: PromotionPlanOptions,
 ): Promise<PromotionPlan> {
   const to = repositoryNames(registry).releases(image.name);
   const client = stackClient(registry);

@@ -65,12 +65,12 @@ async function namedVersion(
 }
 
 async function commitOf(client: RegistryClient, choice: Named, tags: readonly string[]): Promise<string> {
-  const { from, digest, commit, written, projectDir } = choice;
+  const { from, digest, commit, written, projectDir, source } = choice;
   const digestOf = async (name: string) => (await client.resolve(from, `sha-${name}`))?.digest;
   if (commit !== undefined) {
     const found = await digestOf(commit);
     if (found === digest) return commit;
-    throw promotionMismatch({ ...choice, from: formatReference(from) }, `sha-${commit}`, found);
+    throw promotionMismatch({ ...choice, from: formatReference(from), source: () => source }, `sha-${commit}`, found);
   }
   const commits = tags.flatMap((tag) => /^sha-([0-9a-f]{12}(?:-[0-9a-f]{8})?)$/.exec(tag)?.[1] ?? []);
   if (written !== undefined && commits.includes(written) && (await digestOf(written)) === digest) return written;

@@ -12,8 +12,8 @@ export interface Promoted {
   readonly digest: Digest;
   /** The stack that promotes. */
   readonly stack: string;
-  /** The stack that it comes from, where that is known. */
-  readonly source?: string;
+  /** The stack that it comes from, where that is known; asked for only by a refusal. */
+  readonly source?: () => string | undefined;
 }
 
 const rule = "a promotion takes a release as it is, by digest";
@@ -23,7 +23,7 @@ export function promotionGone({ from, to, version, digest, stack, source }: Prom
   return new PlatformError("promotion-gone", {
     what: `${version}, image ${digest}, is neither in ${from} nor in ${to}`,
     rule: "what is promoted is there, by its digest",
-    fix: `promote a release that is there: ${promoteLine(stack, source)}`,
+    fix: `promote a release that is there: ${promoteLine(stack, source?.())}`,
   });
 }
 
@@ -52,7 +52,7 @@ export function promotionMismatch(
   return new PlatformError("promotion-mismatch", {
     what: `${from}:${tag} ${found ? `names ${found}` : "is not there"}, and the promotion is of ${digest}`,
     rule: "version, commit and digest of a promotion are those of one release",
-    fix: `write them anew, all from the same release: ${promoteLine(stack, source)}`,
+    fix: `write them anew, all from the same release: ${promoteLine(stack, source?.())}`,
   });
 }
 
@@ -61,17 +61,18 @@ export function promotionForeign({ from, digest, stack, source }: Promoted): Pla
   return new PlatformError("promotion-foreign", {
     what: `image ${digest} of ${from} does not name its inputs`,
     rule: `${rule}: an image that this program released and tested`,
-    fix: `promote a release of a stack that builds: ${promoteLine(stack, source)}`,
+    fix: `promote a release of a stack that builds: ${promoteLine(stack, source?.())}`,
   });
 }
 
 /** The version is below the highest one of the target. */
 export function promotionDowngrade({ to, version, stack, source }: Promoted, highest: string): PlatformError {
+  const from = source?.();
   return new PlatformError("promotion-downgrade", {
     what: `${version} is below ${highest}, the highest version of ${to}`,
     rule: "going back is said in the stack file",
-    fix: source
-      ? `${promoteLine(stack, source)} --version ${version} --rollback`
+    fix: from
+      ? `${promoteLine(stack, from)} --version ${version} --rollback`
       : `pulumi config set --path policy-platform:promotion.rollback true --stack ${stack}`,
   });
 }
@@ -85,7 +86,7 @@ export function promotionTaken(
   return new PlatformError("version-taken", {
     what: `${to}:${tag} already names another image, ${found}, and the promotion is of ${digest ?? "one that is not known yet"}`,
     rule: "the tags of a release never move",
-    fix: `release the same content under a higher version where it is built, then ${promoteLine(stack, source)}`,
+    fix: `release the same content under a higher version where it is built, then ${promoteLine(stack, source?.())}`,
   });
 }
 

@@ -32,7 +32,7 @@ export interface PromotionRequest {
   /** Named in the commands that fix an error. */
   readonly stack: string;
   /** The stack that released it, where that is known; named there too. */
-  readonly source?: string;
+  readonly source?: () => string | undefined;
   /** What the stack's state remembers of its last promotion. */
   readonly known?: Promise<KnownRelease | undefined>;
 }

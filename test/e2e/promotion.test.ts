@@ -125,7 +125,7 @@ describe("a promotion", function () {
     promote(released[0]!);
     const { code, stdout, stderr } = await promoting.pulumi("preview");
     assert.notEqual(code, 0);
-    const line = "pulumi config set --path policy-platform:promotion.rollback true --stack prod";
+    const line = "policy-platform promote local prod --version v1.0.0 --rollback";
     assert.match(
       stdout + stderr,
       new RegExp(`v1\\.0\\.0 is below v1\\.0\\.1, the highest version of [^;]+; [^;]+; ${line}`),

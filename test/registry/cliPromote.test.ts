@@ -1,6 +1,6 @@
 // Between two real registries on this machine, as between those of two environments.
 import assert from "node:assert/strict";
-import { statSync, utimesSync } from "node:fs";
+import { readFileSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { startFaultProxy } from "../support/faultProxy";
 import { golden } from "../support/golden";
@@ -111,6 +111,7 @@ describe("policy-platform promote", () => {
       ["promotion-downgrade", "policy-platform promote dev prod --version v1.0.0 --rollback"],
     );
     assert.equal(project.text(), before);
+    assert.ok(readFileSync("docs/how-to/roll-back.md", "utf8").includes(`\nnpx ${error.fix}\n`));
 
     const back = await run(...error.fix.split(" ").slice(1), "--cwd", project.folder);
     assert.equal(back.code, 0, back.stderr);

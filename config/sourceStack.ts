@@ -1,0 +1,38 @@
+// Which stack of the project a promotion comes from, as the stack files beside its own say it.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { PlatformError } from "../lib/errors";
+import { shortName } from "../lib/promotion/source";
+import { fromStackFile } from "./load";
+import { stackFileName } from "./problems";
+import { stackName } from "./promotionSchema";
+import { releasePlace } from "./releasePlace";
+import type { ParseContext } from "./settings";
+
+/**
+ * The stack that `promotion` names itself, else the only other stack of the project that releases to the repository which it
+ * takes from; undefined where nothing tells. The values may be anything that somebody wrote.
+ */
+export function sourceStack(
+  promotion: { readonly stack?: unknown; readonly from?: unknown },
+  { stack: own, projectDir }: ParseContext,
+): string | undefined {
+  const { stack, from } = promotion;
+  if (typeof stack === "string" && stackName.refuse(stack) === undefined) return shortName(stack);
+  if (typeof from !== "string") return undefined;
+  const others = readdirSync(projectDir).filter((file) => file !== stackFileName(own));
+  const stacks = others.flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
+  const found = stacks.filter((one) => releasesOf({ stack: one, projectDir }) === from);
+  return found.length === 1 ? found[0] : undefined;
+}
+
+/** Where a stack puts its releases; undefined where its file does not say it in order. */
+function releasesOf(context: ParseContext): string | undefined {
+  const { stack, projectDir } = context;
+  try {
+    return releasePlace(fromStackFile(join(projectDir, stackFileName(stack)), stack).raw, context);
+  } catch (error) {
+    if (error instanceof PlatformError) return undefined;
+    throw error;
+  }
+}
