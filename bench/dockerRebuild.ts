@@ -25,7 +25,7 @@ function noise(name: string, megabytes: number): Buffer {
 }
 
 async function main(): Promise<void> {
-  const registry = await startRegistry();
+  const registry = await startRegistry({ onDisk: true });
   const client = new RegistryClient();
   const files = {
     base: [...shellFiles(), textFile("/usr/share/base", noise("base", 20))],

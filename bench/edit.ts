@@ -8,7 +8,7 @@ import { imageManifest } from "../lib/oci/imageConfig";
 import { folderLayerImage } from "../lib/oci/layer";
 import { parsePinned } from "../lib/oci/reference";
 import { startDockerEngine } from "../test/support/dockerEngine";
-import { createProject, expectSuccess, fiveToolPins } from "../test/support/project";
+import { createProject, expectSuccess, wholePins } from "../test/support/project";
 import { startRegistry } from "../test/support/registry";
 import { startCountingProxy } from "./countingProxy";
 import { bytes, type Figure, median, seconds, timed } from "./figure";
@@ -20,10 +20,10 @@ const allowedRatio = 1.02;
 const repository = "policies/security-policy";
 
 export async function measure(): Promise<Figure[]> {
-  const registry = await startRegistry();
+  const registry = await startRegistry({ onDisk: true });
   const proxy = await startCountingProxy(registry.host);
   const project = await createProject(proxy.host);
-  project.configure((config) => Object.assign(config, fiveToolPins()));
+  project.configure((config) => Object.assign(config, wholePins()));
   const times: number[] = [];
   const uploads: number[] = [];
   try {
@@ -77,7 +77,7 @@ export async function measure(): Promise<Figure[]> {
 
 /** Base and tools of the prepared stack, by digest. */
 function composedOf(): string[] {
-  const pins = fiveToolPins();
+  const pins = wholePins();
   const tools = Object.values(pins["policy-platform:tools"]) as { image: string }[];
   return [pins["policy-platform:base"].image, ...tools.map(({ image }) => image)];
 }

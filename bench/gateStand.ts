@@ -8,7 +8,7 @@ import { type GatedImage, type GateInputs, gateImage } from "../lib/gate/image";
 import { RegistryClient } from "../lib/oci/client";
 import { parseRepository } from "../lib/oci/reference";
 import { mapRecord } from "../lib/record";
-import { createProject, expectSuccess, fiveToolPins, type Project } from "../test/support/project";
+import { createProject, expectSuccess, type Project, wholePins } from "../test/support/project";
 import { startRegistry } from "../test/support/registry";
 
 type Configuration = Parameters<Parameters<Project["configure"]>[0]>[0];
@@ -28,10 +28,10 @@ export interface GateStand {
 
 /** Releases what `configure` makes of five tools and three repositories. */
 export async function releasedStand(configure: (config: Configuration, dir: string) => void): Promise<GateStand> {
-  const registry = await startRegistry();
+  const registry = await startRegistry({ onDisk: true });
   const project = await createProject(registry.host, { timeout: 1_800_000 });
   project.configure((config) => {
-    Object.assign(config, fiveToolPins());
+    Object.assign(config, wholePins());
     configure(config, project.dir);
   });
   await project.up();

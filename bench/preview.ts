@@ -18,7 +18,7 @@ const commands: readonly (readonly string[])[] = [
 ];
 
 export async function measure(): Promise<Figure[]> {
-  const registry = await startRegistry();
+  const registry = await startRegistry({ onDisk: true });
   const proxy = await startCountingProxy(registry.host);
   const project = await createProject(proxy.host);
   const empty = await createEmptyProject(project.env);

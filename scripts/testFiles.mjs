@@ -6,9 +6,6 @@ import { spawn } from "node:child_process";
  * cache folder and ports. What they share is the Docker engine, of which each looks at its own images and containers alone.
  */
 export const alone = {
-  "test/provider/archiveBounds.test.ts": "holds hostile archives to seconds",
-  "test/provider/ociMemory.test.ts": "measures memory while 300 MiB are moved",
-  "test/soak/archiveMemory.test.ts": "measures memory",
   "test/provider/pluginEnd.test.ts": "measures starts in milliseconds, and holds the end of a run to a second",
   "test/e2e/kills.test.ts": "works on two stands side by side, and holds the end of processes to two seconds",
   "test/e2e/local.test.ts": "holds a start to ten seconds, and this machine's network to what it was",

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { exec } from "../../lib/exec";
 import { pageCommands } from "../support/page";
-import { createProject, fiveToolPins, type Project } from "../support/project";
+import { createProject, type Project, wholePins } from "../support/project";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { hasDockerCommand } from "../support/runImage";
 import { run } from "../unit/cli/run";
@@ -26,7 +26,7 @@ describe("an application team with the released image", function () {
     assert.ok(await hasDockerCommand(), "these lines are typed with the docker command, which is not on PATH");
     registry = await startRegistry();
     project = await createProject(registry.host);
-    project.configure((config) => Object.assign(config, fiveToolPins()));
+    project.configure((config) => Object.assign(config, wholePins()));
     await project.up();
     image = (await project.outputs()).image.reference;
   });

@@ -79,7 +79,7 @@ describe("a release whose gate tries charts", function () {
       assert.notEqual(code, 0, attempt);
       for (const message of messages) assert.match(stdout + stderr, message, attempt);
       assert.deepEqual(await tags(), before, attempt);
-      await project.pulumi("refresh", "--yes", "--skip-preview");
+      if (attempt === "first") await project.pulumi("refresh", "--yes", "--skip-preview");
     }
   };
 

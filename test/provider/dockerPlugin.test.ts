@@ -21,6 +21,7 @@ import { startRegistry, type TestRegistry } from "../support/registry";
 const root = join(__dirname, "..", "..");
 const program = `
 const { readFileSync } = require("node:fs");
+require(${JSON.stringify(join(root, "components/lightSdk"))});
 const pulumi = require("@pulumi/pulumi");
 const { Image } = require("@pulumi/docker/image");
 const { password, ...args } = JSON.parse(readFileSync("args.json", "utf8"));

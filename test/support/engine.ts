@@ -134,6 +134,7 @@ plugins:
 
 const program = `
 const { readFileSync } = require("node:fs");
+require(${JSON.stringify(join(root, "components/lightSdk"))});
 const pulumi = require("@pulumi/pulumi");
 const classes = {
   ...require(${JSON.stringify(join(root, "provider/resources/manifest"))}),

@@ -15,7 +15,7 @@ import { layerImage } from "../../lib/oci/layer";
 import { type Repaired, repair } from "../../lib/repair";
 import { type FaultProxy, type HeldRequest, startFaultProxy } from "./faultProxy";
 import { killProcesses, processesOf } from "./processes";
-import { createProject, type Project, preparedPins } from "./project";
+import { createProject, type Project, preparedPins, stackOutputs } from "./project";
 import { startRegistry } from "./registry";
 import { auditTags, type TaggedImage } from "./releaseAudit";
 import { smallConfiguration } from "./smallStack";
@@ -168,11 +168,9 @@ export async function startKillStand(): Promise<KillStand> {
     state() {
       const { checkpoint } = JSON.parse(readFileSync(join(stacks, "local.json"), "utf8"));
       const locks = join(state, "locks");
-      const { resources = [], pending_operations: pending = [] } = checkpoint.latest ?? {};
-      const root = resources.find(({ type }: { type: string }) => type === "pulumi:pulumi:Stack");
       return {
-        pending,
-        outputs: root?.outputs ?? {},
+        pending: checkpoint.latest?.pending_operations ?? [],
+        outputs: stackOutputs(project.dir),
         locks: existsSync(locks)
           ? readdirSync(locks, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json"))
           : [],

@@ -1,7 +1,7 @@
 // The real registry (Debian's docker-registry, or any `registry` of the same project) on a free port, for tests.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, statfsSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -20,6 +20,8 @@ export interface RegistryOptions {
   readonly relativeUrls?: boolean;
   /** Port to listen on; default: a free one. */
   readonly port?: number;
+  /** Keeps its storage on the disk although there is room in memory; for measurements. */
+  readonly onDisk?: boolean;
 }
 
 export interface TestRegistry {
@@ -61,11 +63,22 @@ export function registryProgram(): string | undefined {
 /** Looked for at once: tests give the cache folder other places later. */
 const program = registryProgram();
 
+/** Bytes that must be free in memory: some releases of the whole local stack. */
+const roomInMemory = 4e9;
+
+/** Where registries keep what they are given: they have the disk write each piece at once, which is most of the time that they take. */
+function storageRoot(onDisk: boolean): string {
+  const memory = "/dev/shm";
+  if (onDisk || !existsSync(memory)) return tmpdir();
+  const { bavail, bsize } = statfsSync(memory);
+  return bavail * bsize > roomInMemory ? memory : tmpdir();
+}
+
 /** Starts a registry and resolves when it answers. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
   if (!program)
     throw new Error("no registry program; the tests start one of their own; npm run test:fast makes it ready");
-  const dir = await mkdtemp(join(tmpdir(), "registry-"));
+  const dir = await mkdtemp(join(storageRoot(options.onDisk ?? false), "registry-"));
   const storage = options.storage ?? join(dir, "storage");
   const config = {
     version: 0.1,

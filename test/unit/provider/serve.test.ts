@@ -1,16 +1,36 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { credentials, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
 import { EngineService } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import type { LogRequest } from "@pulumi/pulumi/proto/engine_pb";
 import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import * as rpc from "@pulumi/pulumi/proto/provider_pb";
+import { buildSync } from "esbuild";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { fromWire, secret, toWire, UNKNOWN, type Values } from "../../../provider/host";
 
 const urn = "urn:pulumi:test::program::parent:index:Parent$echo:index:Echo::name";
+
+const dir = mkdtempSync(join(tmpdir(), "serve-test-"));
+process.once("exit", () => rmSync(dir, { recursive: true }));
+
+/** The provider as one file, as the plugins are: it is started a dozen times. */
+function provider(): string {
+  const outfile = join(dir, "echo.js");
+  if (!existsSync(outfile))
+    buildSync({
+      entryPoints: [join(__dirname, "fixtures", "echo.ts")],
+      bundle: true,
+      platform: "node",
+      sourcemap: "inline",
+      outfile,
+    });
+  return outfile;
+}
 
 /** A started provider, with a client as the engine has one and an engine that records lines. */
 class Session {
@@ -42,8 +62,7 @@ class Session {
         error ? reject(error) : resolve(port),
       ),
     );
-    const fixture = join(__dirname, "fixtures", "echo.ts");
-    const child = spawn(process.execPath, ["--require", "tsx/cjs", fixture, `127.0.0.1:${address}`], {
+    const child = spawn(process.execPath, ["--enable-source-maps", provider(), `127.0.0.1:${address}`], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const session = new Session(child, engine);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { exec } from "../../../lib/exec";
@@ -12,6 +12,7 @@ const suffix = inputDigest.slice("sha256:".length, "sha256:".length + 8);
 describe("the commit tag", () => {
   let folder: string;
   let project: string;
+  let original: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "source-"));
     project = join(folder, "project");
@@ -39,13 +40,23 @@ describe("the commit tag", () => {
     await git("commit", "-q", "-m", path);
     return (await git("rev-parse", "HEAD")).slice(0, 12);
   }
-  async function clone(): Promise<{ stackFile: string; policies: string }> {
+  /** Three commits, made once: each test gets a copy. */
+  let made: { stackFile: string; policies: string };
+  before(async () => {
+    const template = mkdtempSync(join(tmpdir(), "source-template-"));
+    project = join(template, "project");
     mkdirSync(project);
-    await git("init", "-q");
+    await git("init", "-q", "--template=");
     const stackFile = await commit("Pulumi.dev.yaml");
     const policies = await commit("policies/security-policy/a.yaml");
     await commit("README.md");
-    return { stackFile, policies };
+    made = { stackFile, policies };
+    original = template;
+  });
+  after(() => rmSync(original, { recursive: true, force: true }));
+  async function clone(): Promise<{ stackFile: string; policies: string }> {
+    cpSync(join(original, "project"), project, { recursive: true });
+    return made;
   }
   function tag(changes: Partial<CommitTagOptions> = {}): Promise<string> {
     const paths = ["policies/security-policy"];
