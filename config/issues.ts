@@ -19,7 +19,6 @@ import {
   stackFileName,
 } from "./problems";
 import { type KeyShape, shapeAt } from "./shape";
-import { sourceStack } from "./sourceStack";
 
 /** What a problem is said with. */
 export interface Scene extends Place {
@@ -29,6 +28,8 @@ export interface Scene extends Place {
   readonly raw: unknown;
   /** How a number stands in the stack file: YAML's 1.10 is the number 1.1. Undefined where that cannot be seen. */
   readonly written: (path: Path) => string | undefined;
+  /** The stack that the promotion comes from. Undefined where neither it nor the files of the project tell. */
+  readonly source: () => string | undefined;
 }
 
 /** The problems of one issue of the schema library, which may name several keys. */
@@ -149,8 +150,7 @@ function missingKey(path: Path, shape: KeyShape, scene: Scene): ConfigurationPro
 
 /** Writes all of a promotion. */
 function promoteLine(scene: Scene): string {
-  const source = sourceStack(valueAt(scene.raw, ["promotion"]) ?? {}, scene);
-  return `policy-platform promote ${source ?? "FROM"} ${scene.stack}`;
+  return `policy-platform promote ${scene.source() ?? "FROM"} ${scene.stack}`;
 }
 
 function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal, scene: Scene): ConfigurationProblem {

@@ -16,6 +16,7 @@ import { problemsOfRules } from "./rules";
 import { buildSchema, type ParsedConfiguration, promotionSchema } from "./schema";
 import type { BuildSettings, ParseContext, ProgramBounds, RawConfiguration, Settings } from "./settings";
 import { topLevelKeys } from "./shape";
+import { sourceStack } from "./sourceStack";
 import { parseDuration, parseSize } from "./units";
 
 /** Settings of a configuration that is in order; else throws one ConfigurationError (`configuration-invalid`) with all problems. */
@@ -50,10 +51,15 @@ interface Validated {
 function validate(given: RawConfiguration, context: ParseContext): Validated {
   const stackFile = join(context.projectDir, stackFileName(context.stack));
   const isPromotion = promotes(given);
-  const written = (path: Path) => writtenIn(stackFile, path);
-  const beside = isPromotion ? besidePromotion({ ...context, raw: given, written }) : [];
+  const whole = {
+    ...context,
+    raw: given,
+    written: (path: Path) => writtenIn(stackFile, path),
+    source: () => sourceStack(given.promotion ?? {}, context),
+  };
+  const beside = isPromotion ? besidePromotion(whole) : [];
   const raw = isPromotion ? withoutBuild(given) : given;
-  const scene = { ...context, raw, written };
+  const scene = { ...whole, raw };
   const result = isPromotion
     ? settled(promotionSchema.safeParse(raw), ({ image: { name }, promotion, registry }) => ({
         registry: registrySettings(registry),
