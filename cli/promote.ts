@@ -15,6 +15,7 @@ import { parseRepository } from "../lib/oci/reference";
 import { tagOfCommit } from "../lib/plan/promotion";
 import { type ChosenRelease, chooseRelease } from "../lib/promotion/choose";
 import { promotionSelf } from "../lib/promotion/errors";
+import { shortName } from "../lib/promotion/source";
 import { repositoryNames } from "../lib/repositoryNames";
 import { stackClient } from "../lib/stackRegistry";
 import type { Place } from "./place";
@@ -46,7 +47,8 @@ export async function promote(source: Place, target: Place, options: PromoteOpti
     mayGoBack: options.rollback === true,
   });
 
-  const edits = editsOf({ from, ...release, rollback: rollback || undefined }, raw);
+  const stated = { from, ...release, rollback: rollback || undefined, ...crossChecked(raw, source.stack) };
+  const edits = editsOf(stated, raw);
   if (edits.length > 0) await writeEdits(stackFile, text, edits);
   const changes = edits.map(({ path, value, was }) => ({
     key: keyPath(path),
@@ -106,6 +108,13 @@ function editsOf(promotion: Readonly<Record<string, EditedValue | undefined>>, r
     const was = valueAt(raw, path);
     return was === value || (value === undefined && was === false) ? [] : [{ path, value, was }];
   });
+}
+
+/** A cross-check is of the stack that the release comes from: one that names another stack says that this one now. */
+function crossChecked(raw: RawConfiguration, source: string): { stack?: string } {
+  const written = valueAt(raw, ["promotion", "stack"]);
+  if (typeof written !== "string" || shortName(written) === source) return {};
+  return { stack: `${written.slice(0, -shortName(written).length)}${source}` };
 }
 
 /** What was typed has the form that the stack file asks for. */

@@ -168,6 +168,19 @@ describe("policy-platform promote", () => {
     assert.match(project.text(), /# old/);
   });
 
+  it("cross-checks the stack that it takes from, where the file named another one", async () => {
+    const started = "  policy-platform:promotion:\n    stack: organization/policy-platform/staging # watched\n";
+    const { project } = await stage.twoReleases(started);
+    const { code, stdout, stderr } = await project.promote();
+    assert.equal(code, 0, stderr);
+    assert.match(project.text(), / {4}stack: organization\/policy-platform\/dev # watched\n/);
+    assert.match(
+      stdout,
+      /promotion\.stack: "organization\/policy-platform\/staging" → organization\/policy-platform\/dev/,
+    );
+    assert.doesNotMatch((await project.promote()).stdout, /promotion\.stack/);
+  });
+
   it("takes from a stack that promotes itself, and from one whose other settings are wrong", async () => {
     const { project, deliver, target: staged } = await stage.twoReleases();
     await deliver("v1.1.0");
