@@ -1,6 +1,7 @@
 // What a promotion is refused for, each with the way out.
 import { PlatformError } from "../errors";
 import type { Digest } from "../oci/digest";
+import { isVersion } from "../release/versions";
 
 /** What all refusals of one promotion have in common. */
 export interface Promoted {
@@ -86,7 +87,7 @@ export function promotionTaken(
   return new PlatformError("version-taken", {
     what: `${to}:${tag} already names another image, ${found}, and the promotion is of ${digest ?? "one that is not known yet"}`,
     rule: "the tags of a release never move",
-    fix: `release the same content under a higher version where it is built, then ${promoteLine(stack, source?.())}`,
+    fix: `release ${isVersion(tag) ? "the same content under a higher version" : "a change, of another commit,"} where it is built, then ${promoteLine(stack, source?.())}`,
   });
 }
 

@@ -94,7 +94,8 @@ describe("a promotion between registries", function () {
     it("when the commit's tag is another image in the target", async () => {
       const first = await place.release("v1.0.0", image());
       const other = await pushWholeRelease(stand.client, place.here, image("a: other"), tagOf(first));
-      await refusedBoth("version-taken", place.promotionOf(first));
+      const message = await refusedBoth("version-taken", place.promotionOf(first));
+      assert.match(message, /; release a change, of another commit, where it is built, then policy-platform promote/);
       assert.equal(await place.digestAt(tagOf(first)), other.digest);
     });
 
