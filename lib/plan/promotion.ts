@@ -67,8 +67,7 @@ export async function planPromotion(
   const found = await lookUpPromotion(client, request);
   await requireMovableLatest({ registry, image }, digest, stack);
   const { current, before } = found;
-  const isPromoted = found.isDone || (current?.digest === digest && found.tagged === digest);
-  const isOther = current && current.digest !== digest && !isPromoted;
+  const isOther = current && current.digest !== digest && found.lacking.length > 0;
   const sinceCurrent = isOther ? await notesSince(client, current, found.image) : undefined;
   const isSame = before?.digest === current?.digest;
   const sinceBefore = isSame && sinceCurrent ? sinceCurrent : before && (await notesSince(client, before, found.image));
@@ -76,12 +75,7 @@ export async function planPromotion(
     inputDigest: found.image.inputDigest,
     commitTag: request.commitTag,
     changes: stepFrom(before, version, sinceBefore?.entries ?? []),
-    lines: [
-      headline(request, found, isPromoted),
-      ...(sinceCurrent?.lines ?? []),
-      ...found.moved,
-      ...rollbackLine(request, found),
-    ],
+    lines: [headline(request, found), ...(sinceCurrent?.lines ?? []), ...found.moved, ...rollbackLine(request, found)],
   };
 }
 
@@ -115,16 +109,18 @@ function indented(files: readonly string[]): string[] {
 
 function headline(
   { version, digest, from, commitTag }: PromotionRequest,
-  { current, tagged, moved }: PromotionLookup,
-  isPromoted: boolean,
+  { current, lacking, moved }: PromotionLookup,
 ): string {
   const named = `${version} (${shortDigest(digest)})`;
   const source = `from ${formatReference(from)}, ${commitTag}`;
-  if (isPromoted) return `${named} is promoted${moved.length === 0 ? ": nothing to do" : ""}`;
+  if (lacking.length === 0) return `${named} is promoted${moved.length === 0 ? ": nothing to do" : ""}`;
   if (!current) return `promotes ${named} ${source}: the first release here`;
+  if (current.version === version && current.digest === digest)
+    return `${named} is here, and gets the tags that it lacks: ${lacking.join(", ")}`;
   const there = current.version ?? shortDigest(current.digest);
   const isBack = current.version !== undefined && compareReleases(version, current.version) < 0;
-  if (isBack) return `rolls back from ${there} to ${named}${tagged === digest ? ": only latest moves" : ` ${source}`}`;
+  if (isBack)
+    return `rolls back from ${there} to ${named}${lacking.join() === "latest" ? ": only latest moves" : ` ${source}`}`;
   return `promotes ${named} ${source}, over ${there}`;
 }
 

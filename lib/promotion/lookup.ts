@@ -51,10 +51,11 @@ export interface PromotionLookup {
   readonly current?: NamedImage;
   /** The highest version of the target below the promoted one. */
   readonly before?: NamedImage & { readonly version: string };
-  /** What the version names in the target now. */
-  readonly tagged?: Digest;
-  /** Whether the state says that this stack promoted exactly this, up to `latest`: a run without a refresh does nothing. */
-  readonly isDone: boolean;
+  /**
+   * Tags of the promotion that do not name it in the target yet; none where the state says that this stack wrote them all: a run
+   * without a refresh does nothing then.
+   */
+  readonly lacking: readonly string[];
   /** For people: a line for each tag that this stack wrote for this promotion and that is elsewhere or gone. */
   readonly moved: readonly string[];
 }
@@ -107,14 +108,15 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
     latest ? undefined : at(highest),
     isOwn ? movedTags(here, digest, [version, ...(known.tags ?? [])]) : [],
   ]);
+  const isDone = isOwn && known.tags?.includes("latest") === true;
+  const named = { [commitTag]: committed, [version]: tagged, latest: latest?.digest };
   const current = latest ? { ...latest, repository: to, version: await nameOf(latest.digest) } : top;
   return {
     image: { ...found, inputs, inputDigest },
     versions,
     ...(current && { current }),
     ...(before && { before }),
-    ...(tagged && { tagged }),
-    isDone: isOwn && known.tags?.includes("latest") === true,
+    lacking: isDone ? [] : Object.keys(named).filter((tag) => named[tag] !== digest),
     moved,
   };
 }

@@ -8,6 +8,7 @@ import {
   type PromotionStand,
   type Released,
   startPromotionStand,
+  tagOf,
 } from "../support/promotionStand";
 import { pushImage } from "../support/pushImage";
 import { type ImageContent, pushWholeRelease, tagAs } from "../support/releasedImage";
@@ -257,6 +258,26 @@ describe("the release notes of a promotion", function () {
       assert.match(headline!, /^promotes v1\.1\.0 .*, over v1\.0\.0$/);
       assert.equal(lines[1], "  ~ a.yaml");
       assert.ok(first);
+    });
+  });
+
+  describe("of a target that has the image, and not all of its tags", () => {
+    const content = { policies: { p: { "a.yaml": "a: 1" } } };
+
+    it("name the tags that it gets", async () => {
+      const first = await place.release("v1.0.0", content);
+      await pushWholeRelease(stand.client, place.here, content, "v1.0.0");
+      assert.deepEqual(await notes(first), [
+        `${named(first)} is here, and gets the tags that it lacks: ${tagOf(first)}, latest`,
+      ]);
+      await promote(first);
+      assert.deepEqual(await notes(first), [`${named(first)} is promoted: nothing to do`]);
+    });
+
+    it("say that nothing is to do where no state says who wrote all of them", async () => {
+      const first = await place.release("v1.0.0", content);
+      await pushWholeRelease(stand.client, place.here, content, "v1.0.0", tagOf(first), "latest");
+      assert.deepEqual(await notes(first), [`${named(first)} is promoted: nothing to do`]);
     });
   });
 
