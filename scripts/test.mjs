@@ -6,22 +6,16 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { resultOf, runFiles } from "./testFiles.mjs";
 
+/** Name → folders below test/ whose files are run together. */
 const layers = {
-  unit: "test/unit",
-  components: "test/components",
-  registry: "test/registry",
-  provider: "test/provider",
-  "end to end": "test/e2e",
-  soak: "test/soak",
-};
-const suites = {
-  fast: ["unit", "components", "registry"],
-  all: ["unit", "components", "registry", "provider", "end to end"],
+  "unit, components and registry": ["registry", "components", "unit"],
+  provider: ["provider"],
+  "end to end": ["e2e"],
   soak: ["soak"],
 };
-
-/** Layers of many short files that share nothing and need nothing to themselves: two processes take them in turn. */
-const short = ["unit", "components", "registry"];
+/** Many short files, which two processes take in turn; a file of the others is a process of its own. */
+const short = "unit, components and registry";
+const suites = { fast: [short], all: [short, "provider", "end to end"], soak: ["soak"] };
 
 const [suite = "all", ...mochaArguments] = process.argv.slice(2);
 if (!Object.hasOwn(suites, suite)) {
@@ -41,10 +35,11 @@ const command = [
 const total = { passed: 0, failed: 0, files: [] };
 for (const layer of suites[suite]) {
   const start = Date.now();
-  const files = filesOf(layers[layer]);
-  const run = short.includes(layer)
-    ? inTurn(files)
-    : runFiles(files, { command, env: environment, withoutTests: mochaArguments.length > 0 });
+  const files = layers[layer].flatMap(filesOf);
+  const run =
+    layer === short
+      ? inTurn(files)
+      : runFiles(files, { command, env: environment, withoutTests: mochaArguments.length > 0 });
   const { passed, failed, files: red = [] } = await run;
   console.log(`${layer}: ${passed} passed, ${failed} failed in ${((Date.now() - start) / 1000).toFixed(1)} s\n`);
   total.passed += passed;
@@ -55,8 +50,9 @@ for (const file of total.files) console.log(`✗ ${file}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 
-/** Paths of the test files below a folder, in the order of the alphabet. */
-function filesOf(folder) {
+/** Paths of the test files below a folder of test/, in the order of the alphabet. */
+function filesOf(name) {
+  const folder = join("test", name);
   const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".test.ts"));
   return names.sort().map((name) => join(folder, name));
 }
@@ -114,7 +110,7 @@ function freePort() {
   });
 }
 
-/** mocha's own way of two processes, which are started once: a test that skips itself is a failure, by --forbid-pending. */
+/** mocha's own way of two processes, which load what the files share once. */
 function inTurn(files) {
   return new Promise((resolve) => {
     const [program, ...args] = [...command, "--parallel", "--jobs", "2", ...files];

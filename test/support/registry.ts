@@ -82,7 +82,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   const storage = options.storage ?? join(dir, "storage");
   const config = {
     version: 0.1,
-    log: { level: "info", formatter: "json" },
+    log: { level: "info", formatter: "json", accesslog: { disabled: true } },
     storage: {
       filesystem: { rootdirectory: storage },
       delete: { enabled: true },
@@ -97,7 +97,9 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   };
   await writeFile(join(dir, "htpasswd"), `${testerLine}\n`);
   await writeFile(join(dir, "config.yml"), JSON.stringify(config)); // JSON is YAML
-  const child = spawn(program, ["serve", join(dir, "config.yml")], { stdio: ["ignore", "pipe", "pipe"] });
+  // It collects its garbage a quarter as often, which is a third of what a small push costs it.
+  const env = { ...process.env, GOGC: "400" };
+  const child = spawn(program, ["serve", join(dir, "config.yml")], { stdio: ["ignore", "pipe", "pipe"], env });
   try {
     const host = await listening(child);
     return {
