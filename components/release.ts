@@ -23,7 +23,7 @@ export interface ReleaseArgs {
   version: pulumi.Input<string>;
   /** `sha-…`. Keeps its name while the digest is unchanged. */
   commitTag: pulumi.Input<string>;
-  /** URN of the build, named when the digest is gone from `from`. */
+  /** URN of the build, named when the digest is gone from `source`. */
   buildUrn?: pulumi.Input<string>;
   /** Allow plain http to a registry that is not on loopback. Default false. */
   insecure?: boolean;
@@ -45,10 +45,11 @@ export class Release extends pulumi.ComponentResource {
   constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("policychain:index:Release", name, {}, opts);
     const { insecure, from = ReleaseSource.candidate } = args;
-    const promotedFrom = from === ReleaseSource.release ? args.source : undefined;
+    const promoted = from === ReleaseSource.release ? true : undefined;
+    const promotedFrom = promoted && args.source;
     const copy = new Copy(
       `${name}-copy`,
-      { from: args.source, to: args.to, digest: args.digest, rebuild: args.buildUrn, insecure },
+      { from: args.source, to: args.to, digest: args.digest, rebuild: args.buildUrn, promoted, insecure },
       { parent: this },
     );
     const tag = (role: TagRole, value: pulumi.Input<string>, after: pulumi.Resource) =>

@@ -1,6 +1,8 @@
 // The stack's own registry as a run finds it: there, or, in a preview, yet to be created.
 import type { PolicyRegistry } from "../components/registry";
+import { PlatformError } from "../lib/errors";
 import type { StackRegistry } from "../lib/stackRegistry";
+import type { StackPlace } from "./place";
 
 export interface OwnRegistry<T extends StackRegistry> {
   /** For everything that reads it before the first resource. */
@@ -11,13 +13,18 @@ export interface OwnRegistry<T extends StackRegistry> {
   lines(): string[];
 }
 
-/** Waits, in an update, until the registry is there: everything after that reads it. */
+/**
+ * Waits, in an update, until the registry is there: everything after that reads it. Error: `registry-left-out`, for an update whose
+ * targets are others.
+ */
 export async function ownRegistry<T extends StackRegistry>(
   settings: T,
   registry: PolicyRegistry,
+  { stack, preview }: Pick<StackPlace, "stack" | "preview">,
 ): Promise<OwnRegistry<T>> {
   const unread = new Set<string>();
   if (await registry.created()) return { settings, unread, lines: () => [] };
+  if (!preview) throw leftOut(settings.address, stack);
   return {
     settings: { ...settings, uncreated: (repository: string) => unread.add(repository) },
     unread,
@@ -28,4 +35,12 @@ export async function ownRegistry<T extends StackRegistry>(
       ),
     ],
   };
+}
+
+function leftOut(address: string, stack: string): PlatformError {
+  return new PlatformError("registry-left-out", {
+    what: `the repositories of ${address} are not created yet, and this update leaves them out`,
+    rule: "everything that a stack releases is pushed to the repositories that it declares",
+    fix: `pulumi up --stack ${stack}, without --target and --exclude`,
+  });
 }

@@ -14,7 +14,7 @@ import type { StackPlace } from "./place";
 export async function promotion(configured: PromotionSettings, registry: PolicyRegistry, place: StackPlace) {
   const { stack } = place;
   const { names, address, insecure } = registry;
-  const own = await ownRegistry(configured.registry, registry);
+  const own = await ownRegistry(configured.registry, registry, place);
   const settings = { ...configured, registry: own.settings };
   const { from, version, digest, stack: source } = settings.promotion;
   const [plan, warnings] = await Promise.all([

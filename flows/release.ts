@@ -18,7 +18,7 @@ import type { StackPlace } from "./place";
 /** The outputs of the stack. */
 export async function release(configured: BuildSettings, registry: PolicyRegistry, place: StackPlace) {
   const { names, address, insecure } = registry;
-  const own = await ownRegistry(configured.registry, registry);
+  const own = await ownRegistry(configured.registry, registry, place);
   const settings = { ...configured, registry: own.settings };
   const found = await findStackBase(settings, stateOf);
   const base = new BaseImage("base", { ...settings.base, repository: names.base(), ...found }).reference;

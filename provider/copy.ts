@@ -24,6 +24,7 @@ interface CopyInputs {
   readonly to: string;
   readonly digest: Digest;
   readonly rebuild?: string;
+  readonly promoted?: boolean;
   readonly insecure?: boolean;
 }
 
@@ -35,7 +36,7 @@ export const copy: ResourceHandler = {
     return { inputs, failures: failures.length > 0 ? failures : parseFailures(inputs, parsers) };
   },
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
-    diffInputs(oldInputs, news, { ignore: ["from", "rebuild", "insecure"] }),
+    diffInputs(oldInputs, news, { ignore: ["from", "rebuild", "promoted", "insecure"] }),
   create: async (context, inputs) => ({ id: idOf(inputs.to), outputs: await makeSo(context, inputs) }),
   update: (context, _id, _oldInputs, _oldOutputs, news) => makeSo(context, news),
   async read(context, id, inputs, outputs) {
@@ -49,7 +50,7 @@ export const copy: ResourceHandler = {
 
 async function makeSo(context: ResourceContext, inputs: Values): Promise<Values> {
   if (containsUnknown({ to: inputs.to, digest: inputs.digest })) return { ...inputs, reference: UNKNOWN };
-  const { from, to, digest, rebuild, insecure } = unwrapSecrets(inputs) as unknown as CopyInputs;
+  const { from, to, digest, rebuild, promoted, insecure } = unwrapSecrets(inputs) as unknown as CopyInputs;
   const outputs = { ...inputs, reference: pinned(to, digest) };
   if (context.preview) return outputs;
   const target = parseRepository(to);
@@ -61,8 +62,8 @@ async function makeSo(context: ResourceContext, inputs: Values): Promise<Values>
     await copyGraph(client, { from: source, to: target, digest, log: context.progress });
   } catch (error) {
     if (!isContentGone(error)) throw error;
-    if (rebuild) throw candidateGone(from, digest, rebuild, error);
-    throw promotionIncomplete({ from, digest, stack: stackOf(context.urn) }, error); // only a release is taken without a build
+    if (!promoted) throw candidateGone(from, digest, rebuild, error);
+    throw promotionIncomplete({ from, digest, stack: stackOf(context.urn) }, error);
   }
   return outputs;
 }

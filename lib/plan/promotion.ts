@@ -4,6 +4,7 @@ import { type Digest, shortDigest } from "../oci/digest";
 import { formatReference, parseRepository } from "../oci/reference";
 import type { Change } from "../pins/change";
 import { diffInputs } from "../pins/diff";
+import { promotionSelf } from "../promotion/errors";
 import { lookUpPromotion, type NamedImage, type PromotionLookup, type PromotionRequest } from "../promotion/lookup";
 import { type PlacedImage, policyDifference } from "../promotion/policies";
 import { requireMovableLatest } from "../release/immutableTags";
@@ -45,16 +46,17 @@ export interface PromotionPlan {
 /** Files of one repository that are named. */
 const shownFiles = 10;
 
-/** Reads both registries and writes nothing. Errors: those of {@link lookUpPromotion}, `latest-immutable`. */
+/** Reads both registries and writes nothing. Errors: `promotion-self`, those of {@link lookUpPromotion}, `latest-immutable`. */
 export async function planPromotion(
   { registry, image, promotion }: PromotionPlanSettings,
   { stack, state, source }: PromotionPlanOptions,
 ): Promise<PromotionPlan> {
   const to = repositoryNames(registry).releases(image.name);
   const client = stackClient(registry);
-  const { version, digest, rollback } = promotion;
+  const { from, version, digest, rollback } = promotion;
+  if (from === to) throw promotionSelf({ from, stack });
   const request = {
-    from: parseRepository(promotion.from),
+    from: parseRepository(from),
     to: parseRepository(to),
     version,
     digest,

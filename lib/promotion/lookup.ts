@@ -13,7 +13,6 @@ import {
   promotionForeign,
   promotionGone,
   promotionMismatch,
-  promotionSelf,
   promotionTaken,
 } from "./errors";
 import type { PlacedImage } from "./policies";
@@ -60,17 +59,16 @@ export interface PromotionLookup {
   readonly moved: readonly string[];
 }
 
-/** Versions looked at to find the one that `latest` names. */
+/** Versions looked at, newest first, to find the one that `latest` names, or one that still has an image. */
 const lookBack = 16;
 
 /**
- * Errors: `promotion-self`, `version-taken`, `promotion-downgrade`, `promotion-gone`, `promotion-mismatch`, `promotion-foreign`,
+ * Errors: `version-taken`, `promotion-downgrade`, `promotion-gone`, `promotion-mismatch`, `promotion-foreign`,
  * and those of a registry that does not answer.
  */
 export async function lookUpPromotion(client: RegistryClient, request: PromotionRequest): Promise<PromotionLookup> {
   const { from, to, version, digest, commitTag, rollback } = request;
   const names = { ...request, from: formatReference(from), to: formatReference(to) };
-  if (names.from === names.to) throw promotionSelf(names);
   const here = historyOf(client, to);
   const [tags, known, tagged, committed, held, latest] = await Promise.all([
     client.tags(to),
@@ -95,17 +93,21 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
 
   const nameOf = async (image: Digest) => {
     if (known?.digest === image) return known.version;
-    for (const candidate of versions.slice(0, lookBack))
-      if ((await here.digestAt(candidate)) === image) return candidate;
+    const newest = versions.slice(0, lookBack);
+    const digests = await Promise.all(newest.map((candidate) => here.digestAt(candidate)));
+    return newest[digests.indexOf(image)];
+  };
+  /** The first that has an image: a list may still name what was deleted. */
+  const firstOf = async (candidates: readonly string[]) => {
+    for (const candidate of candidates.slice(0, lookBack)) {
+      const image = await here.at(candidate);
+      if (image) return { ...image, repository: to, version: candidate };
+    }
     return undefined;
   };
-  const at = async (name: string | undefined) => {
-    const image = name === undefined ? undefined : await here.at(name);
-    return image && { ...image, repository: to, version: name! };
-  };
   const [before, top, moved] = await Promise.all([
-    at(versions.find((candidate) => compareReleases(candidate, version) < 0)),
-    latest ? undefined : at(highest),
+    firstOf(versions.filter((candidate) => compareReleases(candidate, version) < 0)),
+    latest ? undefined : firstOf(versions),
     isOwn ? movedTags(here, digest, [version, ...(known.tags ?? [])]) : [],
   ]);
   const isDone = isOwn && known.tags?.includes("latest") === true;

@@ -1,5 +1,5 @@
 // What changed in the policies of two released images: read from the images themselves, as a promotion needs no registry of layers.
-import { layerNames } from "../dockerfile/layerNames";
+import { repositoryLayer } from "../dockerfile/layerNames";
 import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import { shortDigest } from "../oci/digest";
@@ -73,11 +73,11 @@ async function policyReader(
     const bytes = await client.blob(repository, config.digest, maxConfigBytes);
     const document: unknown = JSON.parse(bytes.toString("utf8"));
     const composed = { tools: Object.keys(inputs.tools), repositories: Object.keys(inputs.repositories) };
-    return { layers, owners: layerNames(document, layers.length, composed) };
+    return { layers, at: (name: string) => repositoryLayer(document, layers.length, composed, name) };
   });
   return async (name) => {
     if (typeof found === "string") return found;
-    const layer = found.layers[found.owners.lastIndexOf(name)]; // a tool of that name lies below
+    const layer = found.layers[found.at(name) ?? -1];
     if (!layer) return `the history of ${shortDigest(digest)} does not tell which layer has it`;
     return orWhy(() => filesIn(client, image, layer, name));
   };

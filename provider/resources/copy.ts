@@ -10,6 +10,8 @@ export interface CopyArgs {
   digest: pulumi.Input<string>;
   /** URN of the resource to replace when the source is gone: it stands in that error's command. Ignored by diff. */
   rebuild?: pulumi.Input<string>;
+  /** The digest is another stack's release and not a build of this one: it stands in the advice of an error. Ignored by diff. Default false. */
+  promoted?: pulumi.Input<boolean>;
   /** Allows plain http to the host of `to`; loopback always may. Ignored by diff. Default false. */
   insecure?: pulumi.Input<boolean>;
 }

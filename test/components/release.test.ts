@@ -45,7 +45,8 @@ for (const preview of [false, true]) {
       const recorded = await record(preview);
       const source = "127.0.0.1:5001/releases/policy-platform";
       await unwrap(new Release("release", { ...args, from: ReleaseSource.release, source }).tags);
-      assert.equal(only(recorded, "policychain:index:Copy", "release-copy").inputs.from, source);
+      const { from, promoted } = only(recorded, "policychain:index:Copy", "release-copy").inputs;
+      assert.deepEqual([from, promoted], [source, true]);
       for (const role of ["commit", "version", "latest"])
         assert.equal(only(recorded, "policychain:index:Tag", `release-${role}`).inputs.promotedFrom, source);
     });

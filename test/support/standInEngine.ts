@@ -99,7 +99,7 @@ export class PromotingStack {
       "release-copy",
       copyType,
       copy,
-      { from, to: this.to, digest },
+      { from, to: this.to, digest, promoted: true },
     ];
     return [
       copied,

@@ -1,7 +1,7 @@
 // What is said of an image's weight, and whose a layer is.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { layerNames } from "../../../lib/dockerfile/layerNames";
+import { layerNames, repositoryLayer } from "../../../lib/dockerfile/layerNames";
 import { evaluateSize } from "../../../lib/gate/size";
 
 const mib = 2 ** 20;
@@ -79,6 +79,14 @@ describe("whose a layer is", () => {
       "b-policy",
       "other",
     ]);
+  });
+
+  it("is that of a policy repository although a tool, the base or metadata have its name", () => {
+    const history = [{ created_by: "base" }, copy, copy, copy, copy, { created_by: "WORKDIR /repos" }];
+    const named = { tools: ["yq"], repositories: ["yq", "other", "base"] };
+    const at = (name: string) => repositoryLayer({ history }, 6, named, name);
+    assert.deepEqual(["base", "other", "yq", "absent"].map(at), [2, 3, 4, undefined]);
+    assert.equal(repositoryLayer({ history }, 5, named, "yq"), undefined);
   });
 
   it("is not guessed where the history does not tell", () => {
