@@ -1,9 +1,10 @@
 // Where a verb works: the project's folder, the stack, and the stack's file. Found offline, as the engine would find them.
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { stackFileName } from "../config/problems";
+import { stacksIn } from "../config/stacks";
 import { PlatformError } from "../lib/errors";
 
 export interface Place {
@@ -19,10 +20,10 @@ export function findPlace(options: { readonly cwd?: string; readonly stack?: str
   const projectDir = projectAbove(resolve(options.cwd ?? "."));
   const stack = options.stack ?? process.env.PULUMI_STACK ?? selectedStack(projectDir);
   if (!stack) {
-    const stacks = readdirSync(projectDir).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
+    const stacks = stacksIn(projectDir);
     throw new PlatformError("stack-unnamed", {
       what: "no stack is selected",
-      rule: `a verb works on one stack${stacks.length > 0 ? `; here are ${stacks.sort().join(", ")}` : ""}`,
+      rule: `a verb works on one stack${stacks.length > 0 ? `; here are ${stacks.join(", ")}` : ""}`,
       fix: "name it with --stack, or select it with pulumi stack select",
     });
   }

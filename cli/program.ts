@@ -123,8 +123,16 @@ export function policyPlatform(done: (code: number) => void): Command {
   addRenderCi(program, verb, { done });
   addRepositoryPush(program, { done });
 
-  for (const command of allCommands(program)) command.exitOverride().configureHelp({ helpWidth: 118 });
+  for (const command of allCommands(program)) {
+    command.exitOverride().configureHelp({ helpWidth: 118 });
+    command.showHelpAfterError(`${nameOf(command)} --help says what it takes`);
+  }
   return program;
+}
+
+/** What is typed to run a command: its own name after those above it. */
+function nameOf(command: Command): string {
+  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
 }
 
 /** A command, those below it, and so on. */

@@ -7,6 +7,7 @@ import type * as Yaml from "../lib/policies/yaml";
 import { ConfigurationError, namespace, type Path, Secret } from "./problems";
 import type { RawConfiguration } from "./settings";
 import { shapeAt } from "./shape";
+import { stacksIn } from "./stacks";
 
 /** A stack's file as it was read. */
 export interface StackFile {
@@ -120,8 +121,9 @@ function readYaml(path: string, stack: string): Document.Parsed {
 function readBounded(path: string, stack: string): Buffer {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats?.isFile()) {
+    const stacks = stacksIn(dirname(path));
     throw new PlatformError("stack-file-missing", {
-      what: `no file ${path}`,
+      what: `no file ${path}${stacks.length > 0 ? `; here are ${stacks.join(", ")}` : ""}`,
       rule: "a stack's configuration stands in Pulumi.<stack>.yaml beside Pulumi.yaml",
       fix: `name a stack that is there, or make this one: pulumi stack init ${stack}`,
     });

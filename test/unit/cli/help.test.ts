@@ -29,6 +29,8 @@ describe("help", () => {
       assert.notEqual(stderr, "");
     }
     assert.match((await run("chek")).stderr, /Did you mean check\?/);
+    assert.match((await run("promote")).stderr, /'from'\n+policy-platform promote --help says what it takes/);
+    assert.match((await run("render", "ci", "--nonsense")).stderr, /policy-platform render ci --help/);
   });
 
   it("of the bundled command is there within moments", () => {

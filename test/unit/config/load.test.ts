@@ -97,6 +97,9 @@ config:
 
   it("says so when the file is missing", () => {
     assert.throws(() => fromStackFile("/nowhere/Pulumi.dev.yaml", "dev"), { code: "stack-file-missing" });
+    assert.throws(() => fromStackFile(join(__dirname, "../../../Pulumi.pord.yaml"), "pord"), {
+      message: /here are dev,.*prod/,
+    });
   });
 });
 
