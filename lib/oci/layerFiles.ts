@@ -72,7 +72,7 @@ async function merged(
 async function lay(
   files: Map<string, ImageFile>,
   client: RegistryClient,
-  { repository, layer, shown, maxBytes, maxEntries, ...context }: LayRequest,
+  { repository, layer, shown, maxBytes, maxEntries, ...asked }: LayRequest,
 ): Promise<void> {
   const gzip = isGzip(layer.mediaType, shown);
   const { stream } = await client.blobStream(repository, layer.digest, layer.size);
@@ -84,9 +84,10 @@ async function lay(
       "push the image again with a current tool",
     );
   const change: Change = { added: new Map(), removed: new Set(), emptied: new Set() };
-  const tools = { files, wrong, tooLarge: () => tooLarge(shown, maxBytes), room: maxBytes - keptBytes(files) };
+  const room = maxBytes - keptBytes(files);
+  const context: Context = { ...asked, files, wrong, tooLarge: () => tooLarge(shown, maxBytes), room };
   for await (const entry of readTar(stream, { packing: gzip ? "gzip" : "none", maxEntries, wrong }))
-    await note(change, entry, { ...context, ...tools });
+    await note(change, entry, context);
   apply(files, change);
 }
 

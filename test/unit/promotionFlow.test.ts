@@ -18,9 +18,12 @@ async function loadedBy(flow: string): Promise<string[]> {
   return (JSON.parse(stdout) as string[]).map((file) => file.slice(root.length + 1));
 }
 
-/** Of a build alone: the SDKs of Docker and of Google Cloud, the gate, what is composed, built and fetched, Google's login. */
+/**
+ * Of a build alone: the SDKs of Docker and of Google Cloud, the gate, what is composed, built and fetched, Google's login. The grammar of
+ * git addresses is part of the configuration, which every stack has.
+ */
 const ofBuilds =
-  /^node_modules\/(@pulumi\/docker|@pulumi\/gcp|google-auth-library)\/|^lib\/(gate|docker|git|policies|kyverno)\/|^components\/(platformImage|tool|policyRepository|baseImage|releaseGate)\./;
+  /^node_modules\/(@pulumi\/docker|@pulumi\/gcp|google-auth-library)\/|^lib\/(gate|docker|git(?!\/url\.)|policies|kyverno)\/|^components\/(platformImage|tool|policyRepository|baseImage|releaseGate)\./;
 
 describe("a stack that promotes", function () {
   this.timeout(60_000); // Nodes of their own, which load the SDK
