@@ -14,7 +14,7 @@ const allowedDev = 0.6;
 const allowedProd = 0.4;
 
 export async function measure(): Promise<Figure[]> {
-  const registry = await startRegistry();
+  const registry = await startRegistry({ onDisk: true });
   const project = await createProject(registry.host);
   try {
     const names = Array.from({ length: repositories }, (_, index) => `repository-${index}`);

@@ -43,7 +43,7 @@ interface Sides {
 
 export async function measure(): Promise<Figure[]> {
   const copyByCrane = await crane();
-  const registries = await Promise.all([startRegistry(), startRegistry()]);
+  const registries = await Promise.all([startRegistry({ onDisk: true }), startRegistry({ onDisk: true })]);
   const [here, there] = await Promise.all(registries.map(({ host }) => startCountingProxy(host)));
   const configuration = { ...wholePins(), "policy-platform:registry": { kind: "existing", address: here!.host } };
   const project = await createProject(configuration, { timeout: 900_000 });

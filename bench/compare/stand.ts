@@ -29,7 +29,7 @@ export interface Stand extends Sources {
 
 export async function startStand(): Promise<Stand> {
   const client = new RegistryClient();
-  const registry = await startRegistry();
+  const registry = await startRegistry({ onDisk: true });
   const releases = await startReleaseServer();
   const { host, take, stop } = await startCountingProxy(registry.host, releases.host);
   let bases = 0;
