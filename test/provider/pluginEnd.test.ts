@@ -185,7 +185,7 @@ describe("the plugin at the end of a run", function () {
     assert.deepEqual(project.plugins(), []);
   });
 
-  it("has its port within 0.2 seconds (on a busy machine: within less than three starts of an empty Node program), and ends at once", async () => {
+  it("has its port within 0.2 seconds (on a busy machine: within less than four starts of an empty Node program), and ends at once", async () => {
     const wall = { empty: [] as number[], port: [] as number[], end: [] as number[] };
     const cpu = { empty: [] as number[], port: [] as number[] };
     const time = async (list: number[], run: () => Promise<unknown>) => {
@@ -210,9 +210,14 @@ describe("the plugin at the end of a run", function () {
     }
     const best = (list: readonly number[]) => Math.min(...list);
     const shown = JSON.stringify({ wall, cpu });
-    // It is 1.9 where this was written. Processor time is the same on a busy machine: a start twice as long fails everywhere.
-    const ratio = 2.8;
-    assert.ok(best(wall.port) <= Math.max(200, ratio * best(wall.empty)), shown);
+    // It is 1.9 on an idle machine, and up to 3 on one whose caches others use. Processor time is nearly the same there: a start
+    // twice as long fails everywhere.
+    const ratio = 3.5;
+    // Each start beside the one right before it: what keeps the machine busy comes and goes.
+    assert.ok(
+      wall.port.some((port, run) => port <= Math.max(200, ratio * wall.empty[run]!)),
+      shown,
+    );
     assert.ok(best(cpu.port) <= ratio * best(cpu.empty), shown);
     assert.ok(best(wall.end) <= Math.max(50, 2 * best(wall.empty)), shown);
   });
