@@ -1,6 +1,8 @@
 // Writes the pages of docs/ that are made from code. `npm run generate -- --check` writes nothing and fails when one is not current.
+
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { comparisonPages } from "../bench/compare/pages";
 import { cliPage } from "./generators/cli";
 import { configurationPage } from "./generators/configuration";
 import { errorsPage } from "./generators/errors";
@@ -11,6 +13,7 @@ const pages: readonly { readonly path: string; readonly make: () => string }[] =
   { path: "docs/configuration.md", make: configurationPage },
   { path: "docs/cli.md", make: cliPage },
   { path: "docs/errors.md", make: () => errorsPage(root) },
+  ...Object.entries(comparisonPages).map(([path, draw]) => ({ path, make: () => draw(root) })),
 ];
 
 const check = process.argv.includes("--check");
