@@ -1,6 +1,7 @@
 // What `promote` finds in the registry of the stack that it goes to: the part of it that the program decides by.
 import type { PromotionSettings } from "../config/settings";
 import { isUncreated } from "../lib/createdRegistry";
+import { uncreatedLine } from "../lib/declaredRegistryClient";
 import { parseRepository } from "../lib/oci/reference";
 import { planPromotion } from "../lib/plan/promotion";
 import type { ChosenRelease } from "../lib/promotion/choose";
@@ -47,9 +48,8 @@ function uncreated(registry: PromotionSettings["registry"]) {
   return {
     ...registry,
     uncreated: (repository: string) => {
-      const line = `${repository} may not be read: not created yet, or no permission; it counts as empty here`;
-      if (!said.has(line)) narrate("doing", line);
-      said.add(line);
+      if (!said.has(repository)) narrate("doing", uncreatedLine(repository));
+      said.add(repository);
     },
   };
 }

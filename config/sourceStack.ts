@@ -1,5 +1,4 @@
 // Which stack of the project a promotion comes from, as the stack files beside its own say it.
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { PlatformError } from "../lib/errors";
 import { shortName } from "../lib/promotion/source";
@@ -8,6 +7,7 @@ import { stackFileName } from "./problems";
 import { stackName } from "./promotionSchema";
 import { releasePlace } from "./releasePlace";
 import type { ParseContext } from "./settings";
+import { stacksIn } from "./stacks";
 
 /**
  * The stack that `promotion` names itself, else the only other stack of the project that releases to the repository which it
@@ -20,9 +20,8 @@ export function sourceStack(
   const { stack, from } = promotion;
   if (typeof stack === "string" && stackName.refuse(stack) === undefined) return shortName(stack);
   if (typeof from !== "string") return undefined;
-  const others = readdirSync(projectDir).filter((file) => file !== stackFileName(own));
-  const stacks = others.flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
-  const found = stacks.filter((one) => releasesOf({ stack: one, projectDir }) === from);
+  const others = stacksIn(projectDir).filter((one) => stackFileName(one) !== stackFileName(own));
+  const found = others.filter((one) => releasesOf({ stack: one, projectDir }) === from);
   return found.length === 1 ? found[0] : undefined;
 }
 

@@ -1,5 +1,6 @@
 // The stack's own registry as a run finds it: there, or, in a preview, yet to be created.
 import type { PolicyRegistry } from "../components/registry";
+import { uncreatedLine } from "../lib/declaredRegistryClient";
 import { PlatformError } from "../lib/errors";
 import type { StackRegistry } from "../lib/stackRegistry";
 import type { StackPlace } from "./place";
@@ -30,9 +31,7 @@ export async function ownRegistry<T extends StackRegistry>(
     unread,
     lines: () => [
       `the registry ${settings.address} is not created yet, or not all of it: pulumi up creates it`,
-      ...[...unread].map(
-        (repository) => `${repository} may not be read: not created yet, or no permission; it counts as empty here`,
-      ),
+      ...[...unread].map(uncreatedLine),
     ],
   };
 }

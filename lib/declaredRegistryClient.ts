@@ -16,6 +16,11 @@ export interface DeclaredRegistry extends RegistryAddress {
   readonly uncreated?: (repository: string) => void;
 }
 
+/** For people: what was taken for empty, and why. */
+export function uncreatedLine(repository: string): string {
+  return `${repository} may not be read: not created yet, or no permission; it counts as empty here`;
+}
+
 /** Repositories outside of the declared registry are read as by any other client. */
 export class DeclaredRegistryClient extends RegistryClient {
   readonly #registry: DeclaredRegistry;
