@@ -14,8 +14,8 @@ const rounds = 7;
 const dockerRounds = 3;
 const allowedRatio = 1.2;
 const allowedDockerRatio = 1 / 20;
-/** Bytes that the plugin may grow by; the image has three times as many. */
-const allowedGrowth = 48 * 1024 * 1024;
+/** Part of the first copy's growth that a second copy of as many bytes may add: memory does not follow what passes. */
+const allowedGrowth = 0.1;
 
 /** A release with five tools, as the stack's output `image` names it. */
 interface Released {
@@ -37,8 +37,10 @@ interface Sides {
   readonly docker: number[];
   /** Of each round of ours. */
   readonly uploaded: (readonly Upload[])[];
-  /** Bytes of memory that the plugin grew by at most. */
-  readonly grown: number[];
+  /** Seconds of a second copy by the same plugin. */
+  readonly again: number[];
+  /** Bytes of memory that the plugin grew by at most, in the first copy and in both. */
+  readonly grown: (readonly [number, number])[];
 }
 
 export async function measure(): Promise<Figure[]> {
@@ -72,14 +74,15 @@ async function compare(
   target: CountingProxy,
   copyByCrane: (...args: string[]) => Promise<unknown>,
 ): Promise<Sides> {
-  const sides: Sides = { copy: [], whole: [], crane: [], docker: [], uploaded: [], grown: [] };
+  const sides: Sides = { copy: [], whole: [], crane: [], docker: [], again: [], uploaded: [], grown: [] };
   for (let round = 1; round <= rounds; round++) {
     const to = (side: string) => `${target.host}/${side}-${round}/policy-platform`;
     target.take();
-    const { copy, whole, grown } = await promote(released, to("promoted"));
-    sides.uploaded.push(uploads(target.take().requests));
+    const { uploaded, copy, whole, again, grown } = await promote(released, to, target);
+    sides.uploaded.push(uploaded);
     sides.copy.push(copy);
     sides.whole.push(whole);
+    sides.again.push(again);
     sides.grown.push(grown);
     sides.crane.push(await timed(() => copyByCrane("copy", released.reference, `${to("crane")}:${released.tags[1]}`)));
     if (round <= dockerRounds) sides.docker.push(await byDocker(released, to("docker")));
@@ -87,20 +90,33 @@ async function compare(
   return sides;
 }
 
-/** The whole graph, then the three names in order, by a plugin that was started for it. */
-async function promote(released: Released, to: string): Promise<{ copy: number; whole: number; grown: number }> {
+/** One round of ours. */
+interface Promoted {
+  readonly uploaded: readonly Upload[];
+  readonly copy: number;
+  readonly whole: number;
+  readonly again: number;
+  readonly grown: readonly [number, number];
+}
+
+/** The whole graph, then the three names in order, by a plugin that was started for it; then a second copy by the same plugin. */
+async function promote(released: Released, target: (side: string) => string, proxy: CountingProxy): Promise<Promoted> {
   const { repository: from, digest, inputDigest, tags } = released;
+  const to = target("promoted");
   const session = await PluginSession.start(pluginPrograms.policychain);
   await session.ready();
   const before = session.resident("now");
   const copy = await timed(() => session.create("Copy", { from, to, digest }));
+  const first = session.resident("most") - before;
+  const uploaded = uploads(proxy.take().requests);
   const named = await timed(async () => {
     for (const [index, role] of ["commit", "version", "latest"].entries())
       await session.create("Tag", { repository: to, role, tag: tags[index]!, digest, inputDigest, promotedFrom: from });
   });
-  const grown = session.resident("most") - before;
+  const again = await timed(() => session.create("Copy", { from, to: target("again"), digest }));
+  const both = session.resident("most") - before;
   await session.cancel();
-  return { copy, whole: copy + named, grown };
+  return { uploaded, copy, whole: copy + named, again, grown: [first, both] };
 }
 
 /** On an engine that has no image yet, as a CI job's. */
@@ -129,12 +145,12 @@ function blobsWithin({ uploaded }: Sides): Figure {
   };
 }
 
-function besideCrane(where: string, { copy, crane: theirs }: Sides): Figure {
+function besideCrane(where: string, { copy, again, crane: theirs }: Sides): Figure {
   const ratio = median(copy) / median(theirs);
   return {
     what: `promotion ${where}: the copy, beside crane copy`,
     goal: `≤ ${allowedRatio} ×`,
-    measured: `${ratio.toFixed(2)} × (${seconds(copy)} beside ${seconds(theirs)}), ${rounds} rounds`,
+    measured: `${ratio.toFixed(2)} × (${seconds(copy)} beside ${seconds(theirs)}; a second one by the same plugin ${seconds(again)}), ${rounds} rounds`,
     met: ratio <= allowedRatio,
   };
 }
@@ -162,10 +178,12 @@ function blobsAcross({ uploaded, copy, crane: theirs, docker, whole }: Sides): F
 
 function memoryAcross({ uploaded, grown }: Sides): Figure {
   const moved = uploaded[0]!.reduce((sum, blob) => sum + blob.bytes, 0);
+  const first = median(grown.map(([once]) => once));
+  const more = median(grown.map(([once, twice]) => (twice - once) / once));
   return {
-    what: `promotion to another registry: what the plugin grows by while ${bytes(moved)} pass through it`,
-    goal: `≤ ${bytes(allowedGrowth)}`,
-    measured: `${bytes(median(grown))} (at most ${bytes(Math.max(...grown))}), ${rounds} rounds`,
-    met: Math.max(...grown) <= allowedGrowth,
+    what: `promotion to another registry: memory that a second copy of ${bytes(moved)} adds to what the first took`,
+    goal: `≤ ${100 * allowedGrowth} %`,
+    measured: `${(100 * more).toFixed(0)} % of ${bytes(first)}, ${rounds} rounds`,
+    met: more <= allowedGrowth,
   };
 }

@@ -56,8 +56,6 @@ async function makeSo(context: ResourceContext, inputs: Values): Promise<Values>
   const target = parseRepository(to);
   const source = parseRepository(from);
   const client = registryClient(context, insecure, [target]); // a source elsewhere is loopback, or behind TLS
-  if ((await missingFrom(client, target, digest)).length === 0) return outputs;
-  context.progress(`copying ${digest} to ${to}`);
   try {
     await copyGraph(client, { from: source, to: target, digest, log: context.progress });
   } catch (error) {

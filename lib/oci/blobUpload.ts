@@ -20,6 +20,8 @@ export type BlobSource =
 export interface PushOptions {
   /** A repository that may hold the blob already; `"any"` lets the registry look for itself. Default: no mount is tried. */
   readonly mountFrom?: Repository | "any";
+  /** The blob is hardly there: a mount from a named repository is tried before it is asked for. Default false. */
+  readonly likelyAbsent?: boolean;
   /** Uploads although the registry says that the blob is there: for one whose storage disagrees with its index. */
   readonly force?: boolean;
 }
@@ -32,13 +34,15 @@ export async function pushBlob(
   repository: Repository,
   { digest, size }: { readonly digest: Digest; readonly size: number },
   source: BlobSource,
-  { mountFrom, force = false }: PushOptions,
+  { mountFrom, likelyAbsent = false, force = false }: PushOptions,
   present: () => Promise<boolean>,
 ): Promise<PushResult> {
-  if (!force && (await present())) return "present";
   const mount = force ? undefined : mountQuery(repository, digest, mountFrom);
+  const mountFirst = likelyAbsent && mount !== undefined && mountFrom !== "any";
+  if (!force && !mountFirst && (await present())) return "present";
   const started = await start(session, repository, mount, mountFrom);
   if (started.status === 201 && mount !== undefined) return "mounted";
+  if (mountFirst && (await present())) return "present";
   await upload(session, repository, locationOf(session, started), { digest, size }, source);
   return "uploaded";
 }

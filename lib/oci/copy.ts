@@ -36,14 +36,16 @@ export async function copyGraph(client: RegistryClient, { from, to, digest, log 
   };
   const nodes = await walkGraph(digest, read, (missing) => fail(missing, from, to), client.limits);
 
+  if (!held.has(digest)) log?.(`copying ${digest} to ${formatReference(to)}`);
   const total = { copied: 0, mounted: 0, present: 0, bytes: 0 };
+  const mountFrom = from.registry === to.registry ? from : "any";
+  const expected = new Set(nodes.filter((node) => held.has(node.digest)).flatMap(blobDigests));
   const push = async (blob: Descriptor, force: boolean) => {
-    const mountFrom = from.registry === to.registry ? from : "any";
     const result = await client.pushBlob(
       to,
       blob,
       { stream: () => client.blobStream(from, blob.digest, blob.size) },
-      { mountFrom, force },
+      { mountFrom, force, likelyAbsent: !expected.has(blob.digest) },
     );
     total[result === "uploaded" ? "copied" : result]++;
     if (result !== "uploaded") return;
@@ -86,11 +88,15 @@ export async function missingFrom(client: RegistryClient, repository: Repository
     (wanted) => void missing.push(wanted),
     client.limits,
   );
-  const blobs = [...new Set(nodes.flatMap((node) => node.blobs.map((blob) => blob.digest)))];
+  const blobs = [...new Set(nodes.flatMap(blobDigests))];
   await eachOf(blobs, client.limits.parallelBlobs, async (blob) => {
     if (!(await client.hasBlob(repository, blob))) missing.push(blob);
   });
   return missing.sort();
+}
+
+function blobDigests({ blobs }: GraphNode): Digest[] {
+  return blobs.map(({ digest }) => digest);
 }
 
 function fail(digest: Digest, from: Repository, to: Repository): never {
