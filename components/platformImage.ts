@@ -2,7 +2,7 @@
 import { Image } from "@pulumi/docker/image";
 import { BuilderVersion } from "@pulumi/docker/types/enums";
 import * as pulumi from "@pulumi/pulumi";
-import { writeContext } from "../lib/dockerfile/context";
+import { contextFolder, writeContext } from "../lib/dockerfile/context";
 import { type Addresses, render, sourceDateEpoch } from "../lib/dockerfile/render";
 import { shortDigest } from "../lib/oci/digest";
 import { parsePinned } from "../lib/oci/reference";
@@ -39,6 +39,10 @@ export interface PlatformImageArgs {
   environments?: readonly string[];
   /** OPA bundles by name; they stand in the image's label alone. Default: none. */
   bundles?: { readonly [name: string]: PlatformImageBundle };
+  /** Image of the same base and tools to build from, `host/path@sha256:…`; it changes no byte of what is built. Default: none. */
+  stem?: string;
+  /** Folder of the context that this very image was built from, if it was: it stays as it was built. Default: not known. */
+  built?: string;
 }
 
 /**
@@ -65,7 +69,7 @@ export class PlatformImage extends pulumi.ComponentResource {
       environments: args.environments ?? [],
       bundles: args.bundles ?? {},
     });
-    const plan = parts.apply(planImage);
+    const plan = parts.apply((known) => planImage(known, args));
     const image = new Image(
       `${name}-build`,
       {
@@ -98,13 +102,16 @@ interface ImageParts {
 }
 
 /** The inputs' digest, the candidate's tag, and the folder with the rendered Dockerfile. */
-function planImage(parts: ImageParts) {
+function planImage(parts: ImageParts, { stem, built }: Pick<PlatformImageArgs, "stem" | "built">) {
   const { inputs, addresses } = splitReferences(parts);
   const digest = inputDigest(inputs);
+  const anew = render(inputs, addresses);
+  const ways = stem === undefined ? [anew] : [render(inputs, addresses, stem), anew];
+  const asBefore = ways.find((dockerfile) => contextFolder(dockerfile) === built);
   return {
     inputDigest: digest as string,
     tag: shortDigest(digest),
-    context: writeContext(render(inputs, addresses)),
+    context: writeContext(asBefore ?? (built === undefined ? ways[0]! : anew)),
   };
 }
 

@@ -39,7 +39,7 @@ export async function release(configured: BuildSettings, registry: PolicyRegistr
   });
   const { environments } = settings.artifacts;
   const contents = { base, tools, repositories, user: settings.image.user, environments, bundles: settings.bundles };
-  const image = new PlatformImage("image", { candidates, ...contents });
+  const image = new PlatformImage("image", { candidates, ...contents, stem: plan.stem, built: plan.built });
   const inputDigest = plan.inputDigest ?? image.inputDigest;
   const subject = { inputDigest, buildUrn: image.buildUrn, insecure };
   const gate = new ReleaseGate("gate", {

@@ -1,9 +1,12 @@
 // policychain:index:Copy: a whole graph, by digest, from one repository to another.
+import { messageOf } from "../lib/errors";
+import type { RegistryClient } from "../lib/oci/client";
 import { copyGraph, missingFrom } from "../lib/oci/copy";
 import type { Digest } from "../lib/oci/digest";
 import { isContentGone } from "../lib/oci/failures";
-import { parseRepository } from "../lib/oci/reference";
+import { parseRepository, type Repository } from "../lib/oci/reference";
 import { promotionIncomplete } from "../lib/promotion/errors";
+import { leaveStem } from "../lib/release/stem";
 import {
   containsUnknown,
   diffInputs,
@@ -63,5 +66,16 @@ async function makeSo(context: ResourceContext, inputs: Values): Promise<Values>
     if (!promoted) throw candidateGone(from, digest, rebuild, error);
     throw promotionIncomplete({ from, digest, stack: stackOf(context.urn) }, error);
   }
+  if (rebuild) await leaveStemOf(context, client, target, digest);
   return outputs;
+}
+
+/** It only saves time: without one the next build reads and packs everything. */
+async function leaveStemOf(context: ResourceContext, client: RegistryClient, target: Repository, digest: Digest) {
+  try {
+    await leaveStem(client, target, digest);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.warn(`the next build has no image of base and tools to start from, and takes longer: ${messageOf(error)}`);
+  }
 }

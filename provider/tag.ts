@@ -1,9 +1,9 @@
 // policychain:index:Tag: one tag in a role. The commit point of a release is the write of its version tag, so nothing is
 // written that was not looked at right before, and nothing is believed that was not read back right after.
 import { PlatformError } from "../lib/errors";
-import type { RegistryClient } from "../lib/oci/client";
+import type { ManifestAnswer, RegistryClient } from "../lib/oci/client";
 import type { Digest } from "../lib/oci/digest";
-import { imageLabels } from "../lib/oci/imageConfig";
+import { imageLabels, labelsOfAnswer } from "../lib/oci/imageConfig";
 import { isTag, parseRepository, type Repository } from "../lib/oci/reference";
 import { inputDigestLabel } from "../lib/pins/model";
 import { promotionTaken } from "../lib/promotion/errors";
@@ -126,7 +126,8 @@ async function foresee(context: ResourceContext, client: RegistryClient, wanted:
     context.warn(`this update will be refused: ${refusal.message}`);
   }
   const { repository, digest } = wanted;
-  if (digest && (await client.resolve(repository, digest))) await requireInputs(client, wanted);
+  const manifest = digest && (await client.manifest(repository, digest));
+  if (manifest) await requireInputs(client, wanted, manifest);
 }
 
 async function write(context: ResourceContext, client: RegistryClient, wanted: Required<Wanted>): Promise<void> {
@@ -137,9 +138,9 @@ async function write(context: ResourceContext, client: RegistryClient, wanted: R
     return decision === "keep";
   };
   if (await isThere()) return;
-  await requireInputs(client, wanted);
   const manifest = await client.manifest(repository, digest);
   if (!manifest) throw imageMissing(wanted);
+  await requireInputs(client, wanted, manifest);
   if (await isThere()) return;
   context.signal.throwIfAborted();
   await client.putManifest(repository, tag, manifest.bytes, manifest.mediaType);
@@ -160,24 +161,16 @@ async function look(client: RegistryClient, wanted: Wanted): Promise<{ decision:
 }
 
 /** Without this, `up --target` or `--exclude` would put a new version on the image that the state still knows. */
-async function requireInputs(client: RegistryClient, wanted: Wanted): Promise<void> {
-  const { digest, inputDigest } = wanted;
-  if (!digest || !inputDigest) return;
-  const label = await inputDigestOf(client, wanted.repository, digest);
+async function requireInputs(client: RegistryClient, wanted: Wanted, manifest: ManifestAnswer): Promise<void> {
+  const { inputDigest } = wanted;
+  if (!inputDigest) return;
+  const label = (await labelsOfAnswer(client, wanted.repository, manifest))[inputDigestLabel];
   if (label === inputDigest) return;
   throw new PlatformError("input-digest-mismatch", {
-    what: `${wanted.repositoryName}@${digest} was built from inputs ${label ?? "that it does not name"}, and ${wanted.tag} is to be made from ${inputDigest}`,
+    what: `${wanted.repositoryName}@${manifest.digest} was built from inputs ${label ?? "that it does not name"}, and ${wanted.tag} is to be made from ${inputDigest}`,
     rule: "a tag goes only to the image that was built from the inputs of this release",
     fix: "run pulumi up without --target and --exclude",
   });
-}
-
-async function inputDigestOf(
-  client: RegistryClient,
-  repository: Repository,
-  digest: Digest,
-): Promise<string | undefined> {
-  return (await imageLabels(client, repository, digest))[inputDigestLabel];
 }
 
 /** The error for a tag that names `found`, which this stack did not release under it. */
@@ -200,7 +193,7 @@ async function refused(
     repository: repositoryName,
     version: tag,
     digest: found,
-    inputDigest: await inputDigestOf(client, repository, found).catch(() => undefined),
+    inputDigest: (await imageLabels(client, repository, found).catch(() => undefined))?.[inputDigestLabel],
     wanted: inputDigest,
     tags: await client.tags(repository),
     stack,

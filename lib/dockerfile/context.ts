@@ -9,7 +9,7 @@ import { sha256, shortDigest } from "../oci/digest";
  * in every checkout and so show as a change.
  */
 export function writeContext(dockerfile: string, project = process.cwd()): string {
-  const folder = join(".policy-platform", "context", shortDigest(sha256(dockerfile)));
+  const folder = contextFolder(dockerfile);
   const path = join(project, folder, "Dockerfile");
   if (existsSync(path)) return folder;
   mkdirSync(join(project, ".policy-platform", "partial"), { recursive: true });
@@ -18,4 +18,9 @@ export function writeContext(dockerfile: string, project = process.cwd()): strin
   writeFileSync(partial, dockerfile, { mode: 0o644 });
   renameSync(partial, path);
   return folder;
+}
+
+/** The folder that `writeContext` returns. */
+export function contextFolder(dockerfile: string): string {
+  return join(".policy-platform", "context", shortDigest(sha256(dockerfile)));
 }

@@ -20,15 +20,16 @@ export const sourceDateEpoch = "0";
 /**
  * The whole Dockerfile, LF line ends, ending in a line feed.
  * Stages are sorted by name; the layers' order is repositories last, so that a policy edit moves the last layer only.
+ * `stem` (`host/path@sha256:…`, see lib/release/stem.ts) takes the place of base and tools: the image is the same.
  */
-export function render(inputs: Inputs, addresses: Addresses): string {
+export function render(inputs: Inputs, addresses: Addresses, stem?: string): string {
   const stages = [
-    ...layerStages("tool", inputs.tools, addresses.tools),
+    ...(stem === undefined ? layerStages("tool", inputs.tools, addresses.tools) : []),
     ...layerStages("repository", inputs.repositories, addresses.repositories),
   ];
   return [
     ...stages.map(({ name, from }) => `FROM ${from} AS ${name}`),
-    `FROM ${pinned(addresses.base, inputs.base)}`,
+    `FROM ${stem === undefined ? pinned(addresses.base, inputs.base) : checked(stem)}`,
     ...stages.map(({ name }) => `COPY --link --from=${name} / /`),
     "ENV HOME=/tmp",
     "WORKDIR /repos",
@@ -53,10 +54,12 @@ function layerStages(
 
 /** Every value in here was validated by the configuration; this is the last guard before it becomes an instruction. */
 export function pinned(address: string | undefined, digest: string): string {
-  const reference = `${address}@${digest}`;
-  if (address === undefined || !/^[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}$/.test(reference))
-    throw new Error(`not a pinned reference: ${JSON.stringify(reference)}`);
-  return reference;
+  return checked(`${address ?? ""}@${digest}`);
+}
+
+function checked(reference: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}$/.test(reference)) return reference;
+  throw new Error(`not a pinned reference: ${JSON.stringify(reference)}`);
 }
 
 /** `LABEL name="value"`, escaped for the Dockerfile, broken over as many lines as the scanner needs. */

@@ -3,15 +3,17 @@
 import { baseUnbuilt, type FoundBase, requireBase } from "../base/find";
 import { installed } from "../base/packages";
 import { PlatformError } from "../errors";
-import type { Digest } from "../oci/digest";
+import { type Digest, shortDigest } from "../oci/digest";
 import { parsePinned, parseRepository } from "../oci/reference";
 import { type Inputs, inputDigest, pick } from "../pins/model";
 import { requirePolicies } from "../policies/check";
 import { filterRecord, mapRecord } from "../record";
+import { builtContext } from "../release/built";
 import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
 import { type Preflight, preflight } from "../release/preflight";
 import { commitTag } from "../release/source";
+import { findStem } from "../release/stem";
 import { structureMemory } from "../release/structureMemory";
 import { repositoryNames } from "../repositoryNames";
 import { freshContents } from "../sources/freshContents";
@@ -73,6 +75,10 @@ export interface Plan {
   /** The digest that is released with these very inputs already. */
   readonly released?: Digest;
   readonly changes?: Preflight["changes"];
+  /** What the image is built from, if not from its parts: `host/path@sha256:…`. */
+  readonly stem?: string;
+  /** Folder of the context that the image of these inputs was built from, as the state says. */
+  readonly built?: string;
   /** For people: one line per changed pin, then the version and its reason. */
   readonly lines: readonly string[];
 }
@@ -108,7 +114,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     const lines = reasons.map(({ problem: { what, fix } }) => `${what}: version and digest are unknown here; ${fix}`);
     return { ...known, lines: [...notes, ...lines] };
   }
-  const [found, tag] = await Promise.all([
+  const [found, tag, way] = await Promise.all([
     preflightRelease(
       settings,
       { inputs, folders: { ...folders, ...mapRecord(contents, ({ image }) => image) } },
@@ -122,6 +128,7 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
       inputDigest: inputDigest(inputs),
       source: settings.source,
     }),
+    wayToBuild(settings, inputs, options),
   ]);
   if (found.taken && !preview) throw found.taken;
   await requireMovableLatest(settings, found.image?.digest, options.stack);
@@ -133,8 +140,28 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     commitTag: tag,
     released: found.image?.digest,
     changes: found.changes,
+    ...way,
     lines: [...notes, ...found.lines],
   };
+}
+
+/** How the image of these inputs is built, or was. */
+async function wayToBuild(
+  { registry, image }: Pick<ReleaseSettings, "registry" | "image">,
+  inputs: Inputs,
+  { state }: Pick<PlanOptions, "state">,
+): Promise<Pick<Plan, "stem" | "built">> {
+  const names = repositoryNames(registry);
+  const resources = await state();
+  const built = builtContext(resources, `${names.candidates(image.name)}:${shortDigest(inputDigest(inputs))}`);
+  const releases = names.releases(image.name);
+  const stem = await findStem(stackClient(registry), {
+    repository: parseRepository(releases),
+    known: knownRelease(resources, releases),
+    inputs,
+    isBuilt: built !== undefined,
+  });
+  return { ...(stem === undefined ? {} : { stem }), ...(built === undefined ? {} : { built }) };
 }
 
 /** Why the inputs are not known: pins without a digest, a base that is yet to be built, or both. */

@@ -46,6 +46,24 @@ for (const preview of [false, true])
       assert.match(readFileSync(`${build.context}/Dockerfile`, "utf8"), new RegExp(`^FROM ${args.base}$`, "m"));
     });
 
+    it("starts from the stem that is given, without a tool, and stays as it was built where it was built before", async () => {
+      const stem = `127.0.0.1:5000/releases/policy-platform@${hex("f")}`;
+      const contextOf = async (more: object) => {
+        const recorded = await record(preview, answers);
+        await unwrap(new PlatformImage("image", { ...args, ...more }).buildUrn);
+        return String((only(recorded, dockerType, "image-build").inputs.build as Record<string, unknown>).context);
+      };
+      const anew = await contextOf({});
+      const stemmed = await contextOf({ stem });
+      const dockerfile = readFileSync(`${stemmed}/Dockerfile`, "utf8");
+      assert.match(dockerfile, new RegExp(`^FROM ${stem}$`, "m"));
+      assert.doesNotMatch(dockerfile, /tool-yq|layers\/base/);
+      assert.equal(await contextOf({ stem, built: anew }), anew);
+      assert.equal(await contextOf({ stem, built: stemmed }), stemmed);
+      assert.equal(await contextOf({ stem, built: ".policy-platform/context/000000000000" }), anew);
+      assert.equal(await contextOf({ built: stemmed }), anew);
+    });
+
     it("has the same inputs wherever its layers are stored", async () => {
       await record(preview, answers);
       const elsewhere = { ...args, base: args.base.replace("127.0.0.1:5000", "registry.example") };

@@ -87,6 +87,12 @@ export class MemoryRegistry {
           if (!bytes) throw problem("blob-missing");
           return { size: bytes.length, stream: Readable.from([bytes]) };
         }),
+      resolve: (_: Repository, reference: string) =>
+        read(`head ${reference}`, () => {
+          const digest = this.tags.get(reference) ?? (reference as Digest);
+          const bytes = this.#content.get(digest);
+          return bytes && { digest, mediaType: manifestType, size: bytes.length };
+        }),
     } as unknown as RegistryClient;
   }
 
