@@ -3,6 +3,7 @@ import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { formatReference, type Repository } from "../oci/reference";
+import { lookBack } from "../release/history";
 import { knownCommits } from "../release/projectGit";
 import { versionTags } from "../release/versions";
 import { promoteLine, promotionMismatch } from "./errors";
@@ -33,8 +34,6 @@ export interface ChosenRelease {
   readonly commit: string;
 }
 
-/** Versions looked at to find one whose image is there: a list may still name what was deleted. */
-const lookBack = 16;
 /** Tags asked for at the same time. */
 const parallel = 16;
 /** Commits that an error lists. */

@@ -3,7 +3,7 @@
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { formatReference, type Repository } from "../oci/reference";
-import { historyOf } from "../release/history";
+import { historyOf, lookBack, newestRelease } from "../release/history";
 import type { KnownRelease } from "../release/known";
 import { movedTags } from "../release/movedTags";
 import { compareReleases, versionTags } from "../release/versions";
@@ -59,9 +59,6 @@ export interface PromotionLookup {
   readonly moved: readonly string[];
 }
 
-/** Versions looked at, newest first, to find the one that `latest` names, or one that still has an image. */
-const lookBack = 16;
-
 /**
  * Errors: `version-taken`, `promotion-downgrade`, `promotion-gone`, `promotion-mismatch`, `promotion-foreign`,
  * and those of a registry that does not answer.
@@ -97,17 +94,13 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
     const digests = await Promise.all(newest.map((candidate) => here.digestAt(candidate)));
     return newest[digests.indexOf(image)];
   };
-  /** The first that has an image: a list may still name what was deleted. */
-  const firstOf = async (candidates: readonly string[]) => {
-    for (const candidate of candidates.slice(0, lookBack)) {
-      const image = await here.at(candidate);
-      if (image) return { ...image, repository: to, version: candidate };
-    }
-    return undefined;
+  const newestOf = async (candidates: readonly string[]) => {
+    const release = await newestRelease(here, candidates);
+    return release && { ...release, repository: to };
   };
   const [before, top, moved] = await Promise.all([
-    firstOf(versions.filter((candidate) => compareReleases(candidate, version) < 0)),
-    latest ? undefined : firstOf(versions),
+    newestOf(versions.filter((candidate) => compareReleases(candidate, version) < 0)),
+    latest ? undefined : newestOf(versions),
     isOwn ? movedTags(here, digest, [version, ...(known.tags ?? [])]) : [],
   ]);
   const isDone = isOwn && known.tags?.includes("latest") === true;

@@ -26,6 +26,14 @@ export interface History {
   digestAt(tag: string): Promise<Digest | undefined>;
 }
 
+/** A version and the image that it was given to. */
+export interface Release extends ReleasedImage {
+  readonly version: string;
+}
+
+/** Versions looked at, newest first, to find one: a list may still name what was deleted, and what is further back is not worth its requests. */
+export const lookBack = 16;
+
 /** What is no image of ours: an index without linux/amd64, a document that is no manifest or no configuration. */
 const unlabelledCodes: readonly string[] = ["platform-missing", "manifest-malformed"];
 
@@ -46,6 +54,15 @@ export function historyOf(client: RegistryClient, repository: Repository): Histo
         return once(answer.digest, () => readImage(client, repository, answer));
       }),
   };
+}
+
+/** The first of `versions` that has an image. */
+export async function newestRelease(history: History, versions: readonly string[]): Promise<Release | undefined> {
+  for (const version of versions.slice(0, lookBack)) {
+    const image = await history.at(version);
+    if (image) return { version, ...image };
+  }
+  return undefined;
 }
 
 async function readImage(

@@ -9,7 +9,7 @@ import { bumpBetween, decideVersion, nextVersion, reasonsFor, requiredBump, type
 import type { Change } from "../pins/change";
 import { diffInputs } from "../pins/diff";
 import { type Inputs, inputDigest } from "../pins/model";
-import { type History, historyOf, type ReleasedImage } from "./history";
+import { type History, historyOf, lookBack, newestRelease, type Release } from "./history";
 import type { KnownRelease } from "./known";
 import { movedTags, tagLine } from "./movedTags";
 import { type Contents, structureChanges } from "./structures";
@@ -29,11 +29,6 @@ export interface PreflightOptions extends Contents {
   readonly stack: string;
   /** What the stack's state remembers of its last release into `releases`, read while the registry is. */
   readonly known?: Promise<KnownRelease | undefined>;
-}
-
-/** A version and the image that it was given to. */
-interface Release extends ReleasedImage {
-  readonly version: string;
 }
 
 export interface Preflight {
@@ -65,8 +60,6 @@ export interface Preflight {
   };
 }
 
-/** Releases looked at, newest first, to find one with the pins of now. Going further back counts as the change that it is. */
-const lookBack = 16;
 /** Images read at the same time. */
 const parallel = 8;
 
@@ -88,7 +81,7 @@ export async function preflight(client: RegistryClient, options: PreflightOption
   const own = inputDigest(inputs);
   const [{ last, tagged }] = await Promise.all([
     lastRelease(history, versions, known, inputs),
-    newest(history, versions.slice(1)), // for `changes` below: the release before, while nothing changed
+    newestRelease(history, versions.slice(1)), // for `changes` below: the release before, while nothing changed
   ]);
 
   const isSame = last?.inputDigest === own;
@@ -116,7 +109,7 @@ export async function preflight(client: RegistryClient, options: PreflightOption
   const isOwn = known?.version === named && known?.inputDigest === own;
   const isTaken = named && holder && holder.inputDigest !== own && !isOwn;
   const isNew = last !== undefined && compareReleases(version, last.version) > 0;
-  const before = isNew ? last : await newest(history, below(versions, version));
+  const before = isNew ? last : await newestRelease(history, below(versions, version));
   const entries = before === last && changes ? changes : before?.inputs ? await compare(before) : [];
   const holding = named && holder?.inputDigest === own ? holder : undefined;
   const image = holding ?? (isSame ? last : earlier);
@@ -159,7 +152,7 @@ async function lastRelease(
   known: KnownRelease | undefined,
   inputs: Inputs,
 ): Promise<{ last?: Release; tagged?: Digest }> {
-  const highest = await newest(history, versions);
+  const highest = await newestRelease(history, versions);
   const isOlder = known && highest && compareReleases(known.version, highest.version) < 0;
   if (!known || isOlder) return { last: highest, tagged: highest?.digest };
   const { version, digest } = known;
@@ -172,15 +165,7 @@ async function lastRelease(
   return { last: highest, tagged: highest?.digest };
 }
 
-/** The first of `versions` that has an image: a list may still name what was deleted. */
-async function newest(history: History, versions: readonly string[]): Promise<Release | undefined> {
-  for (const version of versions.slice(0, lookBack)) {
-    const image = await history.at(version);
-    if (image) return { version, ...image };
-  }
-  return undefined;
-}
-
+/** An earlier release with the pins of now. One further back than that counts as the change that it is. */
 async function findEarlier(history: History, versions: readonly string[], own: Digest): Promise<Release | undefined> {
   for (let at = 0; at < Math.min(versions.length, lookBack); at += parallel) {
     const some = versions.slice(at, at + parallel);
