@@ -6,7 +6,7 @@ import { PolicyRegistry } from "./components/registry";
 import { mapOwnFramesOnly } from "./components/stackTraces";
 import { fromPulumi } from "./config/load";
 import { parseSettings } from "./config/parse";
-import type { Root } from "./lib/repositoryNames";
+import type { Root } from "./lib/registry/names";
 
 mapOwnFramesOnly();
 

@@ -13,12 +13,12 @@ import { type Inputs, inputDigest, inputsLabel, parseInputs } from "../lib/pins/
 import { compose } from "../lib/plan/composition";
 import { unknownInputs } from "../lib/plan/plan";
 import { filterRecord, mapRecord } from "../lib/record";
+import { repositoryNames } from "../lib/registry/names";
+import { insecureHosts, stackClient } from "../lib/registry/stackClient";
 import { versionTags } from "../lib/release/versions";
-import { repositoryNames } from "../lib/repositoryNames";
 import { pinnedLayer } from "../lib/sources/repositorySource";
 import { homesOf } from "../lib/sources/shippedPolicies";
 import { testSources } from "../lib/sources/testSource";
-import { insecureHosts, stackClient } from "../lib/stackRegistry";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 import { stackSettings } from "./stackSettings";

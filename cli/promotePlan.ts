@@ -1,13 +1,13 @@
 // What `promote` finds in the registry of the stack that it goes to: the part of it that the program decides by.
 import type { PromotionSettings } from "../config/settings";
-import { isUncreated } from "../lib/createdRegistry";
-import { uncreatedLine } from "../lib/declaredRegistryClient";
 import { parseRepository } from "../lib/oci/reference";
 import { planPromotion } from "../lib/plan/promotion";
 import type { ChosenRelease } from "../lib/promotion/choose";
+import { isUncreated } from "../lib/registry/created";
+import { uncreatedLine } from "../lib/registry/declaredClient";
+import { repositoryNames } from "../lib/registry/names";
+import { stackClient } from "../lib/registry/stackClient";
 import { compareReleases, versionTags } from "../lib/release/versions";
-import { repositoryNames } from "../lib/repositoryNames";
-import { stackClient } from "../lib/stackRegistry";
 import type { Place } from "./place";
 import { narrate } from "./screen";
 import { stackResources } from "./stackState";

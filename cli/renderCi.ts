@@ -7,9 +7,9 @@ import { PlatformError } from "../lib/errors";
 import { RegistryClient } from "../lib/oci/client";
 import { formatReference, parseReference, parseRepository, type Reference } from "../lib/oci/reference";
 import { registryCredentials } from "../lib/oci/registryCredentials";
+import { repositoryNames } from "../lib/registry/names";
+import { stackClient } from "../lib/registry/stackClient";
 import { isVersion, versionTags } from "../lib/release/versions";
-import { repositoryNames } from "../lib/repositoryNames";
-import { stackClient } from "../lib/stackRegistry";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Repository, RepositoryArgs } from "@pulumi/gcp/artifactregistry";
 import type * as pulumi from "@pulumi/pulumi";
-import { type Root, rootName, roots } from "../lib/repositoryNames";
+import { type Root, rootName, roots } from "../lib/registry/names";
 
 /** Which candidates may be deleted. No field names a repository, a package or a tag, so no rule can reach what is kept. */
 export interface CandidateCleanup {

@@ -8,7 +8,7 @@ import {
   type Root,
   repositoryNames,
   Separator,
-} from "../lib/repositoryNames";
+} from "../lib/registry/names";
 import { type CandidateCleanup, declareRepositories } from "./artifactRegistry";
 
 /** How a registry comes to be. `existing`: it is there already. `artifactRegistry`: the stack declares it in Google Cloud. */

@@ -1,5 +1,5 @@
 // The registry of a stack as everything after the configuration sees it: with an address, whatever its kind.
-import { artifactRegistryAddress, type RegistryAddress } from "../lib/repositoryNames";
+import { artifactRegistryAddress, type RegistryAddress } from "../lib/registry/names";
 import type { ParsedConfiguration } from "./schema";
 import { parseDays } from "./units";
 

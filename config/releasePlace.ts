@@ -1,5 +1,5 @@
 // Where a stack puts its releases, whatever else is wrong with its configuration.
-import { repositoryNames } from "../lib/repositoryNames";
+import { repositoryNames } from "../lib/registry/names";
 import { problemsOfIssue } from "./issues";
 import { ConfigurationError } from "./problems";
 import { registryPlace } from "./registrySettings";

@@ -1,8 +1,8 @@
 // The stack's own registry as a run finds it: there, or, in a preview, yet to be created.
 import type { PolicyRegistry } from "../components/registry";
-import { uncreatedLine } from "../lib/declaredRegistryClient";
 import { PlatformError } from "../lib/errors";
-import type { StackRegistry } from "../lib/stackRegistry";
+import { uncreatedLine } from "../lib/registry/declaredClient";
+import type { StackRegistry } from "../lib/registry/stackClient";
 import type { StackPlace } from "./place";
 
 export interface OwnRegistry<T extends StackRegistry> {

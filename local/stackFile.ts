@@ -5,7 +5,7 @@ import { editedText, holdsSecrets, replaceText, writeEdits } from "../config/sta
 import { writeByRename } from "../lib/cache";
 import { RegistryClient } from "../lib/oci/client";
 import { parseReference } from "../lib/oci/reference";
-import { repositoryNames } from "../lib/repositoryNames";
+import { repositoryNames } from "../lib/registry/names";
 import { type EnvironmentOptions, renderEnvironmentFile } from "./environment";
 import { toolNames } from "./layers/push";
 import type { Layout } from "./layout";

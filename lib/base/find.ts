@@ -5,8 +5,8 @@ import type { RegistryClient } from "../oci/client";
 import { type Digest, isDigest } from "../oci/digest";
 import { containerSettings, settingsOfAnswer } from "../oci/imageConfig";
 import { parsePinned, parseReference, parseRepository } from "../oci/reference";
-import { repositoryNames } from "../repositoryNames";
-import { type StackRegistry, stackClient } from "../stackRegistry";
+import { repositoryNames } from "../registry/names";
+import { type StackRegistry, stackClient } from "../registry/stackClient";
 import { type BaseSource, baseDocument, baseKey, baseLabel, installed } from "./packages";
 
 export interface FindBaseOptions {

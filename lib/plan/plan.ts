@@ -8,6 +8,8 @@ import { parsePinned, parseRepository } from "../oci/reference";
 import { type Inputs, inputDigest, pick } from "../pins/model";
 import { requirePolicies } from "../policies/check";
 import { filterRecord, mapRecord } from "../record";
+import { repositoryNames } from "../registry/names";
+import { insecureHosts, type StackRegistry, stackClient } from "../registry/stackClient";
 import { builtContext } from "../release/built";
 import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
@@ -15,12 +17,10 @@ import { type Preflight, preflight } from "../release/preflight";
 import { commitTag } from "../release/source";
 import { findStem } from "../release/stem";
 import { structureMemory } from "../release/structureMemory";
-import { repositoryNames } from "../repositoryNames";
 import { freshContents } from "../sources/freshContents";
 import { pinnedLayer, remoteSource } from "../sources/repositorySource";
 import { homesOf, shippedPolicies } from "../sources/shippedPolicies";
 import { type TestSource, testSources } from "../sources/testSource";
-import { insecureHosts, type StackRegistry, stackClient } from "../stackRegistry";
 import { type Composition, type CompositionSettings, compose } from "./composition";
 
 /** The part of a stack's settings that decides what is released. */

@@ -7,12 +7,12 @@ import { diffInputs } from "../pins/diff";
 import { promotionSelf } from "../promotion/errors";
 import { lookUpPromotion, type NamedImage, type PromotionLookup, type PromotionRequest } from "../promotion/lookup";
 import { type PlacedImage, policyDifference } from "../promotion/policies";
+import { repositoryNames } from "../registry/names";
+import { type StackRegistry, stackClient } from "../registry/stackClient";
 import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
 import { type Preflight, stepFrom } from "../release/preflight";
 import { compareReleases } from "../release/versions";
-import { repositoryNames } from "../repositoryNames";
-import { type StackRegistry, stackClient } from "../stackRegistry";
 
 /** The part of a stack's settings that says what is promoted where. */
 export interface PromotionPlanSettings {

@@ -2,8 +2,8 @@
 import { PlatformError } from "../errors";
 import type { Digest } from "../oci/digest";
 import { parseRepository } from "../oci/reference";
-import { repositoryNames } from "../repositoryNames";
-import { type StackRegistry, stackClient } from "../stackRegistry";
+import { repositoryNames } from "../registry/names";
+import { type StackRegistry, stackClient } from "../registry/stackClient";
 
 export interface TaggedSettings {
   readonly registry: StackRegistry;

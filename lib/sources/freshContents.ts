@@ -3,8 +3,8 @@
 
 import { parseRepository } from "../oci/reference";
 import type { CompositionSettings } from "../plan/composition";
-import { repositoryNames } from "../repositoryNames";
-import { type StackRegistry, stackClient } from "../stackRegistry";
+import { repositoryNames } from "../registry/names";
+import { type StackRegistry, stackClient } from "../registry/stackClient";
 import type { RepositoryContent } from "./repositoryContent";
 import { pinnedLayer, remoteSource } from "./repositorySource";
 

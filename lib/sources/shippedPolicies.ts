@@ -8,9 +8,9 @@ import { parsePinned, parseRepository, type Repository } from "../oci/reference"
 import type { CheckedRepository } from "../policies/check";
 import { memoryFile } from "../policies/memory";
 import { printable } from "../printable";
+import { repositoryNames } from "../registry/names";
+import { stackClient } from "../registry/stackClient";
 import { contentIn } from "../release/structures";
-import { repositoryNames } from "../repositoryNames";
-import { stackClient } from "../stackRegistry";
 import type { FreshSettings } from "./freshContents";
 import type { RepositoryContent } from "./repositoryContent";
 import { pinnedLayer, type RepositorySource } from "./repositorySource";

@@ -6,7 +6,7 @@ import { RegistryClient } from "../../lib/oci/client";
 import { type Digest, sha256 } from "../../lib/oci/digest";
 import { fileLayerImage, type LayerImage, layerImage, pushLayerImage } from "../../lib/oci/layer";
 import { formatReference, parseRepository } from "../../lib/oci/reference";
-import { repositoryNames } from "../../lib/repositoryNames";
+import { repositoryNames } from "../../lib/registry/names";
 import type { Layout } from "../layout";
 import { readMemory, remember } from "../memory";
 import type { Step } from "../steps";

@@ -2,7 +2,7 @@
 // component Release, with check, diff, create or update, and a state that keeps what ended well.
 import type { Digest } from "../../lib/oci/digest";
 import { type PromotionPlan, planPromotion } from "../../lib/plan/promotion";
-import { repositoryNames, Separator } from "../../lib/repositoryNames";
+import { repositoryNames, Separator } from "../../lib/registry/names";
 import { copy } from "../../provider/copy";
 import type { ResourceContext, ResourceHandler, Values } from "../../provider/host";
 import { TagRole } from "../../provider/resources/tag";

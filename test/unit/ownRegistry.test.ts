@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { PolicyRegistry } from "../../components/registry";
 import { ownRegistry } from "../../flows/ownRegistry";
-import type { StackRegistry } from "../../lib/stackRegistry";
+import type { StackRegistry } from "../../lib/registry/stackClient";
 
 const settings: StackRegistry = {
   address: "europe-west1-docker.pkg.dev/acme",

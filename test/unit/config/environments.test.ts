@@ -7,7 +7,7 @@ import { parse, stringify } from "yaml";
 import { fromStackFile } from "../../../config/load";
 import { parseSettings, problemsOf } from "../../../config/parse";
 import { editedText } from "../../../config/stackFile";
-import { repositoryNames } from "../../../lib/repositoryNames";
+import { repositoryNames } from "../../../lib/registry/names";
 import { run } from "../cli/run";
 import { hex } from "./valid";
 

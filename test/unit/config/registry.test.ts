@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseSettings } from "../../../config/parse";
-import { repositoryNames } from "../../../lib/repositoryNames";
+import { repositoryNames } from "../../../lib/registry/names";
 import { problemsAfter, projectDir, spoiled } from "./valid";
 
 const context = { stack: "dev", projectDir };

@@ -1,5 +1,5 @@
 // Whether the state of a stack holds the registry that it declares.
-import { type RegistryAddress, rootName } from "./repositoryNames";
+import { type RegistryAddress, rootName } from "./names";
 
 /**
  * True where a stack is yet to create the repository of its releases: `resources` are those in its state, by URN, as the engine's

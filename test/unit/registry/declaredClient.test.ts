@@ -1,8 +1,8 @@
 // A registry that the stack declares itself, before and after it is created; and the tags that it may not move.
 import assert from "node:assert/strict";
-import { DeclaredRegistryClient } from "../../../lib/declaredRegistryClient";
 import { PlatformError } from "../../../lib/errors";
 import { parseRepository } from "../../../lib/oci/reference";
+import { DeclaredRegistryClient } from "../../../lib/registry/declaredClient";
 import { requireMovableLatest } from "../../../lib/release/immutableTags";
 import { emptyManifest, manifestAnswer, notFound, quickLimits } from "../../support/scriptedRegistry";
 import { type ScriptedAnswer, type ScriptedServer, startScriptedServer } from "../../support/scriptedServer";

@@ -1,9 +1,9 @@
 // A client for the registry that a stack declares itself: there, a repository that is not created yet answers like one that may not be read.
-import { PlatformError } from "./errors";
-import { type ClientOptions, type ManifestAnswer, RegistryClient } from "./oci/client";
-import type { Descriptor } from "./oci/manifest";
-import { formatReference, type Repository } from "./oci/reference";
-import { type RegistryAddress, rootName, roots } from "./repositoryNames";
+import { PlatformError } from "../errors";
+import { type ClientOptions, type ManifestAnswer, RegistryClient } from "../oci/client";
+import type { Descriptor } from "../oci/manifest";
+import { formatReference, type Repository } from "../oci/reference";
+import { type RegistryAddress, rootName, roots } from "./names";
 
 /** What 401 and 403 are called. */
 const refusals: readonly string[] = ["registry-unauthorized", "registry-forbidden", "google-credentials-missing"];

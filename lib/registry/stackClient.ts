@@ -1,8 +1,9 @@
 // A stack's own registry as everything here speaks to it: with the logins of the docker config and of Google's default credentials,
 // and without TLS only where the stack says so.
-import { type DeclaredRegistry, DeclaredRegistryClient } from "./declaredRegistryClient";
-import { RegistryClient } from "./oci/client";
-import { registryCredentials } from "./oci/registryCredentials";
+
+import { RegistryClient } from "../oci/client";
+import { registryCredentials } from "../oci/registryCredentials";
+import { type DeclaredRegistry, DeclaredRegistryClient } from "./declaredClient";
 
 /** Where a stack publishes, and whether it may be spoken to by plain http. */
 export interface StackRegistry extends DeclaredRegistry {
