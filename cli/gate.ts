@@ -14,7 +14,7 @@ import { compose } from "../lib/plan/composition";
 import { unknownInputs } from "../lib/plan/plan";
 import { filterRecord, mapRecord } from "../lib/record";
 import { repositoryNames } from "../lib/registry/names";
-import { insecureHosts, stackClient } from "../lib/registry/stackClient";
+import { stackClient } from "../lib/registry/stackClient";
 import { versionTags } from "../lib/release/versions";
 import { pinnedLayer } from "../lib/sources/repositorySource";
 import { homesOf } from "../lib/sources/shippedPolicies";
@@ -43,11 +43,8 @@ export async function gate(
   const settings = stackSettings(place);
   const releases = parseRepository(repositoryNames(settings.registry).releases(settings.image.name));
   const client = stackClient(settings.registry);
-  const composed = await compose(settings, {
-    mayDownload: false,
-    base: (await findStackBase(settings, stateless))?.digest,
-    insecure: insecureHosts(settings.registry),
-  });
+  const base = await findStackBase(client, settings, stateless);
+  const composed = await compose(settings, { mayDownload: false, base: base?.digest, client });
   const image =
     reference === undefined
       ? await imageOfNow(client, settings, releases, composed, stack)

@@ -11,16 +11,20 @@ import type { PromotionSettings, RawConfiguration } from "../config/settings";
 import { type Edit, writeEdits } from "../config/stackFile";
 import type { EditedValue } from "../config/stackSplice";
 import { PlatformError } from "../lib/errors";
+import type { RegistryClient } from "../lib/oci/client";
 import { parseRepository } from "../lib/oci/reference";
 import { tagOfCommit } from "../lib/plan/promotion";
 import { type ChosenRelease, chooseRelease } from "../lib/promotion/choose";
 import { promotionSelf } from "../lib/promotion/errors";
 import { shortName } from "../lib/promotion/source";
+import { isUncreated } from "../lib/registry/created";
+import { uncreatedLine } from "../lib/registry/declaredClient";
 import { repositoryNames } from "../lib/registry/names";
 import { stackClient } from "../lib/registry/stackClient";
 import type { Place } from "./place";
 import { planned } from "./promotePlan";
 import { answer, exitCodes, narrate, type Output } from "./screen";
+import { stackState } from "./stackState";
 
 /** The options as they were typed. */
 export interface PromoteOptions {
@@ -40,12 +44,11 @@ export async function promote(source: Place, target: Place, options: PromoteOpti
   const { raw } = fromStackFile(stackFile, stack);
   const text = readFileSync(stackFile, "utf8");
   const settings = promotionTarget(raw, from, target);
-  const release = await findRelease(settings, { source, target, options, raw });
-  const { rollback, notes } = await planned(settings, release, {
-    source,
-    target,
-    mayGoBack: options.rollback === true,
-  });
+  const state = stackState(target);
+  const client = targetClient(settings.registry, state);
+  const release = await findRelease(client, settings, { source, target, options, raw });
+  const mayGoBack = options.rollback === true;
+  const { rollback, notes } = await planned(client, settings, release, { source, target, mayGoBack, state });
 
   const stated = { from, ...release, rollback: rollback || undefined, ...crossChecked(raw, source.stack) };
   const edits = editsOf(stated, raw);
@@ -69,8 +72,20 @@ export async function promote(source: Place, target: Place, options: PromoteOpti
   return exitCodes.ok;
 }
 
+/** The first promotion is written before the first `up`, which needs it: what that is to create counts as empty, and is said once. */
+function targetClient(registry: PromotionSettings["registry"], state: () => Promise<unknown>): RegistryClient {
+  const said = new Set<string>();
+  return stackClient(registry, async (repository) => {
+    if (!isUncreated(registry, await state())) return false;
+    if (!said.has(repository)) narrate("doing", uncreatedLine(repository));
+    said.add(repository);
+    return true;
+  });
+}
+
 /** What is to be promoted, as the registry of the source names it. */
 async function findRelease(
+  client: RegistryClient,
   settings: PromotionSettings,
   {
     source,
@@ -89,7 +104,7 @@ async function findRelease(
   if (from === to) throw promotionSelf({ from, stack: target.stack });
   narrate("doing", `reading ${from}`);
   const written = valueAt(raw, ["promotion", "commit"]);
-  return chooseRelease(stackClient(settings.registry), {
+  return chooseRelease(client, {
     from: parseRepository(from),
     to,
     ...(version !== undefined && { version }),

@@ -3,8 +3,16 @@ import { exec } from "../lib/exec";
 import type { Place } from "./place";
 import { narrate } from "./screen";
 
-/** The resources in the stack's own state, by URN; undefined without an engine, and then the registry is believed. */
-export async function stackResources({ stack, projectDir }: Place): Promise<unknown> {
+/**
+ * The resources in the stack's own state, by URN, asked for at the first call alone; undefined without an engine, and then the
+ * registry is believed.
+ */
+export function stackState(place: Place): () => Promise<unknown> {
+  let resources: Promise<unknown> | undefined;
+  return () => (resources ??= readResources(place));
+}
+
+async function readResources({ stack, projectDir }: Place): Promise<unknown> {
   // The very command that its user would type: it sees what it would see in their shell.
   const env = Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),

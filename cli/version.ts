@@ -4,33 +4,29 @@ import { compose } from "../lib/plan/composition";
 import { preflightRelease, unknownInputs } from "../lib/plan/plan";
 import { mapRecord } from "../lib/record";
 import { repositoryNames } from "../lib/registry/names";
-import { insecureHosts } from "../lib/registry/stackClient";
+import { stackClient } from "../lib/registry/stackClient";
 import type { Preflight } from "../lib/release/preflight";
 import { freshContents } from "../lib/sources/freshContents";
 import type { Place } from "./place";
 import { answer, exitCodes, narrate, type Output } from "./screen";
 import { stackSettings } from "./stackSettings";
-import { stackResources } from "./stackState";
+import { stackState } from "./stackState";
 
 /** The next release that a stack file leads to. Errors: those of the configuration, of the registry and of the version rule. */
 export async function nextRelease(place: Place): Promise<Preflight> {
   const { stack } = place;
   const settings = stackSettings(place);
-  let resources: Promise<unknown> | undefined;
-  const state = () => (resources ??= stackResources(place));
-  const base = await findStackBase(settings, state);
+  const client = stackClient(settings.registry);
+  const state = stackState(place);
+  const base = await findStackBase(client, settings, state);
   for (const line of base?.lines ?? []) narrate("doing", line);
-  const { inputs, unknown, ...read } = await compose(settings, {
-    mayDownload: false,
-    base: base?.digest,
-    insecure: insecureHosts(settings.registry),
-  });
+  const { inputs, unknown, ...read } = await compose(settings, { mayDownload: false, base: base?.digest, client });
   if (!inputs) throw unknownInputs(settings, unknown, { stack, base })[0]!;
-  const contents = await freshContents(settings, read.contents);
+  const contents = await freshContents(client, settings, read.contents);
   const folders = { ...read.folders, ...mapRecord(contents, ({ image }) => image) };
 
   narrate("doing", `reading ${repositoryNames(settings.registry).releases(settings.image.name)}`);
-  const found = await preflightRelease(settings, { inputs, folders }, { stack, state });
+  const found = await preflightRelease(client, settings, { inputs, folders }, { stack, state });
 
   if (found.taken) throw found.taken;
   return found;

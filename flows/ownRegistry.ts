@@ -1,13 +1,14 @@
 // The stack's own registry as a run finds it: there, or, in a preview, yet to be created.
 import type { PolicyRegistry } from "../components/registry";
 import { PlatformError } from "../lib/errors";
+import type { RegistryClient } from "../lib/oci/client";
 import { uncreatedLine } from "../lib/registry/declaredClient";
-import type { StackRegistry } from "../lib/registry/stackClient";
+import { type StackRegistry, stackClient } from "../lib/registry/stackClient";
 import type { StackPlace } from "./place";
 
-export interface OwnRegistry<T extends StackRegistry> {
-  /** For everything that reads it before the first resource. */
-  readonly settings: T;
+export interface OwnRegistry {
+  /** For everything that reads it, and other registries, before the first resource. */
+  readonly client: RegistryClient;
   /** Repositories that were not readable and count as empty, because this preview is to create them. */
   readonly unread: ReadonlySet<string>;
   /** For people, after it was read: what the preview could not see. */
@@ -18,16 +19,19 @@ export interface OwnRegistry<T extends StackRegistry> {
  * Waits, in an update, until the registry is there: everything after that reads it. Error: `registry-left-out`, for an update whose
  * targets are others.
  */
-export async function ownRegistry<T extends StackRegistry>(
-  settings: T,
+export async function ownRegistry(
+  settings: StackRegistry,
   registry: PolicyRegistry,
   { stack, preview }: Pick<StackPlace, "stack" | "preview">,
-): Promise<OwnRegistry<T>> {
+): Promise<OwnRegistry> {
   const unread = new Set<string>();
-  if (await registry.created()) return { settings, unread, lines: () => [] };
+  if (await registry.created()) return { client: stackClient(settings), unread, lines: () => [] };
   if (!preview) throw leftOut(settings.address, stack);
   return {
-    settings: { ...settings, uncreated: (repository: string) => unread.add(repository) },
+    client: stackClient(settings, (repository) => {
+      unread.add(repository);
+      return true;
+    }),
     unread,
     lines: () => [
       `the registry ${settings.address} is not created yet, or not all of it: pulumi up creates it`,

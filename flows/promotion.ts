@@ -11,14 +11,17 @@ import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
 /** The outputs of the stack, of the same shape as those of one that builds. */
-export async function promotion(configured: PromotionSettings, registry: PolicyRegistry, place: StackPlace) {
+export async function promotion(settings: PromotionSettings, registry: PolicyRegistry, place: StackPlace) {
   const { stack } = place;
   const { names, address, insecure } = registry;
-  const own = await ownRegistry(configured.registry, registry, place);
-  const settings = { ...configured, registry: own.settings };
+  const own = await ownRegistry(settings.registry, registry, place);
   const { from, version, digest, stack: source } = settings.promotion;
   const [plan, warnings] = await Promise.all([
-    planPromotion(settings, { stack, source: () => sourceStack(settings.promotion, place), state: stateOf }),
+    planPromotion(own.client, settings, {
+      stack,
+      source: () => sourceStack(settings.promotion, place),
+      state: stateOf,
+    }),
     source === undefined ? [] : crossCheck(source, { version, digest, stack }),
   ]);
   for (const line of [...own.lines(), ...plan.lines]) pulumi.log.info(line);

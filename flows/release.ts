@@ -16,13 +16,12 @@ import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
 /** The outputs of the stack. */
-export async function release(configured: BuildSettings, registry: PolicyRegistry, place: StackPlace) {
+export async function release(settings: BuildSettings, registry: PolicyRegistry, place: StackPlace) {
   const { names, address, insecure } = registry;
-  const own = await ownRegistry(configured.registry, registry, place);
-  const settings = { ...configured, registry: own.settings };
-  const found = await findStackBase(settings, stateOf);
+  const own = await ownRegistry(settings.registry, registry, place);
+  const found = await findStackBase(own.client, settings, stateOf);
   const base = new BaseImage("base", { ...settings.base, repository: names.base(), ...found }).reference;
-  const plan = await planRelease(settings, { ...place, state: stateOf, base: await asBuilt(found, base) });
+  const plan = await planRelease(own.client, settings, { ...place, state: stateOf, base: await asBuilt(found, base) });
   for (const line of [...own.lines(), ...(found?.lines ?? []), ...plan.lines]) pulumi.log.info(line);
 
   const candidates = names.candidates(settings.image.name);

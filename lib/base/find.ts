@@ -6,7 +6,7 @@ import { type Digest, isDigest } from "../oci/digest";
 import { containerSettings, settingsOfAnswer } from "../oci/imageConfig";
 import { parsePinned, parseReference, parseRepository } from "../oci/reference";
 import { repositoryNames } from "../registry/names";
-import { type StackRegistry, stackClient } from "../registry/stackClient";
+import type { StackRegistry } from "../registry/stackClient";
 import { type BaseSource, baseDocument, baseKey, baseLabel, installed } from "./packages";
 
 export interface FindBaseOptions {
@@ -70,18 +70,23 @@ export interface BaseSettings {
 
 /** Looks for the base of a stack in its registry; undefined for one without packages, which its own digest names. */
 export async function findStackBase(
+  client: RegistryClient,
   { base, registry }: BaseSettings,
   state: FindBaseOptions["state"],
 ): Promise<FoundBase | undefined> {
   if (!installed(base.packages)) return undefined;
   const repository = repositoryNames(registry).base();
-  return findBase(stackClient(registry), base, { repository, state });
+  return findBase(client, base, { repository, state });
 }
 
 /** Throws `base-lost` when an image is to be built on a base that its registry has lost, and that was not built again meanwhile. */
-export async function requireBase({ base, registry }: BaseSettings, { name, digest, lost }: FoundBase): Promise<void> {
+export async function requireBase(
+  client: RegistryClient,
+  base: BaseSource,
+  { name, digest, lost }: FoundBase,
+): Promise<void> {
   const place = parseReference(name);
-  if (lost === undefined || (digest && (await stackClient(registry).resolve(place, digest)))) return;
+  if (lost === undefined || (digest && (await client.resolve(place, digest)))) return;
   throw new PlatformError("base-lost", {
     what: `the base with ${countOf(base)} that this stack built is gone from its registry: ${place.registry}/${place.path}@${digest}`,
     rule: "an image is composed on a base that is there; layers/base is under no clean-up rule",

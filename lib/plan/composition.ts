@@ -2,11 +2,10 @@
 // Nothing is pushed here, and nothing is downloaded unless the caller allows it.
 
 import { type BaseSource, installed } from "../base/packages";
-import { RegistryClient } from "../oci/client";
+import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { folderLayerImage, type LayerImage } from "../oci/layer";
 import { parsePinned } from "../oci/reference";
-import { registryCredentials } from "../oci/registryCredentials";
 import type { Inputs } from "../pins/model";
 import { filterRecord, mapRecord, mapRecordAsync } from "../record";
 import type { RepositoryContent } from "../sources/repositoryContent";
@@ -76,20 +75,20 @@ export interface ComposeOptions {
   readonly mayDownload: boolean;
   /** Digest of a base with packages; undefined while it is not known. */
   readonly base?: Digest;
-  /** Hosts that are spoken to by plain http, as the stack's registry may be. */
-  readonly insecure?: readonly string[];
+  /** Reads the images that repositories are fetched from. */
+  readonly client: RegistryClient;
 }
 
 /** Reads the folders, takes the other digests from their pins. */
 export async function compose(
   { base, image: { user }, tools, policies, mirrors, artifacts, bundles }: CompositionSettings,
-  { mayDownload, base: built, insecure }: ComposeOptions,
+  { mayDownload, base: built, client }: ComposeOptions,
 ): Promise<Composition> {
   const folders = await mapRecordAsync(
     filterRecord(policies, ({ folder }) => folder !== undefined),
     ({ folder }, name) => folderLayerImage(folder!, { at: `/repos/${name}` }),
   );
-  const contents = await unpinnedContents(policies, mayDownload, insecure);
+  const contents = await unpinnedContents(client, policies, mayDownload);
   const layerOf = (source: RepositorySource, name: string) =>
     pinnedLayer(source) ?? (folders[name] ?? contents[name]?.image)?.digest;
   const unpinned = filterRecord(tools, (tool) => digestInPin(tool) === undefined);
@@ -119,9 +118,9 @@ export async function compose(
 
 /** Of the repositories that are fetched, those whose pin is not complete. */
 async function unpinnedContents(
+  client: RegistryClient,
   policies: CompositionSettings["policies"],
   mayFetch: boolean,
-  insecure?: readonly string[],
 ): Promise<Record<string, RepositoryContent>> {
   const unpinned = Object.entries(policies).flatMap(([name, one]) => {
     const source = pinnedLayer(one) === undefined ? remoteSource(one) : undefined;
@@ -129,7 +128,6 @@ async function unpinnedContents(
   });
   if (unpinned.length === 0) return {};
   const { repositoryContent } = await import("../sources/repositoryContent"); // with git loaded here alone: mostly all is pinned
-  const client = new RegistryClient({ credentials: registryCredentials(), insecure });
   const read = unpinned.map(async ({ name, source }) => {
     const content = await repositoryContent(source, { at: `/repos/${name}`, client, mayFetch });
     return content ? [[name, content] as const] : [];

@@ -3,13 +3,14 @@
 import { baseUnbuilt, type FoundBase, requireBase } from "../base/find";
 import { installed } from "../base/packages";
 import { PlatformError } from "../errors";
+import type { RegistryClient } from "../oci/client";
 import { type Digest, shortDigest } from "../oci/digest";
 import { parsePinned, parseRepository } from "../oci/reference";
 import { type Inputs, inputDigest, pick } from "../pins/model";
 import { requirePolicies } from "../policies/check";
 import { filterRecord, mapRecord } from "../record";
 import { repositoryNames } from "../registry/names";
-import { insecureHosts, type StackRegistry, stackClient } from "../registry/stackClient";
+import type { StackRegistry } from "../registry/stackClient";
 import { builtContext } from "../release/built";
 import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
@@ -88,17 +89,17 @@ export interface Plan {
  * Errors: those of {@link compose}, {@link requirePolicies}, {@link preflight} and {@link commitTag}, `digest-unpinned`,
  * `base-unbuilt`, `base-lost`, `latest-immutable`, and `version-taken`; a preview says the first two as lines and leaves the last to the tag's resource.
  */
-export async function planRelease(settings: ReleaseSettings, options: PlanOptions): Promise<Plan> {
-  const { base, preview } = options;
-  const composition = await compose(settings, {
-    mayDownload: !preview,
-    base: base?.digest,
-    insecure: insecureHosts(settings.registry),
-  });
+export async function planRelease(
+  client: RegistryClient,
+  settings: ReleaseSettings,
+  options: PlanOptions,
+): Promise<Plan> {
+  const { base, preview, stack } = options;
+  const composition = await compose(settings, { mayDownload: !preview, base: base?.digest, client });
   const { inputs, folders, downloaded, unknown } = composition;
-  const contents = await freshContents(settings, composition.contents);
+  const contents = await freshContents(client, settings, composition.contents);
   const notes = await requirePolicies(
-    await shippedPolicies(settings, { projectDir: options.projectDir, folders, contents }),
+    await shippedPolicies(client, settings, { projectDir: options.projectDir, folders, contents }),
     { kyverno: pick(settings.tools, "kyverno")?.version },
   );
   const known = {
@@ -107,15 +108,18 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
     downloaded,
     fetched: fetchedLayers(settings.policies, composition.contents),
   };
+  const releases = parseRepository(repositoryNames(settings.registry).releases(settings.image.name));
+  const latest = async () => (await client.resolve(releases, "latest"))?.digest;
   if (!inputs) {
     const reasons = unknownInputs(settings, unknown, options);
     if (!preview) throw reasons[0]!;
-    await requireMovableLatest(settings, undefined, options.stack);
+    await requireMovableLatest(settings, { digest: undefined, latest, stack });
     const lines = reasons.map(({ problem: { what, fix } }) => `${what}: version and digest are unknown here; ${fix}`);
     return { ...known, lines: [...notes, ...lines] };
   }
   const [found, tag, way] = await Promise.all([
     preflightRelease(
+      client,
       settings,
       { inputs, folders: { ...folders, ...mapRecord(contents, ({ image }) => image) } },
       { ...options, memory: (name) => structureMemory(options.projectDir, name) },
@@ -128,11 +132,11 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
       inputDigest: inputDigest(inputs),
       source: settings.source,
     }),
-    wayToBuild(settings, inputs, options),
+    wayToBuild(client, settings, { inputs, state: options.state }),
   ]);
   if (found.taken && !preview) throw found.taken;
-  await requireMovableLatest(settings, found.image?.digest, options.stack);
-  if (base && !found.image) await requireBase(settings, base);
+  await requireMovableLatest(settings, { digest: found.image?.digest, latest, stack });
+  if (base && !found.image) await requireBase(client, settings.base, base);
   return {
     ...known,
     inputDigest: inputDigest(inputs),
@@ -147,15 +151,15 @@ export async function planRelease(settings: ReleaseSettings, options: PlanOption
 
 /** How the image of these inputs is built, or was. */
 async function wayToBuild(
+  client: RegistryClient,
   { registry, image }: Pick<ReleaseSettings, "registry" | "image">,
-  inputs: Inputs,
-  { state }: Pick<PlanOptions, "state">,
+  { inputs, state }: Pick<PlanOptions, "state"> & { readonly inputs: Inputs },
 ): Promise<Pick<Plan, "stem" | "built">> {
   const names = repositoryNames(registry);
   const resources = await state();
   const built = builtContext(resources, `${names.candidates(image.name)}:${shortDigest(inputDigest(inputs))}`);
   const releases = names.releases(image.name);
-  const stem = await findStem(stackClient(registry), {
+  const stem = await findStem(client, {
     repository: parseRepository(releases),
     known: knownRelease(resources, releases),
     inputs,
@@ -177,15 +181,16 @@ export function unknownInputs(
   ];
 }
 
-/** Looks at the registry of `settings`, with the credentials of the docker config. See {@link preflight}. */
+/** Looks at the registry of `settings`. See {@link preflight}. */
 export function preflightRelease(
+  client: RegistryClient,
   { version, registry, image, policies, base }: ReleaseSettings,
   { inputs, folders }: { readonly inputs: Inputs; readonly folders: Composition["folders"] },
   { stack, state, memory }: ReleaseStack,
 ): Promise<Preflight> {
   const names = repositoryNames(registry);
   const releases = parseRepository(names.releases(image.name));
-  return preflight(stackClient(registry), {
+  return preflight(client, {
     releases,
     layers: (name) => homesOf(policies[name], parseRepository(names.policies(name))),
     wanted: version,

@@ -8,7 +8,7 @@ import { promotionSelf } from "../promotion/errors";
 import { lookUpPromotion, type NamedImage, type PromotionLookup, type PromotionRequest } from "../promotion/lookup";
 import { type PlacedImage, policyDifference } from "../promotion/policies";
 import { repositoryNames } from "../registry/names";
-import { type StackRegistry, stackClient } from "../registry/stackClient";
+import type { StackRegistry } from "../registry/stackClient";
 import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
 import { type Preflight, stepFrom } from "../release/preflight";
@@ -48,11 +48,11 @@ const shownFiles = 10;
 
 /** Reads both registries and writes nothing. Errors: `promotion-self`, those of {@link lookUpPromotion}, `latest-immutable`. */
 export async function planPromotion(
+  client: RegistryClient,
   { registry, image, promotion }: PromotionPlanSettings,
   { stack, state, source }: PromotionPlanOptions,
 ): Promise<PromotionPlan> {
   const to = repositoryNames(registry).releases(image.name);
-  const client = stackClient(registry);
   const { from, version, digest, rollback } = promotion;
   if (from === to) throw promotionSelf({ from, stack });
   const request = {
@@ -67,7 +67,7 @@ export async function planPromotion(
     known: state().then((resources) => knownRelease(resources, to)),
   };
   const found = await lookUpPromotion(client, request);
-  await requireMovableLatest({ registry, image }, digest, stack);
+  await requireMovableLatest({ registry, image }, { digest, latest: async () => found.latest, stack });
   const { current, before } = found;
   const isOther = current && current.digest !== digest && found.lacking.length > 0;
   const sinceCurrent = isOther ? await notesSince(client, current, found.image) : undefined;

@@ -46,6 +46,8 @@ export interface PromotionLookup {
   readonly image: PlacedImage & { readonly inputDigest: Digest };
   /** Versions of the target, highest first. */
   readonly versions: readonly string[];
+  /** What `latest` of the target names. */
+  readonly latest?: Digest;
   /** What people of the target use now: what `latest` names, else its highest version. */
   readonly current?: NamedImage;
   /** The highest version of the target below the promoted one. */
@@ -109,6 +111,7 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
   return {
     image: { ...found, inputs, inputDigest },
     versions,
+    ...(latest && { latest: latest.digest }),
     ...(current && { current }),
     ...(before && { before }),
     lacking: isDone ? [] : Object.keys(named).filter((tag) => named[tag] !== digest),

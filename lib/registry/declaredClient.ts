@@ -8,12 +8,15 @@ import { type RegistryAddress, rootName, roots } from "./names";
 /** What 401 and 403 are called. */
 const refusals: readonly string[] = ["registry-unauthorized", "registry-forbidden", "google-credentials-missing"];
 
-export interface DeclaredRegistry extends RegistryAddress {
-  /**
-   * Only of a preview that is to create the registry: told of each repository that may not be read, which then counts as empty.
-   * Default: that is an error, which says both what it can mean.
-   */
-  readonly uncreated?: (repository: string) => void;
+/**
+ * Asked of each repository of the registry, `host/path`, that may not be read: true where it is yet to be created, and then it counts
+ * as empty. Any other is an error, which says both what it can mean.
+ */
+export type Uncreated = (repository: string) => boolean | Promise<boolean>;
+
+export interface DeclaredOptions extends ClientOptions {
+  /** Default: no repository is yet to be created. */
+  readonly uncreated?: Uncreated;
 }
 
 /** For people: what was taken for empty, and why. */
@@ -23,11 +26,13 @@ export function uncreatedLine(repository: string): string {
 
 /** Repositories outside of the declared registry are read as by any other client. */
 export class DeclaredRegistryClient extends RegistryClient {
-  readonly #registry: DeclaredRegistry;
+  readonly #registry: RegistryAddress;
+  readonly #uncreated: Uncreated;
 
-  constructor(registry: DeclaredRegistry, options: ClientOptions) {
+  constructor(registry: RegistryAddress, { uncreated = () => false, ...options }: DeclaredOptions) {
     super(options);
     this.#registry = registry;
+    this.#uncreated = uncreated;
   }
 
   override tags(repository: Repository): Promise<string[]> {
@@ -48,10 +53,8 @@ export class DeclaredRegistryClient extends RegistryClient {
     } catch (error) {
       const isRefused = error instanceof PlatformError && refusals.includes(error.code);
       if (!isRefused || !this.#declares(repository)) throw error;
-      const { uncreated } = this.#registry;
-      if (!uncreated) throw notReadable(error);
-      uncreated(formatReference(repository));
-      return empty;
+      if (await this.#uncreated(formatReference(repository))) return empty;
+      throw notReadable(error);
     }
   }
 

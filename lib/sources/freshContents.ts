@@ -1,10 +1,11 @@
 // What the repositories hold that are fetched and whose layer image is not in our registry yet: their policies are to be
 // checked and compared before anything is built. Of the others nothing is read: neither git nor their network is needed.
 
+import type { RegistryClient } from "../oci/client";
 import { parseRepository } from "../oci/reference";
 import type { CompositionSettings } from "../plan/composition";
 import { repositoryNames } from "../registry/names";
-import { type StackRegistry, stackClient } from "../registry/stackClient";
+import type { StackRegistry } from "../registry/stackClient";
 import type { RepositoryContent } from "./repositoryContent";
 import { pinnedLayer, remoteSource } from "./repositorySource";
 
@@ -15,6 +16,7 @@ export interface FreshSettings extends Pick<CompositionSettings, "policies"> {
 
 /** By repository name, with what was `read` already. Errors: those of `repositoryContent`, and of the registry. */
 export async function freshContents(
+  client: RegistryClient,
   { policies, registry }: FreshSettings,
   read: Readonly<Record<string, RepositoryContent>>,
 ): Promise<Readonly<Record<string, RepositoryContent>>> {
@@ -25,7 +27,6 @@ export async function freshContents(
   if (pinned.length === 0) return read;
   const { repositoryContent } = await import("./repositoryContent"); // with git loaded here alone
   const names = repositoryNames(registry);
-  const client = stackClient(registry);
   const found = pinned.map(async ({ name, source, digest }) => {
     if ((await client.resolve(parseRepository(names.policies(name)), digest)) !== undefined) return [];
     const content = await repositoryContent(source, { at: `/repos/${name}`, client });

@@ -3,13 +3,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { projectCache, writeByRename } from "../cache";
 import { PlatformError } from "../errors";
+import type { RegistryClient } from "../oci/client";
 import { type Digest, sha256, shortDigest } from "../oci/digest";
 import { parsePinned, parseRepository, type Repository } from "../oci/reference";
 import type { CheckedRepository } from "../policies/check";
 import { memoryFile } from "../policies/memory";
 import { printable } from "../printable";
 import { repositoryNames } from "../registry/names";
-import { stackClient } from "../registry/stackClient";
 import { contentIn } from "../release/structures";
 import type { FreshSettings } from "./freshContents";
 import type { RepositoryContent } from "./repositoryContent";
@@ -25,6 +25,7 @@ export interface ShippedOptions {
 
 /** All of them in the order of the settings; without a layer image that is not in its registry, as then nothing can be built of it either. */
 export async function shippedPolicies(
+  client: RegistryClient,
   settings: FreshSettings,
   { projectDir, folders, contents }: ShippedOptions,
 ): Promise<CheckedRepository[]> {
@@ -38,7 +39,7 @@ export async function shippedPolicies(
       return [{ shown: name, source: content.read, files: content.image.files, memory }];
     }
     const digest = pinnedLayer(source);
-    const layer = digest && (await pinned(name, digest, { settings, source, projectDir }));
+    const layer = digest && (await pinned(name, digest, { client, settings, source, projectDir }));
     return layer ? [{ shown: name, memory, ...layer }] : [];
   });
   return (await Promise.all(repositories)).flat();
@@ -52,6 +53,7 @@ export function homesOf(source: RepositorySource | undefined, own: Repository): 
 }
 
 interface PinnedOptions {
+  readonly client: RegistryClient;
   readonly settings: FreshSettings;
   readonly source: RepositorySource;
   readonly projectDir: string;
@@ -60,10 +62,9 @@ interface PinnedOptions {
 async function pinned(
   name: string,
   digest: Digest,
-  { settings: { registry }, source, projectDir }: PinnedOptions,
+  { client, settings: { registry }, source, projectDir }: PinnedOptions,
 ): Promise<Pick<CheckedRepository, "files" | "source"> | undefined> {
   const own = parseRepository(repositoryNames(registry).policies(name));
-  const client = stackClient(registry);
   let reading: ReturnType<typeof contentIn> | undefined;
   const content = () => {
     reading ??= contentIn(client, homesOf(source, own), name, digest).then((files) => requireLayer(files, name));

@@ -165,22 +165,25 @@ describe("a repository of policies, whatever its source", function () {
       registry: { address: registry.host, separator: "/" as const, insecure: false },
     });
     const asked = git.requests.length;
-    const unpinned = await compose(settings(), { mayDownload: false });
+    const unpinned = await compose(settings(), { mayDownload: false, client });
     assert.deepEqual([unpinned.inputs, unpinned.unknown, git.requests.length], [undefined, ["team"], asked]);
-    const updated = await compose(settings(), { mayDownload: true });
+    const updated = await compose(settings(), { mayDownload: true, client });
     const layer = updated.contents.team!.image;
     assert.equal(updated.inputs!.repositories.team!.digest, layer.digest);
     // From now on it is in the cache, and a preview may read it there.
-    assert.equal((await compose(settings(), { mayDownload: false })).inputs!.repositories.team!.digest, layer.digest);
+    assert.equal(
+      (await compose(settings(), { mayDownload: false, client })).inputs!.repositories.team!.digest,
+      layer.digest,
+    );
 
     const pinned = settings(layer.digest);
-    assert.deepEqual(Object.keys(await freshContents(pinned, {})), ["team"]);
+    assert.deepEqual(Object.keys(await freshContents(client, pinned, {})), ["team"]);
     await pushLayerImage(client, parseRepository(`${registry.host}/layers/repositories/team`), layer);
     rmSync(join(dir, "cache"), { recursive: true });
     git.requests.length = 0;
-    assert.deepEqual(await freshContents(pinned, {}), {});
+    assert.deepEqual(await freshContents(client, pinned, {}), {});
     assert.deepEqual(git.requests, []);
-    await refused("layer-digest-mismatch", () => freshContents(settings(`sha256:${"0".repeat(64)}`), {}));
+    await refused("layer-digest-mismatch", () => freshContents(client, settings(`sha256:${"0".repeat(64)}`), {}));
   });
 
   it("is pinned by one command: commit and digest of a branch, digest of a foreign image's folder", async () => {

@@ -80,11 +80,10 @@ describe("looking for a base with packages", () => {
     const { lines, ...found } = await find(stateOf(digest));
     assert.deepEqual(found, { name: name(), digest, build: true, user: "nonroot", lost: urn });
     assert.ok(lines[0]!.includes(`layers/base@${digest} is gone from its registry`), lines[0]);
-    const stack = { base, registry: { address: registry.host, separator: "/", insecure: false } as const };
     const lost = { name: name(), digest, build: true, user: "nonroot", lost: urn, lines };
-    const { problem } = await refused("base-lost", () => requireBase(stack, lost));
+    const { problem } = await refused("base-lost", () => requireBase(client, base, lost));
     assert.ok(problem.fix.includes(`pulumi up --replace '${urn}'`), problem.fix);
-    await requireBase(stack, { ...lost, digest: await pushBuilt() }); // built again meanwhile
+    await requireBase(client, base, { ...lost, digest: await pushBuilt() }); // built again meanwhile
   });
 
   it("takes a build that never ended for none", async () => {

@@ -15,6 +15,7 @@ import { pinned } from "../unit/config/valid";
 const policy = (name: string) => `apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata:\n  name: ${name}\n`;
 
 describe("the policies of a repository that is given as a layer image", () => {
+  const client = new RegistryClient();
   let registry: TestRegistry;
   let projectDir: string;
 
@@ -36,7 +37,7 @@ describe("the policies of a repository that is given as a layer image", () => {
   /** Pushes a folder as its team does, to a place of its own. */
   async function published(name: string, files: Readonly<Record<string, string>>): Promise<string> {
     const layer = await folderLayerImage(folderOf(`${name}-team`, files), { at: `/repos/${name}` });
-    await pushLayerImage(new RegistryClient(), parseRepository(`${registry.host}/team/${name}`), layer);
+    await pushLayerImage(client, parseRepository(`${registry.host}/team/${name}`), layer);
     return `${registry.host}/team/${name}@${layer.digest}`;
   }
 
@@ -46,9 +47,8 @@ describe("the policies of a repository that is given as a layer image", () => {
       policies: { ours: { folder }, theirs: { image } },
       registry: { address, separator: "/" as const, insecure: false },
     };
-    return requirePolicies(await shippedPolicies(settings, { projectDir, folders: { ours: layer }, contents: {} }), {
-      kyverno: "1.13.2",
-    });
+    const shipped = await shippedPolicies(client, settings, { projectDir, folders: { ours: layer }, contents: {} });
+    return requirePolicies(shipped, { kyverno: "1.13.2" });
   }
 
   it("are held to the same rules: a policy that stands in both is named with both places", async () => {

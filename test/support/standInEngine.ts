@@ -3,6 +3,7 @@
 import type { Digest } from "../../lib/oci/digest";
 import { type PromotionPlan, planPromotion } from "../../lib/plan/promotion";
 import { repositoryNames, Separator } from "../../lib/registry/names";
+import { stackClient } from "../../lib/registry/stackClient";
 import { copy } from "../../provider/copy";
 import type { ResourceContext, ResourceHandler, Values } from "../../provider/host";
 import { TagRole } from "../../provider/resources/tag";
@@ -84,7 +85,7 @@ export class PromotingStack {
       promotion: { rollback: false, ...promotion },
     };
     const state = async () => Object.fromEntries(this.state);
-    return planPromotion(settings, { stack: "prod", state });
+    return planPromotion(stackClient(settings.registry), settings, { stack: "prod", state });
   }
 
   #resources({ from, version, digest }: Promotion, { inputDigest, commitTag }: PromotionPlan) {

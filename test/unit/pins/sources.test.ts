@@ -1,5 +1,6 @@
 // Where something comes from is no part of an image: only what it becomes has a version.
 import assert from "node:assert/strict";
+import { RegistryClient } from "../../../lib/oci/client";
 import { folderLayerImage } from "../../../lib/oci/layer";
 import { requiredBump } from "../../../lib/pins/bump";
 import { diffInputs } from "../../../lib/pins/diff";
@@ -24,7 +25,7 @@ const settings: CompositionSettings = {
 };
 
 async function inputsOf(changes: Partial<CompositionSettings> = {}): Promise<Inputs> {
-  return (await compose({ ...settings, ...changes }, { mayDownload: false })).inputs!;
+  return (await compose({ ...settings, ...changes }, { mayDownload: false, client: new RegistryClient() })).inputs!;
 }
 
 /** Kinds of the changes from the settings above. */
