@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { PlatformError } from "../errors";
 import { quoted } from "../printable";
-import type { LayerEntry } from "./layer";
+import type { LayerEntry } from "./layerEntry";
 import { type Kind, type Tree, treeEntries } from "./tree";
 
 /** Files up to this size in bytes are read in one go: policies, thousands of them, are far below. */

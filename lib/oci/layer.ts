@@ -11,26 +11,13 @@ import type { RegistryClient } from "./client";
 import { putNode } from "./copy";
 import { type Digest, sha256, shortDigest } from "./digest";
 import { folderEntries } from "./folder";
+import type { LayerEntry } from "./layerEntry";
 import { checkPath, parentFolders } from "./layerPath";
 import { configType, manifestType, tarLayerType } from "./mediaTypes";
 import type { Repository } from "./reference";
 import { tarEnd, tarHeader, tarPadding } from "./tar";
 
 export { readImageFiles, readLayerFiles, readLayerPaths, readOneLayer } from "./layerFiles";
-
-/** One file of a layer. */
-export interface LayerEntry {
-  /** Absolute in the image: `/repos/x/a.yaml`. */
-  readonly path: string;
-  /** True: mode 0755, else 0644. */
-  readonly executable: boolean;
-  /** Bytes. */
-  readonly size: number;
-  /** The content, each time from its beginning. */
-  open(): Readable | Buffer;
-  /** The content's digest where it is known: other content is refused. */
-  readonly sha256?: Digest;
-}
 
 /** A layer image, ready to be pushed; the tar is made from its source each time it is opened. */
 export interface LayerImage {

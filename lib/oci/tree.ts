@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import ignore, { type Ignore } from "ignore";
 import { PlatformError } from "../errors";
 import { quoted } from "../printable";
-import type { LayerEntry } from "./layer";
+import type { LayerEntry } from "./layerEntry";
 import { checkPath } from "./layerPath";
 import { contentLimits } from "./limits";
 

@@ -4,7 +4,7 @@ import { baseFailure } from "../../lib/base/failure";
 import { baseDocument, baseLabel, type Packages } from "../../lib/base/packages";
 import { renderBase } from "../../lib/dockerfile/renderBase";
 import { RegistryClient } from "../../lib/oci/client";
-import type { LayerEntry } from "../../lib/oci/layer";
+import type { LayerEntry } from "../../lib/oci/layerEntry";
 import { offeredVersions, pushAptBase } from "../support/aptBase";
 import {
   dockerfileContext,

@@ -6,7 +6,7 @@ import type { ProgramLimits } from "../../lib/gate/container";
 import { type GateOptions, type GateResult, runGate } from "../../lib/gate/run";
 import type { ToolSmoke } from "../../lib/gate/smoke";
 import { RegistryClient } from "../../lib/oci/client";
-import type { LayerEntry } from "../../lib/oci/layer";
+import type { LayerEntry } from "../../lib/oci/layerEntry";
 import { mapRecord } from "../../lib/record";
 import {
   dockerfileContext,

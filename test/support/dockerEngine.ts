@@ -11,7 +11,8 @@ import { DockerEngine } from "../../lib/docker/engine";
 import { PlatformError } from "../../lib/errors";
 import { thisProcess } from "../../lib/gate/owner";
 import type { RegistryClient } from "../../lib/oci/client";
-import { type LayerEntry, layerImage, pushLayerImage } from "../../lib/oci/layer";
+import { layerImage, pushLayerImage } from "../../lib/oci/layer";
+import type { LayerEntry } from "../../lib/oci/layerEntry";
 import { formatReference, parseRepository } from "../../lib/oci/reference";
 import { tarEnd, tarHeader, tarPadding } from "../../lib/oci/tar";
 

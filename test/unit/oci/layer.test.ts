@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import fc from "fast-check";
 import { sha256 } from "../../../lib/oci/digest";
-import { fileLayerImage, type LayerEntry, layerImage } from "../../../lib/oci/layer";
+import { fileLayerImage, layerImage } from "../../../lib/oci/layer";
+import type { LayerEntry } from "../../../lib/oci/layerEntry";
 import { refused } from "../../support/refused";
 
 const entry = (path: string, content = "", executable = false): LayerEntry => {
