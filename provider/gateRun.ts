@@ -2,7 +2,8 @@
 // be cleared by the next refresh, and the run after it would be green.
 
 import { gateFailed } from "../lib/gate/failure";
-import { type GateInputs, gateImage } from "../lib/gate/image";
+import { gateImage } from "../lib/gate/image";
+import type { GateInputs } from "../lib/gate/inputs";
 import type { RegistryClient } from "../lib/oci/client";
 import { missingFrom } from "../lib/oci/copy";
 import { shortDigest } from "../lib/oci/digest";

@@ -1,52 +1,22 @@
-// The gate on an image in a registry, for the program and the command alike: what it is to be held to, and whether that was
-// done already.
+// The gate on an image in a registry, for the program and the command alike: run, unless an equal run passed before.
 
-import { canonicalJson, type Json } from "../canonicalJson";
 import type { DockerEngine } from "../docker/engine";
 import { PlatformError } from "../errors";
 import { leftOutOfCommit } from "../git/leftOut";
 import type { RegistryClient } from "../oci/client";
-import { type Digest, sha256 } from "../oci/digest";
+import type { Digest } from "../oci/digest";
 import { imageLabels } from "../oci/imageConfig";
 import { readLayerPaths } from "../oci/layer";
 import { formatReference, parseRepository, type Repository } from "../oci/reference";
 import { inputDigest, inputDigestLabel, inputsLabel, parseInputs } from "../pins/model";
 import { leftOutFiles } from "../policies/tests";
-import { mapRecord, mapRecordAsync } from "../record";
+import { mapRecordAsync } from "../record";
 import type { TestSource } from "../sources/testSource";
-import type { IntegrationCase } from "./integrationCase";
-import { judge } from "./judge";
+import { type GateInputs, gateKey } from "./inputs";
 import { expectedNames, keepResult, keptFolder, recallResult, rememberedFile, rememberResult } from "./kept";
 import { layerSizes } from "./layerSizes";
-import type { GateLimits } from "./limits";
 import type { GateResult } from "./run";
-import { evaluateSize, type SizeBudget } from "./size";
-import type { ToolSmoke } from "./smoke";
-
-/** Where a policy repository's layer image is, and where its tests are. */
-export interface GatedRepository {
-  /** Of its layer image. */
-  readonly digest: Digest;
-  /** `host/path` of its layer image. */
-  readonly layers: string;
-  /** Absent for one that is given as an image. */
-  readonly tests?: TestSource;
-}
-
-/** Everything that can change a verdict. */
-export interface GateInputs {
-  readonly digest: Digest;
-  readonly inputDigest: Digest;
-  readonly tools: Readonly<Record<string, ToolSmoke>>;
-  readonly repositories: Readonly<Record<string, GatedRepository>>;
-  readonly policyTests: "optional" | "required";
-  readonly limits: GateLimits;
-  /** For each of which the policies in charts are rendered. */
-  readonly environments: readonly string[];
-  /** Integration cases by name. */
-  readonly integration: Readonly<Record<string, IntegrationCase>>;
-  readonly size: SizeBudget;
-}
+import { evaluateSize } from "./size";
 
 /** How it is done, none of which changes a verdict. */
 export interface GateSurroundings {
@@ -105,34 +75,6 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   await keepResult(folder, result);
   await rememberResult(remembered, key, result);
   return { ...result, known: false, folder };
-}
-
-/** What two runs must have in common for one to stand for the other. */
-function gateKey({
-  digest,
-  inputDigest,
-  tools,
-  repositories,
-  policyTests,
-  limits,
-  environments,
-  integration,
-  size,
-}: GateInputs): Digest {
-  const about = {
-    judge: judge(),
-    digest,
-    inputDigest,
-    tools,
-    repositories: mapRecord(repositories, (one) => ({ digest: one.digest, tests: one.tests?.digest })),
-    policyTests,
-    limits,
-    environments: [...environments].sort(),
-    integration,
-    size,
-  };
-  // Everything here came as JSON, or could have.
-  return sha256(canonicalJson(JSON.parse(JSON.stringify(about)) as Json));
 }
 
 function requireInputs(label: string | undefined, { digest, inputDigest }: GateInputs): void {

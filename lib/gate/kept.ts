@@ -6,7 +6,7 @@ import { projectCache, writeByRename } from "../cache";
 import type { Digest } from "../oci/digest";
 import { shortDigest } from "../oci/digest";
 import type { Check } from "./check";
-import type { GateInputs } from "./image";
+import type { GateInputs } from "./inputs";
 import type { GateResult } from "./run";
 
 /** Where readers find what was found on one image. Nothing reads it but people. */
