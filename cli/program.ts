@@ -1,32 +1,11 @@
 // The command line: verbs, options, help. What a verb does is loaded only when it runs, so that help is instant.
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError } from "commander";
 import { findPlace, type Place } from "./place";
 import { addPromote } from "./promoteVerb";
 import { addRenderCi } from "./renderVerb";
 import { addRepositoryPush } from "./repositoryVerb";
-import { exitCodes, fail, type Output } from "./screen";
-
-/** Options of every verb. */
-export interface CommonOptions {
-  readonly stack?: string;
-  readonly cwd?: string;
-  readonly output: Output;
-}
-
-/** Adds a verb, below another one where `parent` is given, with the common options and its examples. */
-export type AddVerb = (
-  usage: string,
-  summary: string,
-  description: string,
-  examples: readonly string[],
-  parent?: Command,
-) => Command;
-
-const exitCodeHelp = `
-Exit codes:
-  0  done
-  1  failed: a registry, a download or the engine said no
-  2  the configuration or the command line is not valid`;
+import { exitCodes, fail } from "./screen";
+import { type CommonOptions, exitCodeHelp, verbsOf } from "./verb";
 
 /** The command with all its verbs; `done` receives the exit code of the one that ran. */
 export function policyPlatform(done: (code: number) => void): Command {
@@ -37,16 +16,7 @@ export function policyPlatform(done: (code: number) => void): Command {
     .helpCommand(false)
     .addHelpText("after", exitCodeHelp);
 
-  const verb: AddVerb = (usage, summary, description, examples, parent = program) =>
-    parent
-      .command(usage)
-      .summary(summary)
-      .description(description)
-      .option("-s, --stack <name>", "stack; default: the one that is selected, or PULUMI_STACK")
-      .option("-C, --cwd <folder>", "the project's folder or one below; default: this one")
-      .addOption(new Option("-o, --output <format>", "what stdout is").choices(["text", "json"]).default("text"))
-      .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}\n${exitCodeHelp}`);
-
+  const verb = verbsOf(program);
   const run = async (options: CommonOptions, work: (place: Place) => Promise<number>) => {
     try {
       done(await work(findPlace(options)));

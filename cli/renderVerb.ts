@@ -1,9 +1,9 @@
 // The verb `render ci` on the command line: its options and their help. It loads nothing of what it does.
 import { type Command, Option } from "commander";
 import { findPlace } from "./place";
-import type { AddVerb, CommonOptions } from "./program";
 import type { RenderCiOptions } from "./renderCi";
 import { fail } from "./screen";
+import type { AddVerb, CommonOptions } from "./verb";
 
 const collect = (value: string, before: readonly string[] = []) => [...before, value];
 
