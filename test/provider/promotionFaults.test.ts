@@ -7,7 +7,6 @@ import { cutEverywhere } from "../support/cutPromotions";
 import {
   isWrite,
   type PromotionPlace,
-  type PromotionStand,
   placeOf,
   quickClient,
   type Released,
@@ -18,6 +17,7 @@ import {
 import { refused } from "../support/refused";
 import type { ImageContent } from "../support/releasedImage";
 import { type Script, type ScriptedServer, startScriptedServer } from "../support/scriptedServer";
+import { fresh, shared } from "../support/shared";
 import { PromotingStack, type Promotion } from "../support/standInEngine";
 
 const image = (edit = "a: 1"): ImageContent => ({
@@ -27,16 +27,10 @@ const image = (edit = "a: 1"): ImageContent => ({
 
 describe("a promotion and its registries", function () {
   this.timeout(180_000);
-  let stand: PromotionStand;
-  let place: PromotionPlace;
-
-  before(async () => {
-    stand = await startPromotionStand();
-  });
-  after(() => stand?.stop());
-  beforeEach(() => {
+  const stand = shared(startPromotionStand);
+  const place = fresh(() => {
     stand.answer();
-    place = stand.fresh();
+    return stand.fresh();
   });
 
   /** A look at both registries, by a client that knows neither. */
@@ -150,9 +144,9 @@ describe("a promotion and its registries", function () {
       requests.filter(({ method, path }) => /^(?:PUT|PATCH)$/.test(method) && path.includes("/blobs/uploads/"));
 
     it("within one registry no byte of a blob: all are mounted", async () => {
-      place = stand.fresh(stand.target);
-      const first = await place.release("v1.0.0", image());
-      const requests = await requestsOf(stand.target, () => place.stack.up(place.promotionOf(first)));
+      const within = stand.fresh(stand.target);
+      const first = await within.release("v1.0.0", image());
+      const requests = await requestsOf(stand.target, () => within.stack.up(within.promotionOf(first)));
       assert.deepEqual(uploads(requests), []);
       const mounts = requests.filter(({ method, path }) => method === "POST" && path.includes("mount="));
       assert.equal(mounts.length, first.layers.size + 1);

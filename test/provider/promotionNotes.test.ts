@@ -3,15 +3,10 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { type Digest, shortDigest } from "../../lib/oci/digest";
-import {
-  type PromotionPlace,
-  type PromotionStand,
-  type Released,
-  startPromotionStand,
-  tagOf,
-} from "../support/promotionStand";
+import { type Released, startPromotionStand, tagOf } from "../support/promotionStand";
 import { pushImage } from "../support/pushImage";
 import { type ImageContent, pushWholeRelease, tagAs } from "../support/releasedImage";
+import { fresh, shared } from "../support/shared";
 import { type TarItem, tarball } from "../support/tarball";
 
 const policy = (name: string) => `apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: ${name}}\n`;
@@ -19,16 +14,8 @@ const gzipped = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 describe("the release notes of a promotion", function () {
   this.timeout(30_000);
-  let stand: PromotionStand;
-  let place: PromotionPlace;
-
-  before(async () => {
-    stand = await startPromotionStand();
-  });
-  after(() => stand?.stop());
-  beforeEach(() => {
-    place = stand.fresh();
-  });
+  const stand = shared(startPromotionStand);
+  const place = fresh(() => stand.fresh());
 
   const promote = (released: Released) => place.stack.up(place.promotionOf(released));
   const notes = async (released: Released, rollback?: boolean) =>

@@ -8,21 +8,17 @@ import {
   commits,
   contentWith,
   devAt,
-  type PromotionStage,
   promotionIn,
   promotionProject,
   putRelease,
   startPromotionStage,
 } from "../support/promotionProject";
 import { dockerConfig, startRegistry } from "../support/registry";
+import { shared } from "../support/shared";
 import { run } from "../unit/cli/run";
 
 describe("policy-platform promote", () => {
-  let stage: PromotionStage;
-  before(async () => {
-    stage = await startPromotionStage();
-  });
-  after(() => stage.stop());
+  const stage = shared(startPromotionStage);
 
   const block = (from: string, version: string, digest: string, commit: string) =>
     `  policy-platform:promotion:\n    from: "${from}"\n    version: "${version}"\n    digest: "${digest}"\n    commit: "${commit}"\n`;

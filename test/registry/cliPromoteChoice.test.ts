@@ -5,21 +5,17 @@ import {
   commits,
   contentWith,
   devAt,
-  type PromotionStage,
   promotionIn,
   promotionProject,
   putRelease,
   startPromotionStage,
 } from "../support/promotionProject";
 import { startScriptedServer } from "../support/scriptedServer";
+import { shared } from "../support/shared";
 import { run } from "../unit/cli/run";
 
 describe("the release that policy-platform promote takes", () => {
-  let stage: PromotionStage;
-  before(async () => {
-    stage = await startPromotionStage();
-  });
-  after(() => stage.stop());
+  const stage = shared(startPromotionStage);
 
   it("names the line that takes what is there in place of a version that is not", async () => {
     const { project } = await stage.twoReleases();

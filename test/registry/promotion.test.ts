@@ -2,15 +2,10 @@
 import assert from "node:assert/strict";
 import { copyGraph } from "../../lib/oci/copy";
 import { sha256, shortDigest } from "../../lib/oci/digest";
-import {
-  type PromotionPlace,
-  type PromotionStand,
-  startPromotionStand,
-  tagOf,
-  writesOf,
-} from "../support/promotionStand";
+import { startPromotionStand, tagOf, writesOf } from "../support/promotionStand";
 import { refused } from "../support/refused";
 import { type ImageContent, pushWholeRelease, tagAs } from "../support/releasedImage";
+import { fresh, shared } from "../support/shared";
 import type { Promotion } from "../support/standInEngine";
 
 const image = (edit = "a: 1"): ImageContent => ({
@@ -20,16 +15,10 @@ const image = (edit = "a: 1"): ImageContent => ({
 
 describe("a promotion between registries", function () {
   this.timeout(30_000);
-  let stand: PromotionStand;
-  let place: PromotionPlace;
-
-  before(async () => {
-    stand = await startPromotionStand();
-  });
-  after(() => stand?.stop());
-  beforeEach(() => {
+  const stand = shared(startPromotionStand);
+  const place = fresh(() => {
     stand.answer();
-    place = stand.fresh();
+    return stand.fresh();
   });
 
   /** `preview` and `up` are both refused with the code, and neither writes. */
