@@ -30,14 +30,14 @@ export interface Repaired {
 }
 
 /**
- * Ends orphaned processes, releases a lock whose process is gone, and clears pending creates. Then `pulumi up` works again.
+ * Releases a lock whose process is gone, ends orphaned processes, and clears pending creates. Then `pulumi up` works again.
  * Errors: `pulumi-missing`, `stack-locked` (a run is going on), `repair-failed`.
  */
 export async function repair(options: RepairOptions): Promise<Repaired> {
   const { log } = options;
-  const ended = endOrphans(options.projectDir);
-  if (ended.length > 0) log?.(`ended what a killed run had left: ${ended.join(", ")}`);
   const lock = await releaseLock(options);
+  const ended = endOrphans(options.projectDir); // after the lock, whose engine is gone by then: until it is, it is still their parent
+  if (ended.length > 0) log?.(`ended what a killed run had left: ${ended.join(", ")}`);
   const cleared = await clearPending(options);
   return { lock, ended, cleared };
 }

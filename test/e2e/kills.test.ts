@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { firstPoints, type KillPoint, killPoints, type Role, requests } from "../support/killPoints";
 import { type EngineRun, type KillStand, startKillStand } from "../support/killStand";
-import { killProcesses, leftAfter, pluginsOf, processesOf } from "../support/processes";
+import { killProcesses, leftAfter, type ProjectProcess, pluginsOf, processesOf } from "../support/processes";
 import { refused } from "../support/refused";
 import type { TaggedImage } from "../support/releaseAudit";
 
@@ -15,7 +15,7 @@ interface Scenario {
 }
 
 const update = ["up", "--yes", "--skip-preview"];
-const patience = { pluginsGone: 2_000, interrupted: 15_000 };
+const patience = { killed: 10_000, pluginsGone: 2_000, interrupted: 15_000 };
 
 const killed = (point: KillPoint): Scenario => ({
   title: `makes its release at the next run when ${point.who} killed while ${point.when}`,
@@ -32,6 +32,7 @@ const killed = (point: KillPoint): Scenario => ({
       await written;
     }
     killProcesses(victims);
+    assert.deepEqual(await leftAfter(patience.killed, () => living(stand, victims)), []);
     if (point.stateFile) stand.beginAttributes();
     stand.registry.clear();
     if (point.arrives) await held.pass();
@@ -169,6 +170,12 @@ async function comesTo<T>(run: EngineRun, reached: Promise<T>): Promise<T> {
 async function expectSuccess(running: ReturnType<KillStand["run"]>): Promise<void> {
   const { code, output } = await running;
   assert.equal(code, 0, output);
+}
+
+/** Those that are still there: a killed process takes a moment to go, on a busy machine a long one. */
+function living(stand: KillStand, victims: readonly ProjectProcess[]): ProjectProcess[] {
+  const pids = victims.map(({ pid }) => pid);
+  return processesOf(stand.project.dir).filter(({ pid }) => pids.includes(pid));
 }
 
 /** Requests that could write. */
