@@ -5,9 +5,16 @@
 export function mapOwnFramesOnly(): void {
   const mapped = Error.prepareStackTrace;
   if (!mapped) return;
+  const known = new Map<string, string>(); // twenty policy repositories are made by the same lines
+  const map = (error: Error, frame: NodeJS.CallSite) => {
+    const key = String(frame);
+    const line = known.get(key) ?? lastFrame(mapped(error, [frame]));
+    known.set(key, line);
+    return line;
+  };
   Error.prepareStackTrace = (error, frames) => {
     const lines = frames.map((frame) =>
-      isForeign(frame.getFileName() ?? "node:") ? `\n    at ${frame}` : lastFrame(mapped(error, [frame])),
+      isForeign(frame.getFileName() ?? "node:") ? `\n    at ${frame}` : map(error, frame),
     );
     return mapped(error, []) + lines.join("");
   };
