@@ -29,14 +29,18 @@ export interface WalkCounts {
 const versions = ["v1.0.0", "v1.0.1", "v1.0.2", "v1.1.0", "v1.10.0", "v2.0.0", "v2.0.1", "v10.0.0"];
 const images = [0, 1, 0, 2, 3, 1, 4, 5];
 
+const mostly = <T, R>(value: T, other: fc.Arbitrary<R>, weight: number): fc.Arbitrary<T | R> =>
+  fc.oneof({ weight, arbitrary: fc.constant(value) }, { weight: 1, arbitrary: other });
+
 const stepOf: fc.Arbitrary<Step> = fc
   .record({
     version: fc.nat(versions.length - 1),
-    rollback: fc.boolean(),
-    other: fc.option(fc.nat(versions.length - 1), { freq: 8 }),
-    event: fc.oneof(
-      { weight: 7, arbitrary: fc.constant("none" as const) },
-      { weight: 1, arbitrary: fc.constantFrom("state lost" as const, "latest moved" as const, "preview" as const) },
+    rollback: mostly(true, fc.constant(false), 3),
+    other: mostly(undefined, fc.nat(versions.length - 1), 9),
+    event: mostly(
+      "none" as const,
+      fc.constantFrom("state lost" as const, "latest moved" as const, "preview" as const),
+      7,
     ),
   })
   .map(({ other, ...step }) => ({ ...step, digest: other ?? step.version }));
