@@ -112,15 +112,15 @@ function unknownKey(path: Path, parent: KeyShape, scene: Scene): ConfigurationPr
   const meant = nearest(key, parent.keys);
   if (meant === undefined && path[0] === "registry" && path[1] === "cleanup") return keptPath(path, scene);
   const rule = `known keys are ${parent.keys.join(", ")}`;
-  return meant === undefined
-    ? problem("key-unknown", path, "is no known key", rule, drop)
-    : problem(
-        "key-unknown",
-        path,
-        `is no known key; did you mean ${meant}?`,
-        rule,
-        `rename it to ${meant} in ${stackFileName(scene.stack)}, or ${drop}`,
-      );
+  if (meant === undefined) return problem("key-unknown", path, "is no known key", rule, drop);
+  const near = problem(
+    "key-unknown",
+    path,
+    `is no known key; did you mean ${meant}?`,
+    rule,
+    `rename it to ${meant} in ${stackFileName(scene.stack)}, or ${drop}`,
+  );
+  return { ...near, meant: keyPath([...path.slice(0, -1), meant]) };
 }
 
 /** Up to version 0.1 a smoke check named the tool too; now it is started by its own path. */

@@ -90,9 +90,13 @@ function withShortForms(raw: RawConfiguration): RawConfiguration {
   return { ...raw, tools: Object.fromEntries(whole) };
 }
 
-/** In the order of the schema, then by key, so that the list is the same whatever order the file has. */
+/**
+ * Misspelt keys first, as what they were meant to be is then missed too; then in the order of the schema and by key, so that the list
+ * is the same whatever order the file has.
+ */
 function sorted(problems: readonly ConfigurationProblem[]): ConfigurationProblem[] {
-  const rank = ({ key }: ConfigurationProblem) => {
+  const rank = ({ key, meant }: ConfigurationProblem) => {
+    if (meant !== undefined) return -1;
     const index = topLevelKeys.indexOf(/^[^:]*:([A-Za-z0-9_-]*)/.exec(key)?.[1] ?? "");
     return index < 0 ? topLevelKeys.length : index;
   };

@@ -14,6 +14,8 @@ export interface ConfigurationProblem extends Problem {
   readonly key: string;
   /** Stable and documented: `version-moving`, `key-unknown`. */
   readonly code: string;
+  /** Of an unknown key: the known one that it probably is. Then other problems may be its consequences. */
+  readonly meant?: string;
 }
 
 /** What a fix refers to. */

@@ -66,10 +66,12 @@ describe("policy-platform check", () => {
     assert.deepEqual(rest, { stack: "dev", file: "Pulumi.dev.yaml", valid: false, unpinned: [] });
     assert.deepEqual(
       problems.map(({ key }) => key),
-      ["registry", "base", "policies", "toolz"].map((key) => `policy-platform:${key}`),
+      ["toolz", "registry", "base", "policies"].map((key) => `policy-platform:${key}`),
     );
-    for (const problem of problems)
+    for (const { meant, ...problem } of problems) {
       assert.deepEqual(Object.keys(problem).sort(), ["code", "fix", "key", "rule", "what"]);
+      assert.equal(meant, problem.key === "policy-platform:toolz" ? "policy-platform:tools" : undefined);
+    }
     const good = await run("check", "-o", "json", "--stack", "dev", "--cwd", project());
     assert.deepEqual(good.data, { stack: "dev", file: "Pulumi.dev.yaml", valid: true, problems: [], unpinned: [] });
   });

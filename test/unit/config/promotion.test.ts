@@ -108,6 +108,26 @@ describe("a stack that promotes", () => {
     for (const { fix } of problems) assert.equal(fix, "policy-platform promote staging prod");
   });
 
+  it("is told first that promotion is misspelt, and then what a stack that builds lacks", () => {
+    const [first, ...rest] = problemsOf({ registry, promtion: promotion, clusters: {} }, context);
+    assert.match(first!.what, /^policy-platform:promtion is no known key; did you mean promotion\?$/);
+    assert.equal(first!.meant, "policy-platform:promotion");
+    const keys = rest.map(({ key, code }) => `${key} ${code}`);
+    assert.deepEqual(keys, [
+      "policy-platform:base key-missing",
+      "policy-platform:policies key-missing",
+      "policy-platform:clusters key-unknown",
+    ]);
+  });
+
+  it("is told first which of its keys is misspelt, and then that it is missing", () => {
+    const { digest: its, ...others } = promotion;
+    assert.deepEqual(found({ registry, promotion: { ...others, digset: its } }), [
+      "policy-platform:promotion.digset key-unknown",
+      "policy-platform:promotion.digest key-missing",
+    ]);
+  });
+
   it("takes the whole hash of a commit, the tag's part of it, and that of a local stack", () => {
     for (const commit of ["0123456789ab", "0123456789ab-01234567", "a".repeat(40), "b".repeat(64)])
       assert.deepEqual(found({ registry, promotion: { ...promotion, commit } }), []);

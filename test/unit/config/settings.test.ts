@@ -738,12 +738,13 @@ describe("a configuration with many errors", () => {
     versoin: "v1.0.0",
   };
 
-  it("names all of them at once, in the order of the schema", () => {
+  it("names all of them at once, misspelt keys first, then in the order of the schema", () => {
     assert.deepEqual(
       problemsOf(raw, context).map(({ key, code }) => `${key} ${code}`),
       [
-        "policy-platform:registry.address key-missing",
         "policy-platform:registry.adress key-unknown",
+        "policy-platform:versoin key-unknown",
+        "policy-platform:registry.address key-missing",
         "policy-platform:base key-missing",
         "policy-platform:tools.kyverno source-forms",
         "policy-platform:tools.kyverno.version version-moving",
@@ -752,7 +753,6 @@ describe("a configuration with many errors", () => {
         "policy-platform:tools.yq.version version-unquoted",
         'policy-platform:policies["a/b"] name-malformed',
         'policy-platform:policies["a/b"].folder folder-missing',
-        "policy-platform:versoin key-unknown",
       ],
     );
   });
@@ -770,7 +770,7 @@ describe("a configuration with many errors", () => {
         assert.equal(error.code, "configuration-invalid");
         assert.match(
           error.message,
-          /^11 errors in Pulumi\.dev\.yaml:\n {3}1\. policy-platform:registry\.address is missing; /,
+          /^11 errors in Pulumi\.dev\.yaml:\n {3}1\. policy-platform:registry\.adress is no known key; /,
         );
         assert.equal(error.message.split("\n").length, 12);
         return true;
