@@ -38,6 +38,8 @@ export interface ChosenRelease {
 const parallel = 16;
 /** Commits that an error lists. */
 const shownCommits = 10;
+/** Versions that an error lists. */
+const shownVersions = 5;
 
 /** Reads the registry. Errors: `release-missing`, `commit-missing`, `commit-ambiguous`, `promotion-mismatch` for another commit than asked for. */
 export async function chooseRelease(client: RegistryClient, choice: ReleaseChoice): Promise<ChosenRelease> {
@@ -60,7 +62,7 @@ async function namedVersion(
     const image = await client.resolve(choice.from, version);
     if (image) return { version, digest: image.digest };
   }
-  throw releaseMissing(choice, versions[0]);
+  throw releaseMissing(choice, versions);
 }
 
 async function commitOf(client: RegistryClient, choice: Named, tags: readonly string[]): Promise<string> {
@@ -87,14 +89,17 @@ async function commitOf(client: RegistryClient, choice: Named, tags: readonly st
   throw naming.length === 0 ? commitMissing(choice) : commitAmbiguous(choice, naming);
 }
 
-function releaseMissing({ from, version, source, stack }: ReleaseChoice, highest: string | undefined): PlatformError {
-  const others = version !== undefined && highest !== undefined && highest !== version;
+/** `versions`: those of the repository, highest first; one that was asked for may be listed without its image. */
+function releaseMissing({ from, version, source, stack }: ReleaseChoice, versions: readonly string[]): PlatformError {
+  const others = version === undefined ? [] : versions.filter((one) => one !== version);
+  const there = others.length === 0 ? "" : `; its highest are ${listed(others, shownVersions)}`;
   return new PlatformError("release-missing", {
-    what: `${formatReference(from)} holds no ${version === undefined ? "version" : `version ${version}`}`,
+    what: `${formatReference(from)} holds no ${version === undefined ? "version" : `version ${version}`}${there}`,
     rule: "what is promoted was released there",
-    fix: others
-      ? `take the highest one that is there: ${promoteLine(stack, source)}`
-      : `release first: pulumi up --stack ${source}`,
+    fix:
+      others.length > 0
+        ? `take the highest one that is there: ${promoteLine(stack, source)}`
+        : `release first: pulumi up --stack ${source}`,
   });
 }
 
@@ -107,11 +112,14 @@ function commitMissing({ from, version, digest, source, stack }: Named): Platfor
 }
 
 function commitAmbiguous({ from, version, source, stack }: Named, commits: readonly string[]): PlatformError {
-  const rest = commits.length - shownCommits;
-  const listed = `${commits.slice(0, shownCommits).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
   return new PlatformError("commit-ambiguous", {
-    what: `${version} of ${formatReference(from)} was released from several commits, and git here knows none of them: ${listed}`,
+    what: `${version} of ${formatReference(from)} was released from several commits, and git here knows none of them: ${listed(commits, shownCommits)}`,
     rule: "a promotion names one commit, the newest that this checkout knows",
     fix: `name one of them: ${promoteLine(stack, source)} --version ${version} --commit ${commits[0]}`,
   });
+}
+
+function listed(names: readonly string[], most: number): string {
+  const rest = names.length - most;
+  return `${names.slice(0, most).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }

@@ -20,11 +20,26 @@ describe("the release that policy-platform promote takes", () => {
   it("names the line that takes what is there in place of a version that is not", async () => {
     const { project } = await stage.twoReleases();
     const { code, data } = await project.promote("--version", "v3.0.0", "-o", "json");
-    const { error } = data as { error: { code: string; fix: string } };
+    const { error } = data as { error: { code: string; what: string; fix: string } };
     assert.deepEqual([code, error.code], [1, "release-missing"]);
+    assert.match(error.what, / holds no version v3\.0\.0; its highest are v1\.1\.0, v1\.0\.0$/);
     const line = error.fix.replace("take the highest one that is there: policy-platform ", "").split(" ");
     assert.equal((await run(...line, "--cwd", project.folder)).code, 0);
     assert.equal(promotionIn(project.text()).version, "v1.1.0");
+  });
+
+  it("names the five highest versions that are there, by number, and how many more", async () => {
+    const at = stage.places();
+    const content = contentWith("a");
+    for (const minor of [10, 2, 1, 0, 9, 3, 4])
+      await putRelease(at.source, `v1.${minor}.0`, { content, commits: [commits[0]] });
+    const project = promotionProject(at.from, at.to);
+    const { code, stderr } = await project.promote("--version", "v9.9.9");
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /holds no version v9\.9\.9; its highest are v1\.10\.0, v1\.9\.0, v1\.4\.0, v1\.3\.0, v1\.2\.0 and 2 more;/,
+    );
   });
 
   it("passes over a version whose image is gone (stand-in: a registry that still lists it)", async () => {
@@ -36,7 +51,9 @@ describe("the release that policy-platform promote takes", () => {
     try {
       project.write("dev", devAt(from.replace(stage.source.host, server.host)));
       const gone = await project.promote("--version", "v1.1.0", "-o", "json");
-      assert.deepEqual([gone.code, (gone.data.error as { code: string }).code], [1, "release-missing"]);
+      const { error } = gone.data as { error: { code: string; what: string } };
+      assert.deepEqual([gone.code, error.code], [1, "release-missing"]);
+      assert.match(error.what, / holds no version v1\.1\.0; its highest are v1\.0\.0$/);
       assert.equal((await project.promote()).code, 0);
       assert.equal(promotionIn(project.text()).version, "v1.0.0");
     } finally {
