@@ -12,6 +12,7 @@ import { type Edit, writeEdits } from "../config/stackFile";
 import type { EditedValue } from "../config/stackSplice";
 import { PlatformError } from "../lib/errors";
 import type { RegistryClient } from "../lib/oci/client";
+import { isSameRepository } from "../lib/oci/hosts";
 import { parseRepository } from "../lib/oci/reference";
 import { tagOfCommit } from "../lib/plan/promotion";
 import { type ChosenRelease, chooseRelease } from "../lib/promotion/choose";
@@ -101,11 +102,12 @@ async function findRelease(
 ): Promise<ChosenRelease> {
   const { from } = settings.promotion;
   const to = repositoryNames(settings.registry).releases(settings.image.name);
-  if (from === to) throw promotionSelf({ from, stack: target.stack });
+  const repository = parseRepository(from);
+  if (isSameRepository(repository, parseRepository(to))) throw promotionSelf({ from, stack: target.stack });
   narrate("doing", `reading ${from}`);
   const written = valueAt(raw, ["promotion", "commit"]);
   return chooseRelease(client, {
-    from: parseRepository(from),
+    from: repository,
     to,
     ...(version !== undefined && { version }),
     ...(commit !== undefined && { commit: tagOfCommit(commit).slice("sha-".length) }),

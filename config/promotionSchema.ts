@@ -20,7 +20,8 @@ export const releaseRepository: Grammar = {
       }
     };
     if (holds(value)) return undefined;
-    const meant = value.replace(/^[a-z]+:\/\//i, "").replace(/(@sha256:.*|:[^/]*)$/, "");
+    const bare = value.replace(/^[a-z]+:\/\//i, "").replace(/(@sha256:.*|:[^/]*)$/, "");
+    const meant = bare.replace(/^[^/]*/, (host) => host.toLowerCase());
     return { code: "repository-malformed", wrong: "is not a repository", ...(holds(meant) && { meant }) };
   },
 };

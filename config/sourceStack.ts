@@ -1,10 +1,12 @@
 // Which stack of the project a promotion comes from, as the stack files beside its own say it.
 import { join } from "node:path";
 import { PlatformError } from "../lib/errors";
+import { isSameRepository } from "../lib/oci/hosts";
+import { parseRepository } from "../lib/oci/reference";
 import { shortName } from "../lib/promotion/source";
 import { fromStackFile } from "./load";
 import { stackFileName } from "./problems";
-import { stackName } from "./promotionSchema";
+import { releaseRepository, stackName } from "./promotionSchema";
 import { releasePlace } from "./releasePlace";
 import type { ParseContext } from "./settings";
 import { stacksIn } from "./stacks";
@@ -19,9 +21,13 @@ export function sourceStack(
 ): string | undefined {
   const { stack, from } = promotion;
   if (typeof stack === "string" && stackName.refuse(stack) === undefined) return shortName(stack);
-  if (typeof from !== "string") return undefined;
+  if (typeof from !== "string" || releaseRepository.refuse(from) !== undefined) return undefined;
+  const source = parseRepository(from);
   const others = stacksIn(projectDir).filter((one) => stackFileName(one) !== stackFileName(own));
-  const found = others.filter((one) => releasesOf({ stack: one, projectDir }) === from);
+  const found = others.filter((one) => {
+    const releases = releasesOf({ stack: one, projectDir });
+    return releases !== undefined && isSameRepository(parseRepository(releases), source);
+  });
   return found.length === 1 ? found[0] : undefined;
 }
 

@@ -1,5 +1,6 @@
 // Where a registry is reached, and which hosts may be spoken to without TLS.
 import { BlockList, isIP } from "node:net";
+import type { Repository } from "./reference";
 
 /**
  * True for what never leaves this machine: localhost, 127.0.0.0/8 and [::1], with or without a port. Names below `.localhost`
@@ -51,6 +52,17 @@ export const dockerHubHosts: readonly string[] = ["docker.io", "index.docker.io"
 export function registryOrigin(registry: string, insecure: readonly string[]): URL {
   const host = dockerHubHosts.includes(registry) ? dockerHubHosts[2]! : registry;
   return new URL(`${allowsPlainHttp(host, insecure) ? "http" : "https"}://${host}`);
+}
+
+/** True for two names of one repository: a host may be written in any case, with its port or not, and Docker Hub has several. */
+export function isSameRepository(one: Repository, other: Repository): boolean {
+  return one.path === other.path && commonName(one.registry) === commonName(other.registry);
+}
+
+function commonName(registry: string): string {
+  const host = registry.toLowerCase();
+  const name = host.replace(isLoopback(host) ? /:80$/ : /:443$/, "");
+  return dockerHubHosts.includes(name) ? dockerHubHosts[0]! : name;
 }
 
 /**

@@ -1,6 +1,7 @@
 // What one run of a promoting stack is going to do, decided before its first resource, and said as release notes.
 import type { RegistryClient } from "../oci/client";
 import { type Digest, shortDigest } from "../oci/digest";
+import { isSameRepository } from "../oci/hosts";
 import { formatReference, parseRepository } from "../oci/reference";
 import type { Change } from "../pins/change";
 import { diffInputs } from "../pins/diff";
@@ -52,19 +53,20 @@ export async function planPromotion(
   { registry, image, promotion }: PromotionPlanSettings,
   { stack, state, source }: PromotionPlanOptions,
 ): Promise<PromotionPlan> {
-  const to = repositoryNames(registry).releases(image.name);
-  const { from, version, digest, rollback } = promotion;
-  if (from === to) throw promotionSelf({ from, stack });
+  const name = repositoryNames(registry).releases(image.name);
+  const [from, to] = [parseRepository(promotion.from), parseRepository(name)];
+  const { version, digest, rollback } = promotion;
+  if (isSameRepository(from, to)) throw promotionSelf({ from: promotion.from, stack });
   const request = {
-    from: parseRepository(from),
-    to: parseRepository(to),
+    from,
+    to,
     version,
     digest,
     commitTag: tagOfCommit(promotion.commit),
     rollback,
     stack,
     ...(source && { source }),
-    known: state().then((resources) => knownRelease(resources, to)),
+    known: state().then((resources) => knownRelease(resources, name)),
   };
   const found = await lookUpPromotion(client, request);
   await requireMovableLatest({ registry, image }, { digest, latest: async () => found.latest, stack });

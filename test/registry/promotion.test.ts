@@ -1,7 +1,9 @@
 // Promotions between two real registries: what is refused before anything is written, and what the release notes say.
 import assert from "node:assert/strict";
+import { RegistryClient } from "../../lib/oci/client";
 import { copyGraph } from "../../lib/oci/copy";
 import { sha256, shortDigest } from "../../lib/oci/digest";
+import { planPromotion } from "../../lib/plan/promotion";
 import { startPromotionStand, tagOf, writesOf } from "../support/promotionStand";
 import { refused } from "../support/refused";
 import { type ImageContent, pushWholeRelease, tagAs } from "../support/releasedImage";
@@ -114,6 +116,20 @@ describe("a promotion between registries", function () {
       const first = await pushWholeRelease(stand.client, place.here, image(), "v1.0.0");
       const promotion = place.promotionOf({ version: "v1.0.0", digest: first.digest });
       await refusedBoth("promotion-self", { ...promotion, from: place.stack.to });
+    });
+
+    it("when they are one repository under two names of its registry, which is not asked", async () => {
+      const registry = { address: "docker.io/acme", separator: "-", insecure: false } as const;
+      const promotion = { version: "v1.0.0", digest: sha256("x"), commit: "0123456789ab", rollback: false };
+      for (const host of ["docker.io", "index.docker.io", "Registry-1.Docker.IO", "docker.io:443"]) {
+        const from = `${host}/acme/releases-p`;
+        const settings = { registry, image: { name: "p" }, promotion: { ...promotion, from } };
+        const state = () => assert.fail("nothing is read");
+        const { message } = await refused("promotion-self", () =>
+          planPromotion(new RegistryClient(), settings, { stack: "prod", state }),
+        );
+        assert.ok(message.includes(from), message);
+      }
     });
   });
 

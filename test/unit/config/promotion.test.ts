@@ -128,6 +128,11 @@ describe("a stack that promotes", () => {
     ]);
   });
 
+  it("is told the source's host in lower case, the only one that it is written in", () => {
+    const [wrong] = problemsOf({ registry, promotion: { ...promotion, from: "GHCR.io/acme/releases/p:v1" } }, context);
+    assert.match(wrong!.fix, /'ghcr\.io\/acme\/releases\/p'/);
+  });
+
   it("takes the whole hash of a commit, the tag's part of it, and that of a local stack", () => {
     for (const commit of ["0123456789ab", "0123456789ab-01234567", "a".repeat(40), "b".repeat(64)])
       assert.deepEqual(found({ registry, promotion: { ...promotion, commit } }), []);

@@ -31,6 +31,13 @@ describe("the stack that a promotion comes from", () => {
     assert.equal(found({ stack: "no stack", from }), "dev");
   });
 
+  it("is told by another name of the same registry too", () => {
+    file("dev", "registry: {address: docker.io/acme, separator: '-'}");
+    for (const host of ["docker.io", "index.docker.io", "registry-1.docker.io", "docker.io:443"])
+      assert.equal(found({ from: `${host}/acme/releases-policy-platform` }), "dev", host);
+    assert.equal(found({ from: "docker.io.example/acme/releases-policy-platform" }), undefined);
+  });
+
   it("may promote itself, and have its registry in Google Cloud", () => {
     const google = "{kind: artifactRegistry, project: acme-staging, location: europe-west1}";
     file("staging", `registry: ${google}`, "promotion: {from: x}", "image: {name: p}");
@@ -45,7 +52,7 @@ describe("the stack that a promotion comes from", () => {
 
   it("is not told by several, by none, and by what is no text", () => {
     for (const stack of ["dev", "qa"]) file(stack, "registry: {address: h.io/dev}");
-    for (const promotion of [{ from }, { from: "h.io/x" }, { from: 7, stack: 7 }, {}])
+    for (const promotion of [{ from }, { from: "h.io/x" }, { from: "[::::]/x" }, { from: 7, stack: 7 }, {}])
       assert.equal(found(promotion), undefined, JSON.stringify(promotion));
   });
 });

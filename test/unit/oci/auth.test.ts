@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parseChallenges } from "../../../lib/oci/challenge";
 import { RegistryClient } from "../../../lib/oci/client";
 import { type Credentials, dockerCredentials } from "../../../lib/oci/credentials";
-import { allowsPlainHttp, isLoopback, refuseHop, registryOrigin } from "../../../lib/oci/hosts";
+import { allowsPlainHttp, isLoopback, isSameRepository, refuseHop, registryOrigin } from "../../../lib/oci/hosts";
 import { refused } from "../../support/refused";
 import { digestOf, emptyManifest, manifestAnswer, notFound, quickLimits } from "../../support/scriptedRegistry";
 import {
@@ -421,6 +421,26 @@ describe("hosts", () => {
     assert.equal(registryOrigin("r.example:5000", ["r.example:5000"]).href, "http://r.example:5000/");
     assert.equal(allowsPlainHttp("r.example", ["r.example:5000"]), false);
     assert.equal(allowsPlainHttp("evil-r.example:5000", ["r.example:5000"]), false);
+  });
+
+  it("are one under any of their names, and another under another port or path", () => {
+    const isSame = (one: string, other: string, path = "p") =>
+      isSameRepository({ registry: one, path: "p" }, { registry: other, path });
+    for (const [one, other] of [
+      ["docker.io", "index.docker.io"],
+      ["registry-1.docker.io", "docker.io:443"],
+      ["GHCR.io", "ghcr.io:443"],
+      ["127.0.0.1:80", "127.0.0.1"],
+    ] as const)
+      assert.ok(isSame(one, other) && isSame(other, one), `${one} ${other}`);
+    for (const [one, other] of [
+      ["docker.io", "docker.io.example"],
+      ["127.0.0.1:443", "127.0.0.1"],
+      ["r.example:80", "r.example"],
+      ["r.example:5000", "r.example:5001"],
+    ] as const)
+      assert.equal(isSame(one, other), false, `${one} ${other}`);
+    assert.equal(isSame("ghcr.io", "ghcr.io", "q"), false);
   });
 
   it("are not followed from TLS to plain http, not even on this machine", () => {
