@@ -181,7 +181,8 @@ async function refused(
   found: Digest,
 ): Promise<PlatformError> {
   const stack = stackOf(context.urn);
-  if (promotedFrom !== undefined) return promotionTaken({ to: repositoryName, digest, stack }, tag, found);
+  if (promotedFrom !== undefined)
+    return promotionTaken({ from: promotedFrom, to: repositoryName, digest, stack }, tag, found);
   if (role === "commit") {
     return new PlatformError("commit-tag-taken", {
       what: `${repositoryName}:${tag} already names another image, ${found}`,

@@ -24,7 +24,7 @@ export function promotionGone({ from, to, version, digest, stack, source }: Prom
   return new PlatformError("promotion-gone", {
     what: `${version}, image ${digest}, is neither in ${from} nor in ${to}`,
     rule: "what is promoted is there, by its digest",
-    fix: `promote a release that is there: ${promoteLine(stack, source?.())}`,
+    fix: `promote a release that is there: ${promoteAgain({ from, stack, source })}`,
   });
 }
 
@@ -38,7 +38,7 @@ export function promotionIncomplete(
     {
       what: `image ${digest} cannot be taken from ${from}: ${cause.problem.what}`,
       rule: "what is promoted is there, by its digest, with everything that it refers to",
-      fix: `push it there again, or promote a release that is whole: ${promoteLine(stack)}`,
+      fix: `push it there again, or promote a release that is whole: ${promoteAgain({ from, stack })}`,
     },
     { cause },
   );
@@ -53,7 +53,7 @@ export function promotionMismatch(
   return new PlatformError("promotion-mismatch", {
     what: `${from}:${tag} ${found ? `names ${found}` : "is not there"}, and the promotion is of ${digest}`,
     rule: "version, commit and digest of a promotion are those of one release",
-    fix: `write them anew, all from the same release: ${promoteLine(stack, source?.())}`,
+    fix: `write them anew, all from the same release: ${promoteAgain({ from, stack, source })}`,
   });
 }
 
@@ -62,7 +62,7 @@ export function promotionForeign({ from, digest, stack, source }: Promoted): Pla
   return new PlatformError("promotion-foreign", {
     what: `image ${digest} of ${from} does not name its inputs`,
     rule: `${rule}: an image that this program released and tested`,
-    fix: `promote a release of a stack that builds: ${promoteLine(stack, source?.())}`,
+    fix: `promote a release of a stack that builds: ${promoteAgain({ from, stack, source })}`,
   });
 }
 
@@ -80,14 +80,14 @@ export function promotionDowngrade({ to, version, stack, source }: Promoted, hig
 
 /** The target has given the version, or the commit's tag, to another image. */
 export function promotionTaken(
-  { to, digest, stack, source }: Pick<Promoted, "to" | "stack" | "source"> & { readonly digest?: Digest },
+  { from, to, digest, stack, source }: Omit<Promoted, "version" | "digest"> & { readonly digest?: Digest },
   tag: string,
   found: Digest,
 ): PlatformError {
   return new PlatformError("version-taken", {
     what: `${to}:${tag} already names another image, ${found}, and the promotion is of ${digest ?? "one that is not known yet"}`,
     rule: "the tags of a release never move",
-    fix: `release ${isVersion(tag) ? "the same content under a higher version" : "a change, of another commit,"} where it is built, then ${promoteLine(stack, source?.())}`,
+    fix: `release ${isVersion(tag) ? "the same content under a higher version" : "a change, of another commit,"} where it is built, then ${promoteAgain({ from, stack, source })}`,
   });
 }
 
@@ -96,11 +96,17 @@ export function promotionSelf({ from, stack }: Pick<Promoted, "from" | "stack">)
   return new PlatformError("promotion-self", {
     what: `policy-platform:promotion.from is ${from}, where this stack's own releases are`,
     rule: "a promotion goes from one repository of releases to another",
-    fix: `name that of the stack that builds: ${promoteLine(stack)}`,
+    fix: `name that of the stack that builds: ${promoteLine(stack)}, where FROM is that stack`,
   });
 }
 
-/** What writes a promotion into the file of `stack`; `FROM` is yours to replace where nothing says which stack released it. */
+/** The line that writes another release of the same repository into the stack file. */
+function promoteAgain({ from, stack, source }: Pick<Promoted, "from" | "stack" | "source">): string {
+  const name = source?.();
+  return name ? promoteLine(stack, name) : `${promoteLine(stack)}, where FROM is the stack that releases to ${from}`;
+}
+
+/** What writes a promotion into the file of `stack`; `FROM` is for whoever reads it to replace. */
 export function promoteLine(stack: string, source = "FROM"): string {
   return `policy-platform promote ${source} ${stack}`;
 }

@@ -128,7 +128,7 @@ describe("a promotion and its registries", function () {
       stand.source.answer(({ path }) => (path.includes(lost) ? { status: 404 } : "forward"));
       const { message } = await refused("promotion-gone", () => place.stack.up(place.promotionOf(first)));
       assert.ok(message.includes(lost) && message.includes(place.from), message);
-      assert.match(message, /policy-platform promote FROM prod$/);
+      assert.ok(message.endsWith(`promote FROM prod, where FROM is the stack that releases to ${place.from}`), message);
       assert.deepEqual(await stand.client.tags(place.here), []);
     });
   });
@@ -281,6 +281,7 @@ describe("a promotion and its registries", function () {
       done.open();
       const { message } = await refusal;
       assert.ok(message.includes(`v1.0.0 already names another image, ${first.digest}`), message);
+      assert.ok(message.endsWith(`, where FROM is the stack that releases to ${otherPlace.from}`), message);
       for (const tag of ["v1.0.0", "latest"]) assert.equal(await place.digestAt(tag), first.digest);
     });
 

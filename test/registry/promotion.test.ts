@@ -40,7 +40,7 @@ describe("a promotion between registries", function () {
         place.promotionOf({ version: "v1.0.0", digest: sha256("gone") }),
       );
       assert.ok(message.includes(`is neither in ${place.from} nor in ${place.stack.to}`), message);
-      assert.match(message, /policy-platform promote FROM prod$/);
+      assert.ok(message.endsWith(`promote FROM prod, where FROM is the stack that releases to ${place.from}`), message);
     });
 
     it("when the source has no such repository", async () => {
