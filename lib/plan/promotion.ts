@@ -11,7 +11,7 @@ import { type PlacedImage, policyDifference } from "../promotion/policies";
 import { repositoryNames } from "../registry/names";
 import type { StackRegistry } from "../registry/stackClient";
 import { requireMovableLatest } from "../release/immutableTags";
-import { knownRelease } from "../release/known";
+import { keptCommitTag, knownRelease } from "../release/known";
 import { type Preflight, stepFrom } from "../release/preflight";
 import { compareReleases } from "../release/versions";
 
@@ -57,6 +57,7 @@ export async function planPromotion(
   const [from, to] = [parseRepository(promotion.from), parseRepository(name)];
   const { version, digest, rollback } = promotion;
   if (isSameRepository(from, to)) throw promotionSelf({ from: promotion.from, stack });
+  const resources = state();
   const request = {
     from,
     to,
@@ -66,7 +67,8 @@ export async function planPromotion(
     rollback,
     stack,
     ...(source && { source }),
-    known: state().then((resources) => knownRelease(resources, name)),
+    known: resources.then((its) => knownRelease(its, name)),
+    kept: resources.then((its) => keptCommitTag(its, name, digest)),
   };
   const found = await lookUpPromotion(client, request);
   await requireMovableLatest({ registry, image }, { digest, latest: async () => found.latest, stack });
@@ -79,7 +81,13 @@ export async function planPromotion(
     inputDigest: found.image.inputDigest,
     commitTag: request.commitTag,
     changes: stepFrom(before, version, sinceBefore?.entries ?? []),
-    lines: [headline(request, found), ...(sinceCurrent?.lines ?? []), ...found.moved, ...rollbackLine(request, found)],
+    lines: [
+      headline(request, found),
+      ...(sinceCurrent?.lines ?? []),
+      ...commitLine(request, found),
+      ...found.moved,
+      ...rollbackLine(request, found),
+    ],
   };
 }
 
@@ -119,13 +127,26 @@ function headline(
   const source = `from ${formatReference(from)}, ${commitTag}`;
   if (lacking.length === 0) return `${named} is promoted${moved.length === 0 ? ": nothing to do" : ""}`;
   if (!current) return `promotes ${named} ${source}: the first release here`;
-  if (current.version === version && current.digest === digest)
+  if (isCurrent(current, { version, digest }))
     return `${named} is here, and gets the tags that it lacks: ${lacking.join(", ")}`;
   const there = current.version ?? shortDigest(current.digest);
   const isBack = current.version !== undefined && compareReleases(version, current.version) < 0;
   if (isBack)
     return `rolls back from ${there} to ${named}${lacking.join() === "latest" ? ": only latest moves" : ` ${source}`}`;
   return `promotes ${named} ${source}, over ${there}`;
+}
+
+function isCurrent(current: NamedImage | undefined, { version, digest }: Pick<PromotionRequest, "version" | "digest">) {
+  return current?.version === version && current.digest === digest;
+}
+
+/** A commit that the image is not known by here yet: whether its tag is written, where the first line does not say it. */
+function commitLine(request: PromotionRequest, { current, lacking, kept }: PromotionLookup): string[] {
+  const { version, digest, commitTag } = request;
+  if (kept)
+    return [`${commitTag} is not written: ${shortDigest(digest)} keeps ${kept}, the commit that it was promoted with`];
+  if (!lacking.includes(commitTag) || lacking.includes(version) || isCurrent(current, request)) return [];
+  return [`${version} is here without ${commitTag}, and gets it beside the tags that it has`];
 }
 
 /** A permission that stays written down is none that somebody gave. */

@@ -34,6 +34,8 @@ export interface PromotionRequest {
   readonly source?: () => string | undefined;
   /** What the stack's state remembers of its last promotion. */
   readonly known?: Promise<KnownRelease | undefined>;
+  /** The commit tag that this stack wrote on this very digest, which keeps it. */
+  readonly kept?: Promise<string | undefined>;
 }
 
 /** A release under its version; the version is unknown of what `latest` names without any. */
@@ -59,6 +61,8 @@ export interface PromotionLookup {
   readonly lacking: readonly string[];
   /** For people: a line for each tag that this stack wrote for this promotion and that is elsewhere or gone. */
   readonly moved: readonly string[];
+  /** The commit tag that stays in place of the promotion's, which is not written. */
+  readonly kept?: string;
 }
 
 /**
@@ -69,9 +73,10 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
   const { from, to, version, digest, commitTag, rollback } = request;
   const names = { ...request, from: formatReference(from), to: formatReference(to) };
   const here = historyOf(client, to);
-  const [tags, known, tagged, committed, held, latest] = await Promise.all([
+  const [tags, known, kept, tagged, committed, held, latest] = await Promise.all([
     client.tags(to),
     request.known,
+    request.kept,
     here.digestAt(version),
     here.digestAt(commitTag),
     here.at(digest),
@@ -79,13 +84,15 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
   ]);
   const isOwn = known?.version === version && known.digest === digest;
   if (tagged !== undefined && tagged !== digest && !isOwn) throw promotionTaken(names, version, tagged);
-  if (committed !== undefined && committed !== digest && !isOwn) throw promotionTaken(names, commitTag, committed);
+  const isCommitted = committed === digest;
+  if (committed !== undefined && !isCommitted && kept === undefined) throw promotionTaken(names, commitTag, committed);
   const versions = versionTags(tags);
   const [highest] = versions;
   if (highest && compareReleases(version, highest) < 0 && !rollback) throw promotionDowngrade(names, highest);
 
-  // What this stack promoted was compared with the source then: a tag that is gone since is no reason to ask again.
-  const isReleased = isOwn || (tagged === digest && committed === digest);
+  // What this stack promoted was compared with the source then: a tag that is gone since is no reason to ask again, another commit is.
+  const isOther = kept !== undefined && kept !== commitTag && !isCommitted;
+  const isReleased = isOwn ? !isOther : tagged === digest && isCommitted;
   const found = held && isReleased ? { ...held, repository: to } : await sourceImage(client, request, names);
   const { inputs, inputDigest } = found;
   if (!inputs || !inputDigest) throw promotionForeign(names);
@@ -106,7 +113,7 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
     isOwn ? movedTags(here, digest, [version, ...(known.tags ?? [])]) : [],
   ]);
   const isDone = isOwn && known.tags?.includes("latest") === true;
-  const named = { [commitTag]: committed, [version]: tagged, latest: latest?.digest };
+  const named = { ...(!isOther && { [commitTag]: committed }), [version]: tagged, latest: latest?.digest };
   const current = latest ? { ...latest, repository: to, version: await nameOf(latest.digest) } : top;
   return {
     image: { ...found, inputs, inputDigest },
@@ -116,6 +123,7 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
     ...(before && { before }),
     lacking: isDone ? [] : Object.keys(named).filter((tag) => named[tag] !== digest),
     moved,
+    ...(isOther && { kept }),
   };
 }
 

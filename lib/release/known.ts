@@ -19,9 +19,7 @@ export interface KnownRelease {
  * as the engine's function `pulumi:pulumi:readStackResourceOutputs` answers. Undefined where the stack has made no release there.
  */
 export function knownRelease(resources: unknown, repository: string): KnownRelease | undefined {
-  const tags = Object.values((resources ?? {}) as Record<string, StateEntry>).flatMap(({ type, outputs }) =>
-    type === "policychain:index:Tag" && outputs?.repository === repository ? [outputs] : [],
-  );
+  const tags = tagsIn(resources, repository);
   for (const outputs of tags.filter(({ role }) => role === "version")) {
     const { tag: version, inputDigest } = outputs;
     const digest = releasedAt(outputs);
@@ -36,6 +34,18 @@ export function knownRelease(resources: unknown, repository: string): KnownRelea
       return { version, digest, inputDigest, ...othersOn(digest, tags) };
   }
   return undefined;
+}
+
+/** The commit tag that the stack wrote on `digest`, and keeps there whatever commit is named next; `resources` as above. */
+export function keptCommitTag(resources: unknown, repository: string, digest: Digest): string | undefined {
+  const kept = tagsIn(resources, repository).find(({ role, released }) => role === "commit" && released === digest);
+  return isText(kept?.tag) ? kept.tag : undefined;
+}
+
+function tagsIn(resources: unknown, repository: string): Outputs[] {
+  return Object.values((resources ?? {}) as Record<string, StateEntry>).flatMap(({ type, outputs }) =>
+    type === "policychain:index:Tag" && outputs?.repository === repository ? [outputs] : [],
+  );
 }
 
 /** A refresh changes `digest` alone. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { knownRelease } from "../../../lib/release/known";
+import { keptCommitTag, knownRelease } from "../../../lib/release/known";
 import { digestOf } from "../pins/arbitraries";
 
 const repository = "127.0.0.1:5000/releases/policy-platform";
@@ -34,6 +34,15 @@ describe("what the stack's state remembers of its last release", () => {
       commit: tag({ role: "commit", tag: "sha-0123456789ab", digest: digestOf("moved") }),
     };
     assert.deepEqual(knownRelease(state, repository), { ...released, tags: ["sha-0123456789ab"] });
+  });
+
+  it("is the commit tag of one digest, whatever version was last, and of no other digest or repository", () => {
+    const state = { commit: tag({ role: "commit", tag: "sha-0123456789ab", digest: digestOf("moved") }) };
+    assert.equal(keptCommitTag(state, repository, digestOf("released")), "sha-0123456789ab");
+    assert.equal(keptCommitTag(state, repository, digestOf("moved")), undefined);
+    assert.equal(keptCommitTag(state, "127.0.0.1:5000/releases/other", digestOf("released")), undefined);
+    for (const nothing of [undefined, null, {}, { version: tag({}) }])
+      assert.equal(keptCommitTag(nothing, repository, digestOf("released")), undefined);
   });
 
   it("is what was released, also after a refresh has written down where the tag points now", () => {
