@@ -1,22 +1,18 @@
 // The five tools as their projects release them, archive or plain file, on a file server of this machine: made of the
 // binaries that the local stack has, so that both sides of the comparison take in the same bytes from the same place.
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, normalize } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { RegistryClient } from "../../lib/oci/client";
 import { type Digest, sha256 } from "../../lib/oci/digest";
-import { layerImage, readLayerFiles } from "../../lib/oci/layer";
-import { parsePinned } from "../../lib/oci/reference";
+import { layerImage } from "../../lib/oci/layer";
 import { catalogue } from "../../lib/pins/catalogue";
+import { startFileServer } from "../../test/support/fileServer";
 import { wholePins } from "../../test/support/project";
+import { localProgram } from "../../test/support/releaseServer";
 import { tarball } from "../../test/support/tarball";
 
-/** Bytes of the largest binary, with room. */
-const maxBinary = 512 * 1024 * 1024;
 const pack = promisify(gzip);
 
 export interface ToolRelease {
@@ -41,34 +37,21 @@ export interface ReleaseServer {
 
 export async function startReleaseServer(): Promise<ReleaseServer> {
   const dir = mkdtempSync(join(tmpdir(), "tool-releases-"));
-  const client = new RegistryClient();
-  const pins = wholePins()["policy-platform:tools"] as Record<string, { version: string; image: string }>;
-  const binaryOf = async (name: string) => {
-    const { digest, ...repository } = parsePinned(pins[name]!.image);
-    const files = await readLayerFiles(client, repository, digest, { maxBytes: maxBinary });
-    return files.get(`usr/local/bin/${name}`)!;
-  };
+  const pins = wholePins()["policy-platform:tools"] as Record<string, { version: string }>;
   const released: [string, ToolRelease][] = [];
   for (const [name, { version }] of Object.entries(pins))
-    released.push([name, await release(dir, name, version, await binaryOf(name))]);
-  const server = createServer((request, response) => {
-    const file = join(dir, normalize(decodeURIComponent(request.url ?? "/")));
-    if (!existsSync(file) || !statSync(file).isFile()) return void response.writeHead(404).end();
-    response.writeHead(200, { "content-length": statSync(file).size, "content-type": "application/octet-stream" });
-    createReadStream(file).pipe(response);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    released.push([name, await release(dir, name, version, await localProgram(name))]);
+  const server = await startFileServer(dir);
   return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    host: server.host,
     tools: Object.fromEntries(released),
     raised: async (name) => {
       const { version } = pins[name]!;
       const next = version.replace(/\d+$/, (patch) => String(Number(patch) + 1));
-      return release(dir, name, next, withVersion(await binaryOf(name), version, next));
+      return release(dir, name, next, withVersion(await localProgram(name), version, next));
     },
     stop: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.stop();
       rmSync(dir, { recursive: true });
     },
   };

@@ -1,8 +1,6 @@
 // The tools of the local stack as their makers release them, archives and plain programs, on a file server of this machine. The
 // archives have the makers' form and addresses, not their bytes: nothing here can download those.
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -10,6 +8,7 @@ import { memberIn } from "../../config/catalogued";
 import { RegistryClient } from "../../lib/oci/client";
 import { readLayerFiles } from "../../lib/oci/layer";
 import { parsePinned } from "../../lib/oci/reference";
+import { startFileServer } from "./fileServer";
 import { wholePins } from "./project";
 import { tarball } from "./tarball";
 
@@ -30,19 +29,13 @@ export async function startReleaseServer(addresses: Readonly<Record<string, stri
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, await released(name, address));
   }
-  const server = createServer((request, response) => {
-    const file = join(dir, new URL(request.url!, "http://server").pathname);
-    if (!existsSync(file) || !statSync(file).isFile()) return void response.writeHead(404).end();
-    response.writeHead(200, { "content-length": statSync(file).size });
-    createReadStream(file).pipe(response);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const here = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await startFileServer(dir);
   return {
-    mirrors: Object.fromEntries(Object.values(addresses).map((address) => [new URL(address).host, here])),
+    mirrors: Object.fromEntries(
+      Object.values(addresses).map((address) => [new URL(address).host, `http://${server.host}`]),
+    ),
     stop: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.stop();
       rmSync(dir, { recursive: true });
     },
   };
@@ -50,10 +43,15 @@ export async function startReleaseServer(addresses: Readonly<Record<string, stri
 
 /** The program as it is, or in an archive where the address names one. The same bytes at each run: downloads are kept by checksum. */
 async function released(name: string, address: string): Promise<Buffer> {
-  const { digest, ...repository } = parsePinned(wholePins()["policy-platform:tools"][name].image);
-  const files = await readLayerFiles(new RegistryClient(), repository, digest, { maxBytes: maxProgramBytes });
-  const program = files.get(`usr/local/bin/${name}`)!;
+  const program = await localProgram(name);
   const member = memberIn(name, address);
   if (member === undefined) return program;
   return gzipSync(await tarball({ name: member, mode: 0o755, mtime: new Date(0), content: program }), { level: 1 });
+}
+
+/** The program of a tool, out of the layer image that the local stack pins. */
+export async function localProgram(name: string): Promise<Buffer> {
+  const { digest, ...repository } = parsePinned(wholePins()["policy-platform:tools"][name].image);
+  const files = await readLayerFiles(new RegistryClient(), repository, digest, { maxBytes: maxProgramBytes });
+  return files.get(`usr/local/bin/${name}`)!;
 }
