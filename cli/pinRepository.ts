@@ -1,6 +1,7 @@
 // What the pin of a policy repository is looked up from: a branch or tag of a git repository, or the tag of an image.
-import { innerFolder, isRefName } from "../config/grammar";
+import { isRefName } from "../config/grammar";
 import { valueAt } from "../config/issues";
+import { innerFolder } from "../config/pathGrammar";
 import { quoted, setLine } from "../config/problems";
 import type { Edit } from "../config/stackFile";
 import { PlatformError } from "../lib/errors";

@@ -1,9 +1,10 @@
 // Rules on the cases of the gate: they name repositories and need tools of this stack, and say what is to come of them.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { entryName, repositoryPath } from "./grammar";
+import { entryName } from "./grammar";
 import { problem, type Scene, valueAt } from "./issues";
 import { nearest } from "./nearest";
+import { repositoryPath } from "./pathGrammar";
 import { type ConfigurationProblem, type Path, quoted, removeLine, Secret, setLine, stackFileName } from "./problems";
 
 /** All problems of all cases. */

@@ -1,17 +1,19 @@
 // The keys of two checks of the gate: cases of charts under policies, and what the image may weigh.
 import { z } from "zod";
+import * as amounts from "./amountGrammar";
 import * as grammar from "./grammar";
+import { repositoryPath } from "./pathGrammar";
 import { named, text } from "./schemaParts";
 
 const paths = (description: string, example: readonly string[]) =>
   z
-    .array(text(grammar.repositoryPath, "One path"))
+    .array(text(repositoryPath, "One path"))
     .max(20)
     .meta({ description, rule: "paths are a list of at most 20 texts", examples: [example] });
 
 const spectral = z
   .strictObject({
-    ruleset: text(grammar.repositoryPath, "The ruleset, below `/repos`", "backend-applications/.spectral.yaml"),
+    ruleset: text(repositoryPath, "The ruleset, below `/repos`", "backend-applications/.spectral.yaml"),
     files: paths("Files that are looked at, below `/repos`; default: the chart's values.yaml and `values`", [
       "backend-applications/charts/app/values.yaml",
     ])
@@ -25,7 +27,7 @@ const spectral = z
 
 const integrationCase = z
   .strictObject({
-    chart: text(grammar.repositoryPath, "Folder of the chart, below `/repos`"),
+    chart: text(repositoryPath, "Folder of the chart, below `/repos`"),
     values: paths("Values files on top of the chart's own, below `/repos`; the last one wins", [
       "backend-applications/cd/production/values.yaml",
     ]).default([]),
@@ -75,8 +77,8 @@ export const gateIntegration = named(
 /** Below `gate.size`. */
 export const gateSize = z
   .strictObject({
-    compressed: text(grammar.imageSize, "What is pulled, in all").optional(),
-    unpacked: text(grammar.imageSize, "What it is on a disk, in all", "1Gi").optional(),
+    compressed: text(amounts.imageSize, "What is pulled, in all").optional(),
+    unpacked: text(amounts.imageSize, "What it is on a disk, in all", "1Gi").optional(),
   })
   .meta({
     description: "What the image may weigh; the weight is shown whether or not there is a budget",

@@ -1,8 +1,8 @@
-// The grammar of every text in the configuration: what it may be, and how a wrong one is mended.
+// The grammar of every text in the configuration: what it may be, and how a wrong one is mended. Addresses, packages, paths and
+// amounts have files of their own.
 // All but folders and smoke checks, which reach no Dockerfile and no shell, admit printable ASCII without quotes, `$`,
 // back-slashes and white space alone: nothing that passes can inject an instruction, a word or a step of a path.
 import { quoted } from "./problems";
-import { parseDuration, parseSize } from "./units";
 
 /** Why a text is refused. */
 export interface Refusal {
@@ -71,38 +71,6 @@ export const entryName: Grammar = {
   },
 };
 
-const pathSegment = "[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*";
-
-/** Where a tool stands in the image. */
-export const imagePath: Grammar = {
-  rule: "a path in the image is absolute, of plain names, and outside /repos, /proc, /sys and /dev",
-  example: "/usr/local/bin/kyverno",
-  refuse: (text) =>
-    new RegExp(`^(/${pathSegment})+$`).test(text) && text.length <= 100 && !/^\/(repos|proc|sys|dev)(\/|$)/.test(text)
-      ? undefined
-      : { code: "path-malformed", wrong: "is not such a path" },
-};
-
-/** A file inside an archive or a foreign image. */
-export const memberPath: Grammar = {
-  rule: "a member is a path of plain names, without . and .. steps",
-  example: "bin/tool",
-  refuse: (text) =>
-    new RegExp(`^/?${pathSegment}(/${pathSegment})*$`).test(text) && text.length <= 200
-      ? undefined
-      : { code: "path-malformed", wrong: "is not such a path" },
-};
-
-/** The folder of a policy repository. */
-export const folderPath: Grammar = {
-  rule: "a folder is a path of printable characters, best relative to the project",
-  example: "policies/security-policy",
-  refuse: (text) =>
-    /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,1000}$/u.test(text)
-      ? undefined
-      : { code: "path-malformed", wrong: "is not a path" },
-};
-
 /** User and group that the image's commands run as. */
 export const imageUser: Grammar = {
   rule: "a user is uid:gid in numbers, as runners cannot look names up",
@@ -145,32 +113,6 @@ export function isRefName(text: string): boolean {
   return /^[A-Za-z0-9_][A-Za-z0-9._/+#=-]{0,199}$/.test(text) && !/\.\.|\/\/|\/\.|\.lock(\/|$)|[./]$/.test(text);
 }
 
-const plainNames = "(?!\\.{1,2}(?:/|$))[A-Za-z0-9._+@-]+";
-
-/** The folder of a git repository that is taken. */
-export const innerFolder: Grammar = {
-  rule: "a folder in a repository is a path of plain names, without a slash in front and without . and .. steps",
-  example: "policies",
-  refuse(text) {
-    const holds = (path: string) => new RegExp(`^${plainNames}(?:/${plainNames})*$`).test(path) && path.length <= 200;
-    if (holds(text) && !text.startsWith("-")) return undefined;
-    const meant = text.replace(/^(?:\.?\/)+|\/+$/g, "");
-    return { code: "path-malformed", wrong: "is not such a path", ...(holds(meant) && { meant }) };
-  },
-};
-
-/** The folder of a foreign image that is taken. */
-export const imageFolder: Grammar = {
-  rule: "a folder in an image is an absolute path of plain names, without . and .. steps",
-  example: "/repos/security-policy",
-  refuse(text) {
-    const holds = (path: string) => new RegExp(`^(?:/${plainNames})+$`).test(path) && path.length <= 200;
-    if (holds(text) || text === "/") return undefined;
-    const meant = `/${text.replace(/^(?:\.?\/)+|\/+$/g, "")}`;
-    return { code: "path-malformed", wrong: "is not such a path", ...(holds(meant) && { meant }) };
-  },
-};
-
 /** One argument of a tool. */
 export const argument: Grammar = {
   rule: "arguments are a list of at most 20 texts of printable ASCII, given to the tool without a shell",
@@ -195,51 +137,6 @@ export const expectation: Grammar = {
   },
 };
 
-/** A time-out between 1 s and 10 minutes. */
-export const timeout: Grammar = {
-  rule: "a time-out is a number and s, m or h, from 1s to 10m",
-  example: "60s",
-  refuse(text) {
-    const seconds = parseDuration(text);
-    if (seconds !== undefined && seconds <= 600) return undefined;
-    const meant = /^[1-9]\d{0,2}$/.test(text) && Number(text) <= 600 ? `${text}s` : undefined;
-    return { code: "duration-malformed", wrong: "is not such a time", ...(meant && { meant }) };
-  },
-};
-
-/** Memory between 16Mi and 64Gi. */
-export const memory: Grammar = {
-  rule: "memory is a number and Ki, Mi or Gi, from 16Mi to 64Gi",
-  example: "512Mi",
-  refuse(text) {
-    const inRange = (value: string) => {
-      const bytes = parseSize(value);
-      return bytes !== undefined && bytes >= 2 ** 24 && bytes <= 2 ** 36;
-    };
-    if (inRange(text)) return undefined;
-    const meant = /^(\d+)\s*([kmg])i?b?$/i.exec(text);
-    const written = meant && `${meant[1]}${meant[2]!.toUpperCase()}i`;
-    return {
-      code: "size-malformed",
-      wrong: "is not such a size",
-      ...(written && inRange(written) && { meant: written }),
-    };
-  },
-};
-
-/** A file or folder of a policy repository, as it stands in the image. */
-export const repositoryPath: Grammar = {
-  rule: "a path begins with the name of a policy repository, below /repos, and has no slash in front and no . and .. steps",
-  example: "backend-applications/charts/app",
-  refuse(text) {
-    const holds = (path: string) =>
-      new RegExp(`^${plainNames}(?:/${plainNames})*$`).test(path) && path.length <= 200 && !path.startsWith("-");
-    if (holds(text)) return undefined;
-    const meant = text.replace(/^\/repos\/|^(?:\.?\/)+/, "").replace(/\/+$/, "");
-    return { code: "path-malformed", wrong: "is not such a path", ...(holds(meant) && { meant }) };
-  },
-};
-
 /** A rule of a policy. */
 export const policyRule: Grammar = {
   rule: "a rule is named by its policy and itself, policy/rule, as the policy names it",
@@ -258,22 +155,5 @@ export const kubernetesVersion: Grammar = {
     if (/^1\.(0|[1-9]\d?)$/.test(text)) return undefined;
     const meant = /^v?(1\.\d{1,2})\.\d+$/.exec(text)?.[1] ?? /^v(1\.\d{1,2})$/.exec(text)?.[1];
     return { code: "version-malformed", wrong: "is not such a version", ...(meant !== undefined && { meant }) };
-  },
-};
-
-/** What an image may weigh. */
-export const imageSize: Grammar = {
-  rule: "a size is a number and Ki, Mi or Gi, from 1Mi to 64Gi",
-  example: "400Mi",
-  refuse(text) {
-    const inRange = (value: string) => {
-      const bytes = parseSize(value);
-      return bytes !== undefined && bytes >= 2 ** 20 && bytes <= 2 ** 36;
-    };
-    if (inRange(text)) return undefined;
-    const meant = /^(\d+)\s*([kmg])i?b?$/i.exec(text);
-    const written = meant && `${meant[1]}${meant[2]!.toUpperCase()}i`;
-    const fix = written && inRange(written) ? { meant: written } : {};
-    return { code: "size-malformed", wrong: "is not such a size", ...fix };
   },
 };

@@ -6,9 +6,10 @@ import { hostName } from "./addresses";
 import { catalogued, defaultToolPath } from "./catalogued";
 import { deliveries } from "./deliveryRules";
 import { integrationCases, requiredTests } from "./gateRules";
-import { entryName, imagePath } from "./grammar";
+import { entryName } from "./grammar";
 import { pinName, problem, type Scene, valueAt } from "./issues";
 import { packages } from "./packageRules";
+import { imagePath } from "./pathGrammar";
 import {
   type ConfigurationProblem,
   type Path,

@@ -3,9 +3,11 @@
 import { z } from "zod";
 import type { PackageManager } from "../lib/base/packages";
 import * as addresses from "./addresses";
+import * as amounts from "./amountGrammar";
 import { gateIntegration, gateSize } from "./gateSchema";
 import * as grammar from "./grammar";
 import { packageGrammars } from "./packageGrammar";
+import * as paths from "./pathGrammar";
 import { promotion } from "./promotionSchema";
 import { registry } from "./registrySchema";
 import { named, text } from "./schemaParts";
@@ -14,7 +16,7 @@ const toolImage = z
   .strictObject({
     reference: text(addresses.pinnedImage, "The image, by digest"),
     member: text(
-      grammar.memberPath,
+      paths.memberPath,
       "The tool's file in a foreign image, which is repacked; absent for a layer image",
     ).optional(),
     digest: text(
@@ -35,7 +37,7 @@ const toolRelease = z
       addresses.digest,
       "Digest of the layer image that the release becomes; without it a preview cannot know the image. `pin` fills it in",
     ).optional(),
-    member: text(grammar.memberPath, "The tool's file in the archive; the catalogue knows it for its tools").optional(),
+    member: text(paths.memberPath, "The tool's file in the archive; the catalogue knows it for its tools").optional(),
   })
   .meta({
     description:
@@ -66,7 +68,7 @@ const toolSmoke = z
 const tool = z
   .strictObject({
     version: text(grammar.toolVersion, "The version, which the tool must print in the gate"),
-    path: text(grammar.imagePath, "Where the tool stands in the image; default `/usr/local/bin/<name>`").optional(),
+    path: text(paths.imagePath, "Where the tool stands in the image; default `/usr/local/bin/<name>`").optional(),
     image: toolImage.optional(),
     release: toolRelease.optional(),
     smoke: toolSmoke.optional(),
@@ -80,10 +82,7 @@ const gitSource = z
   .strictObject({
     url: text(addresses.gitUrl, "Where the repository is; git finds credentials itself, outside of this file"),
     commit: text(grammar.pinnedCommit, "The commit; `pin NAME BRANCH` writes that of a branch or a tag"),
-    path: text(
-      grammar.innerFolder,
-      "The folder of it that holds the policies; default: the whole repository",
-    ).optional(),
+    path: text(paths.innerFolder, "The folder of it that holds the policies; default: the whole repository").optional(),
     digest: text(
       addresses.digest,
       "Digest of the layer image that the folder becomes; without it a preview may not know the image. `pin` fills it in",
@@ -98,7 +97,7 @@ const gitSource = z
 const policyRepository = z
   .strictObject({
     folder: text(
-      grammar.folderPath,
+      paths.folderPath,
       "A folder, relative to the project; `.git`, `tests/` and what `.policyignore` names stay out of the image",
     ).optional(),
     image: text(
@@ -106,7 +105,7 @@ const policyRepository = z
       "An image by digest: a layer image that `policy-platform repository push` made, or any image together with `path`",
     ).optional(),
     path: text(
-      grammar.imageFolder,
+      paths.imageFolder,
       "The folder of a foreign image, which is repacked; absent for a layer image",
     ).optional(),
     digest: text(
@@ -173,8 +172,8 @@ export const schema = z.strictObject({
     .strictObject({
       smoke: z
         .strictObject({
-          timeout: text(grammar.timeout, "Time for each command").default("60s"),
-          memory: text(grammar.memory, "Memory of the container that they run in").default("512Mi"),
+          timeout: text(amounts.timeout, "Time for each command").default("60s"),
+          memory: text(amounts.memory, "Memory of the container that they run in").default("512Mi"),
         })
         .prefault({})
         .meta({
@@ -183,8 +182,8 @@ export const schema = z.strictObject({
         }),
       checks: z
         .strictObject({
-          timeout: text(grammar.timeout, "Time for each program").default("10m"),
-          memory: text(grammar.memory, "Memory of the container from then on").default("2Gi"),
+          timeout: text(amounts.timeout, "Time for each program").default("10m"),
+          memory: text(amounts.memory, "Memory of the container from then on").default("2Gi"),
         })
         .prefault({})
         .meta({
