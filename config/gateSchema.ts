@@ -1,4 +1,4 @@
-// The keys of two checks of the gate: cases of charts under policies, and what the image may weigh.
+// The keys of the gate: bounds of its checks, cases of charts under policies, and what the image may weigh.
 import { z } from "zod";
 import * as amounts from "./amountGrammar";
 import * as grammar from "./grammar";
@@ -69,13 +69,13 @@ const integrationCase = z
   });
 
 /** Below `gate.integration`. */
-export const gateIntegration = named(
+const gateIntegration = named(
   integrationCase,
   "Charts that are tried under policies, by name. The programs of the image do it, without a network",
 );
 
 /** Below `gate.size`. */
-export const gateSize = z
+const gateSize = z
   .strictObject({
     compressed: text(amounts.imageSize, "What is pulled, in all").optional(),
     unpacked: text(amounts.imageSize, "What it is on a disk, in all", "1Gi").optional(),
@@ -84,3 +84,37 @@ export const gateSize = z
     description: "What the image may weigh; the weight is shown whether or not there is a budget",
     rule: "size is a map of compressed and unpacked",
   });
+
+/** Key `gate`. */
+export const gate = z
+  .strictObject({
+    smoke: z
+      .strictObject({
+        timeout: text(amounts.timeout, "Time for each command").default("60s"),
+        memory: text(amounts.memory, "Memory of the container that they run in").default("512Mi"),
+      })
+      .prefault({})
+      .meta({
+        description: "Bounds of the smoke check: each tool prints its version, each repository is there",
+        rule: "smoke is a map of timeout and memory",
+      }),
+    checks: z
+      .strictObject({
+        timeout: text(amounts.timeout, "Time for each program").default("10m"),
+        memory: text(amounts.memory, "Memory of the container from then on").default("2Gi"),
+      })
+      .prefault({})
+      .meta({
+        description: "Bounds of all checks but the smoke check",
+        rule: "checks is a map of timeout and memory",
+      }),
+    policyTests: z.enum(["optional", "required"]).default("optional").meta({
+      description:
+        "Whether each policy repository must have tests: without, it is shown as skipped, or fails (required). One that is given as an image has none here, its publisher runs them: it is shown as skipped, under required too. So are all without the tool kyverno",
+      rule: "policyTests is optional or required",
+    }),
+    size: gateSize.prefault({}),
+    integration: gateIntegration.default({}),
+  })
+  .prefault({})
+  .meta({ description: "The checks between build and release", rule: "a gate is a map of checks" });

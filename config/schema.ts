@@ -3,122 +3,14 @@
 import { z } from "zod";
 import type { PackageManager } from "../lib/base/packages";
 import * as addresses from "./addresses";
-import * as amounts from "./amountGrammar";
-import { gateIntegration, gateSize } from "./gateSchema";
+import { gate } from "./gateSchema";
 import * as grammar from "./grammar";
 import { packageGrammars } from "./packageGrammar";
-import * as paths from "./pathGrammar";
+import { policyRepository } from "./policySchema";
 import { promotion } from "./promotionSchema";
 import { registry } from "./registrySchema";
 import { named, text } from "./schemaParts";
-
-const toolImage = z
-  .strictObject({
-    reference: text(addresses.pinnedImage, "The image, by digest"),
-    member: text(
-      paths.memberPath,
-      "The tool's file in a foreign image, which is repacked; absent for a layer image",
-    ).optional(),
-    digest: text(
-      addresses.digest,
-      "Digest of the layer image that a foreign image is repacked to; `pin` fills it in",
-    ).optional(),
-  })
-  .meta({
-    description: "The tool as an image. A text is short for `{reference: …}`, a layer image",
-    rule: "an image is a reference by digest, or a map of reference, member and digest",
-  });
-
-const toolRelease = z
-  .strictObject({
-    url: text(addresses.downloadUrl, "Where the release is downloaded; `pin` knows it for the tools of the catalogue"),
-    sha256: text(addresses.checksum, "Checksum of the download; `pin` fills it in"),
-    digest: text(
-      addresses.digest,
-      "Digest of the layer image that the release becomes; without it a preview cannot know the image. `pin` fills it in",
-    ).optional(),
-    member: text(paths.memberPath, "The tool's file in the archive; the catalogue knows it for its tools").optional(),
-  })
-  .meta({
-    description:
-      "The tool as a download: a zip, tar, tar.gz, tar.xz or the program itself, checked against its checksum",
-    rule: "a release is a map of url, sha256, digest and member",
-  });
-
-const toolSmoke = z
-  .strictObject({
-    args: z
-      .array(text(grammar.argument, "One argument"))
-      .max(20)
-      .meta({
-        description: "What the tool is given so that it prints its version; the gate starts it by its own `path`",
-        rule: grammar.argument.rule,
-        examples: [["version"]],
-      }),
-    expect: text(
-      grammar.expectation,
-      "How the version is found in what is printed: group 1 is the version; without a group, what matches must hold it",
-    ),
-  })
-  .meta({
-    description: "How the gate asks the tool for its version; the catalogue knows it for its tools",
-    rule: "a smoke check is a map of args and expect",
-  });
-
-const tool = z
-  .strictObject({
-    version: text(grammar.toolVersion, "The version, which the tool must print in the gate"),
-    path: text(paths.imagePath, "Where the tool stands in the image; default `/usr/local/bin/<name>`").optional(),
-    image: toolImage.optional(),
-    release: toolRelease.optional(),
-    smoke: toolSmoke.optional(),
-  })
-  .meta({
-    description: "One tool; it has exactly one of `image` and `release`",
-    rule: "a tool is a map of version and one of image and release",
-  });
-
-const gitSource = z
-  .strictObject({
-    url: text(addresses.gitUrl, "Where the repository is; git finds credentials itself, outside of this file"),
-    commit: text(grammar.pinnedCommit, "The commit; `pin NAME BRANCH` writes that of a branch or a tag"),
-    path: text(paths.innerFolder, "The folder of it that holds the policies; default: the whole repository").optional(),
-    digest: text(
-      addresses.digest,
-      "Digest of the layer image that the folder becomes; without it a preview may not know the image. `pin` fills it in",
-    ).optional(),
-  })
-  .meta({
-    description:
-      "A commit of a git repository; its files are taken as they are in git, without filters or line ends changed",
-    rule: "a git source is a map of url, commit, path and digest",
-  });
-
-const policyRepository = z
-  .strictObject({
-    folder: text(
-      paths.folderPath,
-      "A folder, relative to the project; `.git`, `tests/` and what `.policyignore` names stay out of the image",
-    ).optional(),
-    image: text(
-      addresses.pinnedImage,
-      "An image by digest: a layer image that `policy-platform repository push` made, or any image together with `path`",
-    ).optional(),
-    path: text(
-      paths.imageFolder,
-      "The folder of a foreign image, which is repacked; absent for a layer image",
-    ).optional(),
-    digest: text(
-      addresses.digest,
-      "Digest of the layer image that the folder of a foreign image becomes; `pin` fills it in",
-    ).optional(),
-    git: gitSource.optional(),
-  })
-  .meta({
-    description:
-      "One policy repository, found under `/repos/<name>` in the image; it has exactly one of `folder`, `image` and `git`",
-    rule: "a policy repository is a map of one of folder, image and git",
-  });
+import { tool } from "./toolSchema";
 
 /** Each one has the charts of policies rendered once more. */
 const maxEnvironments = 20;
@@ -168,38 +60,7 @@ export const schema = z.strictObject({
     .meta({ description: "The base of the image", rule: "a base is a map of image and packages" }),
   tools: named(tool, "Tools by name").default({}),
   policies: named(policyRepository, "Policy repositories by name; at least one"),
-  gate: z
-    .strictObject({
-      smoke: z
-        .strictObject({
-          timeout: text(amounts.timeout, "Time for each command").default("60s"),
-          memory: text(amounts.memory, "Memory of the container that they run in").default("512Mi"),
-        })
-        .prefault({})
-        .meta({
-          description: "Bounds of the smoke check: each tool prints its version, each repository is there",
-          rule: "smoke is a map of timeout and memory",
-        }),
-      checks: z
-        .strictObject({
-          timeout: text(amounts.timeout, "Time for each program").default("10m"),
-          memory: text(amounts.memory, "Memory of the container from then on").default("2Gi"),
-        })
-        .prefault({})
-        .meta({
-          description: "Bounds of all checks but the smoke check",
-          rule: "checks is a map of timeout and memory",
-        }),
-      policyTests: z.enum(["optional", "required"]).default("optional").meta({
-        description:
-          "Whether each policy repository must have tests: without, it is shown as skipped, or fails (required). One that is given as an image has none here, its publisher runs them: it is shown as skipped, under required too. So are all without the tool kyverno",
-        rule: "policyTests is optional or required",
-      }),
-      size: gateSize.prefault({}),
-      integration: gateIntegration.default({}),
-    })
-    .prefault({})
-    .meta({ description: "The checks between build and release", rule: "a gate is a map of checks" }),
+  gate: gate,
   artifacts: z
     .strictObject({
       environments: z
