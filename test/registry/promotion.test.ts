@@ -4,7 +4,7 @@ import { RegistryClient } from "../../lib/oci/client";
 import { copyGraph } from "../../lib/oci/copy";
 import { sha256, shortDigest } from "../../lib/oci/digest";
 import { planPromotion } from "../../lib/plan/promotion";
-import { startPromotionStand, tagOf, writesOf } from "../support/promotionStand";
+import { type Released, startPromotionStand, tagOf, writesOf } from "../support/promotionStand";
 import { refused } from "../support/refused";
 import { type ImageContent, pushWholeRelease, tagAs } from "../support/releasedImage";
 import { fresh, shared } from "../support/shared";
@@ -214,5 +214,25 @@ describe("a promotion between registries", function () {
       await place.stack.up(place.promotionOf(first));
       assert.equal(await place.digestAt(tagOf(first)), first.digest);
     });
+  });
+
+  it("reads latest of the target once, where its tags cannot be moved too", async () => {
+    const first = await place.release("v1.0.0", image());
+    const second = await place.release("v1.1.0", image("a: 2"));
+    const plan = (released: Released) => {
+      const registry = { address: stand.target.host, separator: "/", insecure: false, immutableTags: true } as const;
+      const promotion = { ...place.promotionOf(released), rollback: false };
+      const settings = { registry, image: { name: place.stack.image }, promotion };
+      return planPromotion(stand.client, settings, { stack: "prod", state: async () => ({}) });
+    };
+    const reads = async (run: () => Promise<unknown>) => {
+      const before = stand.target.requests.length;
+      await run();
+      return stand.target.requests.slice(before).filter(({ path }) => path.endsWith("/manifests/latest")).length;
+    };
+    assert.equal(await reads(() => refused("latest-immutable", () => plan(first))), 1);
+    await place.stack.up(place.promotionOf(first));
+    assert.equal(await reads(() => plan(first)), 1);
+    assert.equal(await reads(() => refused("latest-immutable", () => plan(second))), 1);
   });
 });
