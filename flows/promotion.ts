@@ -7,6 +7,7 @@ import type { PromotionSettings } from "../config/settings";
 import { sourceStack } from "../config/sourceStack";
 import { planPromotion } from "../lib/plan/promotion";
 import { sourceUnreadable, sourceWarnings } from "../lib/promotion/source";
+import { leftLayers } from "../lib/registry/created";
 import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
@@ -16,16 +17,18 @@ export async function promotion(settings: PromotionSettings, registry: PolicyReg
   const { names, address, insecure } = registry;
   const own = await ownRegistry(settings.registry, registry, place);
   const { from, version, digest, stack: source } = settings.promotion;
-  const [plan, warnings] = await Promise.all([
+  const resources = stateOf();
+  const [plan, warnings, left] = await Promise.all([
     planPromotion(own.client, settings, {
       stack,
       source: () => sourceStack(settings.promotion, place),
-      state: stateOf,
+      state: () => resources,
     }),
     source === undefined ? [] : crossCheck(source, { version, digest, stack }),
+    resources.then((its) => leftLayers(settings.registry, its, stack)),
   ]);
   for (const line of [...own.lines(), ...plan.lines]) pulumi.log.info(line);
-  for (const line of warnings) pulumi.log.warn(line);
+  for (const line of [...left, ...warnings]) pulumi.log.warn(line);
 
   const releases = names.releases(settings.image.name);
   const { inputDigest, commitTag, changes } = plan;

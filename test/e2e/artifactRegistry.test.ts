@@ -202,4 +202,26 @@ describe("stand-in: a registry in Artifact Registry", function () {
     }
     await expectSuccess(project.pulumi("preview", "--expect-no-changes"));
   });
+
+  it("lets the layers of a stack go that turns to promoting, by the line that it says, and they stay in the project", async () => {
+    const { version, image } = await project.outputs();
+    project.configure((config) => {
+      const { cleanup: _, ...kept } = config["policy-platform:registry"];
+      for (const key of Object.keys(config)) delete config[key];
+      const commit = image.tags[0].replace("sha-", "");
+      const from = `${registry.host}/dev/releases/policy-platform`;
+      config["policy-platform:registry"] = kept;
+      config["policy-platform:promotion"] = { from, version, digest: image.digest, commit };
+    });
+    const screen = await fails(/registry-layers.* cannot be deleted|cannot be deleted.*protect/s, "preview");
+    assert.match(screen, /policy-layers leaves this stack, .* and stays in Google Cloud/);
+    const [, urn] = /: pulumi state unprotect '(\S+)' --stack local/.exec(screen)!;
+    await expectSuccess(project.pulumi("state", "unprotect", urn!, "--yes"));
+    await project.up();
+    for (const kept of ["policy-layers", "policy-releases"])
+      assert.ok(existsSync(join(records(), kept, "repository.json")), kept);
+    assert.equal(existsSync(join(records(), "policy-candidates", "repository.json")), false);
+    const { stdout } = await expectSuccess(project.pulumi("preview", "--expect-no-changes"));
+    assert.doesNotMatch(stdout, /leaves this stack/);
+  });
 });
