@@ -2,7 +2,7 @@
 // be cleared by the next refresh, and the run after it would be green.
 
 import { gateFailed } from "../lib/gate/failure";
-import { gateImage } from "../lib/gate/image";
+import { type GateMemory, gateImage } from "../lib/gate/image";
 import type { GateInputs } from "../lib/gate/inputs";
 import type { RegistryClient } from "../lib/oci/client";
 import { missingFrom } from "../lib/oci/copy";
@@ -16,6 +16,7 @@ import {
   type ResourceHandler,
   UNKNOWN,
   unwrapSecrets,
+  type Value,
   type Values,
 } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
@@ -51,11 +52,11 @@ export const gateRun: ResourceHandler = {
     id: idOf(inputs.release, "gate"),
     outputs: await run(context, inputs),
   }),
-  update: (context, _id, _oldInputs, _oldOutputs, news) => run(context, news),
+  update: (context, _id, _oldInputs, oldOutputs, news) => run(context, news, oldOutputs),
 };
 
-async function run(context: ResourceContext, inputs: Values): Promise<Values> {
-  if (context.preview) return { ...inputs, passed: UNKNOWN, checks: UNKNOWN };
+async function run(context: ResourceContext, inputs: Values, before: Values = {}): Promise<Values> {
+  if (context.preview) return { ...inputs, passed: UNKNOWN, checks: UNKNOWN, memory: UNKNOWN };
   const gate = unwrapSecrets(inputs) as unknown as RunInputs;
   const candidate = parseRepository(gate.candidate);
   const release = parseRepository(gate.release);
@@ -66,18 +67,21 @@ async function run(context: ResourceContext, inputs: Values): Promise<Values> {
     );
   }
 
-  const { passed, checks, known, folder } = await gateImage(gate, {
+  const remembered = unwrapSecrets(before).memory as GateMemory | undefined;
+  const { passed, checks, known, folder, memory } = await gateImage(gate, {
     client,
     home: () => findImage(context, client, gate, candidate, release),
     projectDir: process.cwd(),
     own: true,
+    memory: remembered,
     signal: context.signal,
     progress: context.progress,
   });
   context.signal.throwIfAborted();
   if (known) context.progress("an equal run of the gate passed before");
   if (!passed) throw gateFailed(`${gate.candidate}@${gate.digest}`, checks, folder);
-  return { ...inputs, passed, checks: checks.map(({ name, status, detail }) => ({ name, status, detail })) };
+  const found = checks.map(({ name, status, detail }) => ({ name, status, detail }));
+  return { ...inputs, passed, checks: found, memory: (memory ?? remembered ?? { layers: {} }) as unknown as Value };
 }
 
 /** Tests come from one place; with none, or with two that differ, it is nobody's choice which of them count. */

@@ -14,7 +14,8 @@ import { mapRecordAsync } from "../record";
 import type { TestSource } from "../sources/testSource";
 import { type GateInputs, gateKey } from "./inputs";
 import { expectedNames, keepResult, keptFolder, recallResult, rememberedFile, rememberResult } from "./kept";
-import { layerSizes } from "./layerSizes";
+import { type KnownSizes, layerSizes } from "./layerSizes";
+import type { CarriedRules } from "./policyMemory";
 import type { GateResult } from "./run";
 import { evaluateSize } from "./size";
 
@@ -30,12 +31,23 @@ export interface GateSurroundings {
   readonly own: boolean;
   /** Look again although an equal run passed. */
   readonly again?: boolean;
+  /** What an earlier run of this stack found out that does not change. */
+  readonly memory?: GateMemory;
+}
+
+/** Facts by digest, which hold for every image that has the same layers, policies and kyverno. Small enough for a state. */
+export interface GateMemory {
+  readonly rules?: CarriedRules;
+  /** Bytes of unpacked layers. */
+  readonly layers: KnownSizes;
 }
 
 /** What was found, now or before. */
 export interface GatedImage extends GateResult {
   /** Nothing was run: an equal run had passed. */
   readonly known: boolean;
+  /** For the next run; absent where nothing was run. */
+  readonly memory?: GateMemory;
   /** Folder with the whole output of every check. */
   readonly folder: string;
 }
@@ -57,7 +69,8 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
     return { paths: inside, ...(tests && { leftOut: await readTests(tests, paths, signal) }) };
   });
   const composed = { tools: Object.keys(inputs.tools), repositories: Object.keys(inputs.repositories) };
-  const layers = await layerSizes(client, home, inputs.digest, composed, signal);
+  const memory = surroundings.again ? undefined : surroundings.memory;
+  const layers = await layerSizes(client, home, inputs.digest, composed, { known: memory?.layers, signal });
   // Loaded here: no preview, no refresh and no result that is known needs an engine.
   const [{ DockerEngine: Engine }, { runGate }] = await Promise.all([import("../docker/engine"), import("./run")]);
   const engine: DockerEngine = Engine.fromEnvironment();
@@ -66,6 +79,7 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
     { ...inputs, image: formatReference({ ...home, digest: inputs.digest }), repositories },
     {
       kyverno: surroundings.own && !surroundings.again ? kyvernoIn(labels[inputsLabel], inputs.inputDigest) : undefined,
+      carried: memory?.rules,
       size: evaluateSize(layers, inputs.size),
       signal,
       progress,
@@ -74,7 +88,8 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   signal?.throwIfAborted();
   await keepResult(folder, result);
   await rememberResult(remembered, key, result);
-  return { ...result, known: false, folder };
+  const found = layers.flatMap(({ digest, unpacked }) => (unpacked === undefined ? [] : [[digest, unpacked]]));
+  return { ...result, known: false, folder, memory: { rules: result.carried, layers: Object.fromEntries(found) } };
 }
 
 function requireInputs(label: string | undefined, { digest, inputDigest }: GateInputs): void {

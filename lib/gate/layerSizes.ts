@@ -26,23 +26,33 @@ const lengthModulus = 2 ** 32;
 const countingTime = 10 * 60_000;
 /** Layers counted at a time. */
 const atOnce = 4;
+
+/** Bytes of layers' tars by the layers' digests, found out before. */
+export type KnownSizes = Readonly<Record<Digest, number>>;
+
+export interface MeasuredLayer extends LayerSize {
+  readonly digest: Digest;
+}
+
 /** The layers of an image, lowest first. Errors: those of the registry. */
 export async function layerSizes(
   client: RegistryClient,
   repository: Repository,
   digest: Digest,
   composed: Composed,
-  signal?: AbortSignal,
-): Promise<LayerSize[]> {
+  { known = {}, signal }: { readonly known?: KnownSizes; readonly signal?: AbortSignal } = {},
+): Promise<MeasuredLayer[]> {
   const { config, layers } = await imageManifest(client, repository, digest);
   const document: unknown = JSON.parse((await client.blob(repository, config.digest, maxConfigBytes)).toString("utf8"));
   const names = layerNames(document, layers.length, composed);
-  const sizes = new Map<number, LayerSize>();
+  const sizes = new Map<number, MeasuredLayer>();
   await eachOf([...layers.entries()], atOnce, async ([index, layer]) => {
     signal?.throwIfAborted();
-    const unpacked = await unpackedSize(client, repository, layer, signal);
+    const before = known[layer.digest];
+    const unpacked = isSize(before) ? before : await unpackedSize(client, repository, layer, signal);
     sizes.set(index, {
       name: names[index]!,
+      digest: layer.digest,
       compressed: layer.size,
       ...(unpacked === undefined ? {} : { unpacked }),
     });
@@ -64,11 +74,15 @@ async function unpackedSize(
   if (stated >= layer.size) return stated;
   const memory = cacheFolder("layer-sizes", layer.digest.replace(":", "-"));
   const known = Number(await readFile(memory, "utf8").catch(() => ""));
-  if (Number.isSafeInteger(known) && known > 0) return known;
+  if (isSize(known)) return known;
   const bytes = await counted(client, repository, layer, signal);
   // Only ever saves work: a file that cannot be written is no error.
   if (bytes) await writeByRename(memory, (temporary) => writeFile(temporary, `${bytes}`)).catch(() => undefined);
   return bytes;
+}
+
+function isSize(bytes: unknown): bytes is number {
+  return Number.isSafeInteger(bytes) && (bytes as number) > 0;
 }
 
 /** Reads all of it; undefined for what is larger than any layer may be, or takes too long. */

@@ -14,7 +14,7 @@ import type { IntegrationCase } from "./integrationCase";
 import type { GateLimits } from "./limits";
 import { pinnedPrograms } from "./pinned";
 import { checkRepository } from "./policies";
-import { PolicyMemory } from "./policyMemory";
+import { type CarriedRules, PolicyMemory } from "./policyMemory";
 import type { PolicyPrograms } from "./ruleCounts";
 import { settled } from "./settled";
 import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool, type ToolSmoke } from "./smoke";
@@ -53,6 +53,8 @@ export interface GateOptions {
   readonly kyverno?: string;
   /** Folder of that memory; default: in the user's cache. */
   readonly memory?: string;
+  /** What an earlier run brought along of it. */
+  readonly carried?: CarriedRules;
   /** Credentials for the pull; default: the docker config's. */
   readonly auth?: RegistryAuth;
   readonly signal?: AbortSignal;
@@ -64,6 +66,8 @@ export interface GateResult {
   readonly passed: boolean;
   /** In the order in which they are made. */
   readonly checks: readonly Check[];
+  /** For the next run; absent where nothing may be remembered. */
+  readonly carried?: CarriedRules;
 }
 
 /** The tool that reads policies. */
@@ -93,6 +97,7 @@ export async function runGate(engine: DockerEngine, spec: GateSpec, options: Gat
 
   const container = new GateContainer(engine, spec.image, spec.limits.smoke, signal);
   const checks: Check[] = [];
+  let carried: CarriedRules | undefined;
   try {
     progress("starting the image");
     const start = evaluateStart({ ...image, failure: await container.start() });
@@ -102,14 +107,14 @@ export async function runGate(engine: DockerEngine, spec: GateSpec, options: Gat
       const files = await smoke(container, spec, checks, progress);
       // The memory that a version needs is not what the policies of a large repository need: one container, raised in place.
       await container.setLimits(spec.limits.checks);
-      await lookInside(container, files, spec, options, checks);
+      carried = await lookInside(container, files, spec, options, checks);
     }
   } finally {
     await container.remove();
     if (!known) await engine.removeImage(spec.image);
   }
   signal?.throwIfAborted();
-  return { passed: checks.every(({ status }) => status !== "failed"), checks };
+  return { passed: checks.every(({ status }) => status !== "failed"), checks, ...(carried && { carried }) };
 }
 
 function notLookedAt({ tools, repositories, integration }: GateSpec): Check[] {
@@ -156,7 +161,7 @@ async function lookInside(
   spec: GateSpec,
   options: GateOptions,
   checks: Check[],
-): Promise<void> {
+): Promise<CarriedRules | undefined> {
   const repositories = sorted(spec.repositories);
   if (!Object.hasOwn(spec.tools, reader)) {
     const why = `the image has no tool ${reader}`;
@@ -168,11 +173,12 @@ async function lookInside(
     );
     if (options.size) checks.push(options.size);
     checks.push(...sorted(spec.integration).map(([name]) => failed(`integration: ${name}`, why)));
-    return;
+    return undefined;
   }
-  const memory = await PolicyMemory.open(options.kyverno, options.memory);
+  const memory = await PolicyMemory.open(options.kyverno, { folder: options.memory, carried: options.carried });
   try {
     await askKyverno(pinnedPrograms(container, spec.tools), files, spec, { ...options, memory }, checks);
+    return memory.carry();
   } finally {
     await memory.save();
   }

@@ -129,6 +129,21 @@ export interface GateCheck {
   readonly detail: string;
 }
 
+/** How many rules Kyverno sees in policy files and folders. */
+export interface GateRules {
+  /** Of which Kyverno and which gate. */
+  readonly by: string;
+  /** By `file`, `folder`, `chart` or `tests` and the digest of what it is about. */
+  readonly rules: Record<string, number>;
+}
+
+/** Facts about bytes, by their digests. */
+export interface GateMemory {
+  readonly rules?: GateRules;
+  /** Bytes of unpacked layers. */
+  readonly layers: Record<string, number>;
+}
+
 export class GateRun extends pulumi.CustomResource {
   readonly digest!: pulumi.Output<string>;
   readonly inputDigest!: pulumi.Output<string>;
@@ -136,8 +151,15 @@ export class GateRun extends pulumi.CustomResource {
   readonly passed!: pulumi.Output<boolean>;
   /** Unknown in every preview. */
   readonly checks!: pulumi.Output<GateCheck[]>;
+  /** Facts by digest for the next run, so that a machine without a cache finds out again only what changed. Unknown in every preview. */
+  readonly memory!: pulumi.Output<GateMemory>;
 
   constructor(name: string, args: GateRunArgs, options?: pulumi.CustomResourceOptions) {
-    super("policychain:index:GateRun", name, { ...args, passed: undefined, checks: undefined }, options);
+    super(
+      "policychain:index:GateRun",
+      name,
+      { ...args, passed: undefined, checks: undefined, memory: undefined },
+      options,
+    );
   }
 }

@@ -105,6 +105,14 @@ describe("a GateRun through the engine", function () {
     );
   });
 
+  it("leaves in the state what a next run on an empty machine need not find out again", () => {
+    const { memory } = gateInState()!.outputs as { memory: { layers: Record<string, number> } };
+    const [layer, ...others] = Object.entries(memory.layers);
+    assert.deepEqual(others, []);
+    assert.match(layer![0], /^sha256:[0-9a-f]{64}$/);
+    assert.ok(layer![1] > 0);
+  });
+
   it("is not run again while its inputs are the same, and reads no drift though the candidate is gone", async () => {
     await moveTag(candidate, shortDigest(inputsOf("good")), good);
     await remove(candidate, "manifests", good);

@@ -53,13 +53,14 @@ describe("layers in a registry", function () {
   });
   after(() => registry.stop());
 
-  const expected = () => [
-    { name: "base", compressed: layers[0]![1].length, unpacked: text.length },
-    { name: "tool", compressed: layers[1]![1].length, unpacked: text.length + noise.length + 3 },
-    { name: "repository", compressed: noise.length, unpacked: noise.length },
-    { name: "other", compressed: layers[3]![1].length, unpacked: 13 * 2 ** 20 },
-    { name: "other", compressed: 8 },
-  ];
+  const expected = () =>
+    [
+      { name: "base", compressed: layers[0]![1].length, unpacked: text.length },
+      { name: "tool", compressed: layers[1]![1].length, unpacked: text.length + noise.length + 3 },
+      { name: "repository", compressed: noise.length, unpacked: noise.length },
+      { name: "other", compressed: layers[3]![1].length, unpacked: 13 * 2 ** 20 },
+      { name: "other", compressed: 8 },
+    ].map((layer, index) => ({ ...layer, digest: sha256(layers[index]![1]) }));
 
   it("weigh what their tars weigh, and are known by the names of what they hold", async () => {
     assert.deepEqual(await layerSizes(client, repository(), digest, composed), expected());
@@ -95,8 +96,27 @@ describe("layers in a registry", function () {
     await proxy.stop();
   });
 
+  it("are not downloaded where an earlier run of the stack brought along what they weigh", async () => {
+    const proxy = await startScriptedServer(() => "forward", { forwardTo: registry.host });
+    const known = { [sha256(layers[1]![1])]: 1, [sha256(layers[3]![1])]: 2, [sha256("another")]: 3 };
+    const place = { registry: proxy.host, path: "releases/sized" };
+    const sizes = await layerSizes(new RegistryClient(), place, digest, composed, { known });
+    assert.deepEqual(
+      sizes.map(({ unpacked }) => unpacked),
+      [text.length, 1, noise.length, 2, undefined],
+    );
+    const whole = proxy.requests.filter(({ path, headers }) => path.includes("/blobs/") && !headers.range);
+    assert.equal(whole.length, 1, "the configuration");
+    await proxy.stop();
+  });
+
+  it("are counted where what was brought along is no size", async () => {
+    const known = { [sha256(layers[1]![1])]: 0, [sha256(layers[3]![1])]: "13" as unknown as number };
+    assert.deepEqual(await layerSizes(client, repository(), digest, composed, { known }), expected());
+  });
+
   it("are not weighed any further after an abort", async () => {
     const signal = AbortSignal.abort(new Error("enough"));
-    await assert.rejects(layerSizes(client, repository(), digest, composed, signal), /enough/);
+    await assert.rejects(layerSizes(client, repository(), digest, composed, { signal }), /enough/);
   });
 });

@@ -52,29 +52,61 @@ describe("what is remembered of a kyverno", () => {
   const kyverno = sha256("kyverno");
 
   it("answers the question that was asked, and no other one about the same bytes", async () => {
-    const memory = await PolicyMemory.open(kyverno, folder);
+    const memory = await PolicyMemory.open(kyverno, { folder });
     memory.learn("chart", sha256("policy"), 3);
     await memory.save();
-    const later = await PolicyMemory.open(kyverno, folder);
+    const later = await PolicyMemory.open(kyverno, { folder });
     assert.equal(later.rules("chart", sha256("policy")), 3);
     for (const question of ["file", "folder", "tests"] as const)
       assert.equal(later.rules(question, sha256("policy")), undefined);
-    assert.equal((await PolicyMemory.open(sha256("another"), folder)).rules("chart", sha256("policy")), undefined);
+    assert.equal((await PolicyMemory.open(sha256("another"), { folder })).rules("chart", sha256("policy")), undefined);
   });
 
   it("is nothing where no kyverno is known for sure, and nothing of a file that says nonsense", async () => {
-    const memory = await PolicyMemory.open(undefined, folder);
+    const memory = await PolicyMemory.open(undefined, { folder });
     memory.learn("file", sha256("policy"), 3);
     await memory.save();
     assert.deepEqual(readdirSync(folder), []);
-    const known = await PolicyMemory.open(kyverno, folder);
+    const known = await PolicyMemory.open(kyverno, { folder });
     known.learn("file", sha256("policy"), 3);
     await known.save();
     const path = join(folder, readdirSync(folder)[0]!);
     for (const rules of ["0", "-1", "1.5", '"3"']) {
       writeFileSync(path, readFileSync(path, "utf8").replace(/:[^:]+\}\}$/, `:${rules}}}`));
-      assert.equal((await PolicyMemory.open(kyverno, folder)).rules("file", sha256("policy")), undefined, rules);
+      assert.equal((await PolicyMemory.open(kyverno, { folder })).rules("file", sha256("policy")), undefined, rules);
     }
+  });
+
+  it("goes along to a machine that remembers nothing: what a run used or learnt, and nothing older", async () => {
+    const older = await PolicyMemory.open(kyverno, { folder });
+    for (const name of ["used", "unused"]) older.learn("file", sha256(name), 3);
+    await older.save();
+    const run = await PolicyMemory.open(kyverno, { folder });
+    run.rules("file", sha256("used"));
+    run.learn("folder", sha256("learnt"), 5);
+    const carried = JSON.parse(JSON.stringify(run.carry()));
+    assert.deepEqual(carried.rules, { [`file ${sha256("used")}`]: 3, [`folder ${sha256("learnt")}`]: 5 });
+    const empty = join(folder, "elsewhere");
+    const there = await PolicyMemory.open(kyverno, { folder: empty, carried });
+    assert.equal(there.rules("file", sha256("used")), 3);
+    assert.equal(there.rules("file", sha256("unused")), undefined);
+    assert.equal(
+      (await PolicyMemory.open(sha256("another"), { folder: empty, carried })).rules("file", sha256("used")),
+      undefined,
+    );
+    assert.equal((await PolicyMemory.open(undefined, { folder: empty, carried })).carry(), undefined);
+  });
+
+  it("takes nothing along that is no count of rules", async () => {
+    const { by } = (await PolicyMemory.open(kyverno, { folder })).carry()!;
+    const rules = {
+      [`file ${sha256("a")}`]: 0,
+      [`file ${sha256("b")}`]: "3",
+      "file c": 3,
+      __proto__: 1,
+    } as unknown as Record<string, number>;
+    const memory = await PolicyMemory.open(kyverno, { folder, carried: { by, rules } });
+    for (const name of ["a", "b", "c"]) assert.equal(memory.rules("file", sha256(name)), undefined);
   });
 
   it("goes by the inputs that the gate was asked about, never by what an image claims beside them", () => {
