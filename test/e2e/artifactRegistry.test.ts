@@ -224,4 +224,13 @@ describe("stand-in: a registry in Artifact Registry", function () {
     const { stdout } = await expectSuccess(project.pulumi("preview", "--expect-no-changes"));
     assert.doesNotMatch(stdout, /leaves this stack/);
   });
+
+  it("is deleted with its releases by a destroy, once an `up` has said protect: false, and what left the stack before is not", async () => {
+    setRegistry({ protect: false });
+    await project.up();
+    assert.ok(existsSync(join(records(), "policy-releases", "repository.json")), "an `up` deletes nothing");
+    await expectSuccess(project.pulumi("destroy", "--yes", "--skip-preview"));
+    assert.equal(existsSync(join(records(), "policy-releases", "repository.json")), false);
+    assert.ok(existsSync(join(records(), "policy-layers", "repository.json")));
+  });
 });
