@@ -123,6 +123,28 @@ describe("policy-platform promote", () => {
     assert.equal(project.text(), `${before}    # see incident 7\n`);
   });
 
+  it("goes from a version back to one in between only when told so again, and keeps the permission", async () => {
+    const { project, source, target, digests, deliver } = await stage.twoReleases();
+    await deliver("v1.0.0");
+    await deliver("v1.1.0");
+    for (const [place, ...tags] of [[source], [target, "latest"]] as const)
+      await putRelease(place, "v1.2.0", { content: contentWith("v1.2.0"), commits: [commits[2]], tags });
+    assert.equal((await project.promote("--version", "v1.0.0", "--rollback")).code, 0);
+    const before = project.text();
+    const between = ["--version", "v1.1.0"];
+    const { code, data } = await project.promote(...between, "-o", "json");
+    const { error } = data as { error: { code: string; fix: string } };
+    assert.deepEqual([code, error.code], [1, "promotion-downgrade"]);
+    assert.equal(error.fix, `policy-platform promote dev prod ${between.join(" ")} --rollback`);
+    assert.equal(project.text(), before);
+
+    const { stdout, stderr } = await project.promote(...between, "--rollback");
+    assert.match(stdout, /^rolls back from v1\.2\.0 to v1\.1\.0 /m, stderr);
+    assert.doesNotMatch(stdout, /promotion\.rollback/, "it stays as it is");
+    const { version, digest, rollback } = promotionIn(project.text());
+    assert.deepEqual([version, digest, rollback], ["v1.1.0", digests[1], true]);
+  });
+
   it("needs no --rollback where nothing goes back, and writes none", async () => {
     const { project } = await stage.twoReleases();
     const { code, stderr } = await project.promote("--rollback");
