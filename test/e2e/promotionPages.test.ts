@@ -73,6 +73,38 @@ describe("the pages that promote and roll back", function () {
 
   it("have promoted then", async () => assert.equal(await latest(), "v1.0.1"));
 
+  const [fromStaging, notes, lower, ...others] = tableLines("how-to/promote.md", /^\| To /m);
+  /** What a line of the table prints; the file is then as it was. */
+  const inPassing = async (line: string) => {
+    const before = committed();
+    const { stdout, stderr } = await expectSuccess(shell(line));
+    const after = committed();
+    project.write("Pulumi.prod.yaml", before);
+    return { stdout, stderr, after };
+  };
+
+  it("promote from a stack that promotes itself, by the line of the table", async () => {
+    const registry = { kind: "existing", address: `${prod.host}/staging` };
+    await project.addStack("staging", { "policy-platform:registry": registry });
+    const first = "npx policy-platform promote dev staging\npulumi up --stack staging --skip-preview";
+    await expectSuccess(shell(first));
+    const { stderr, after } = await inPassing(fromStaging!);
+    assert.match(stderr, /✔ Pulumi\.prod\.yaml takes v1\.0\.1/);
+    assert.ok(after.includes(`${prod.host}/staging/releases/policy-platform`), after);
+  });
+
+  it("print the notes for a script, by the line of the table", async () => {
+    const { stdout } = await inPassing(notes!);
+    assert.match(stdout, /^v1\.0\.1 \([0-9a-f]{12}\) is promoted: nothing to do$/m);
+  });
+
+  it("go below the highest version of prod, by the last line of the table", async () => {
+    const { stdout, after } = await inPassing(lower!.replace("…", "npx policy-platform promote dev prod"));
+    assert.match(stdout, /^policy-platform:promotion\.rollback: true$/m);
+    assert.match(after, /version: "?v1\.0\.0"?/);
+    assert.deepEqual(others, []);
+  });
+
   const back = pageCommands("how-to/roll-back.md");
   const below = (heading: RegExp) => back.filter((command) => heading.test(command.heading));
 
@@ -111,4 +143,14 @@ describe("the pages that promote and roll back", function () {
 function patternOf(line: string): RegExp {
   const parts = line.split("…").map((part) => part.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(parts.join(".*"));
+}
+
+/** The commands in the second column of a page's table, as a reader copies them. */
+function tableLines(page: string, head: RegExp): string[] {
+  const text = readFileSync(join(__dirname, "..", "..", "docs", page), "utf8");
+  const [table] = text.slice(text.search(head)).split("\n\n");
+  return table!
+    .split("\n")
+    .slice(2)
+    .map((row) => /`(.+?)`/.exec(row)![1]!.replaceAll("\\|", "|"));
 }
