@@ -19,6 +19,8 @@ describe("stand-in: a registry in Artifact Registry", function () {
   let project: Project;
   /** What the repositories of the stack answer instead of their content. */
   let denied: 401 | 403 | 500 | undefined;
+  /** The configuration of the stack while it built. */
+  let building: Record<string, any>;
 
   before(async () => {
     behind = await startRegistry();
@@ -49,11 +51,30 @@ describe("stand-in: a registry in Artifact Registry", function () {
   });
 
   const records = () => join(project.dir, ".local", place);
+  const made = () =>
+    readdirSync(records())
+      .filter((name) => existsSync(join(records(), name, "repository.json")))
+      .sort();
   const record = (name: string) => JSON.parse(readFileSync(join(records(), name, "repository.json"), "utf8"));
   const setRegistry = (change: Record<string, unknown>) =>
     project.configure((config) => {
       config["policy-platform:registry"] = { ...config["policy-platform:registry"], ...change };
     });
+  /** The stack file then promotes what the stack released itself; the result is what it said before. */
+  const turnToPromoting = async () => {
+    const { version, image } = await project.outputs();
+    let before: Record<string, any> = {};
+    project.configure((config) => {
+      before = { ...config };
+      const { cleanup: _, ...kept } = config["policy-platform:registry"];
+      for (const key of Object.keys(config)) delete config[key];
+      const commit = image.tags[0].replace("sha-", "");
+      const from = `${registry.host}/dev/releases/policy-platform`;
+      config["policy-platform:registry"] = kept;
+      config["policy-platform:promotion"] = { from, version, digest: image.digest, commit };
+    });
+    return before;
+  };
   const fails = async (message: RegExp, ...args: string[]) => {
     const { code, stdout, stderr } = await project.pulumi(...args);
     assert.notEqual(code, 0, stdout);
@@ -180,9 +201,7 @@ describe("stand-in: a registry in Artifact Registry", function () {
   it("stays in the project when its protection is taken off, as it is retained", async () => {
     await expectSuccess(project.pulumi("state", "unprotect", "--all", "--yes"));
     await expectSuccess(project.pulumi("destroy", "--yes", "--skip-preview"));
-    for (const kept of ["policy-layers", "policy-releases"])
-      assert.ok(existsSync(join(records(), kept, "repository.json")), kept);
-    assert.equal(existsSync(join(records(), "policy-candidates", "repository.json")), false);
+    assert.deepEqual(made(), ["policy-layers", "policy-releases"]);
   });
 
   it("is not taken over without a word when it is there already, and the error's line imports it", async () => {
@@ -204,23 +223,17 @@ describe("stand-in: a registry in Artifact Registry", function () {
   });
 
   it("lets the layers of a stack go that turns to promoting, by the line that it says, and they stay in the project", async () => {
-    const { version, image } = await project.outputs();
-    project.configure((config) => {
-      const { cleanup: _, ...kept } = config["policy-platform:registry"];
-      for (const key of Object.keys(config)) delete config[key];
-      const commit = image.tags[0].replace("sha-", "");
-      const from = `${registry.host}/dev/releases/policy-platform`;
-      config["policy-platform:registry"] = kept;
-      config["policy-platform:promotion"] = { from, version, digest: image.digest, commit };
-    });
-    const screen = await fails(/registry-layers.* cannot be deleted|cannot be deleted.*protect/s, "preview");
+    building = await turnToPromoting();
+    const refusal = /registry-layers.* cannot be deleted|cannot be deleted.*protect/s;
+    setRegistry({ protect: false });
+    await fails(refusal, "preview"); // It comes too late, in the same change.
+    setRegistry({ protect: undefined });
+    const screen = await fails(refusal, "preview");
     assert.match(screen, /policy-layers leaves this stack, .* and stays in Google Cloud/);
     const [, urn] = /: pulumi state unprotect '(\S+)' --stack local/.exec(screen)!;
     await expectSuccess(project.pulumi("state", "unprotect", urn!, "--yes"));
     await project.up();
-    for (const kept of ["policy-layers", "policy-releases"])
-      assert.ok(existsSync(join(records(), kept, "repository.json")), kept);
-    assert.equal(existsSync(join(records(), "policy-candidates", "repository.json")), false);
+    assert.deepEqual(made(), ["policy-layers", "policy-releases"]);
     const { stdout } = await expectSuccess(project.pulumi("preview", "--expect-no-changes"));
     assert.doesNotMatch(stdout, /leaves this stack/);
   });
@@ -228,9 +241,23 @@ describe("stand-in: a registry in Artifact Registry", function () {
   it("is deleted with its releases by a destroy, once an `up` has said protect: false, and what left the stack before is not", async () => {
     setRegistry({ protect: false });
     await project.up();
-    assert.ok(existsSync(join(records(), "policy-releases", "repository.json")), "an `up` deletes nothing");
+    assert.deepEqual(made(), ["policy-layers", "policy-releases"]);
     await expectSuccess(project.pulumi("destroy", "--yes", "--skip-preview"));
-    assert.equal(existsSync(join(records(), "policy-releases", "repository.json")), false);
-    assert.ok(existsSync(join(records(), "policy-layers", "repository.json")));
+    assert.deepEqual(made(), ["policy-layers"]);
+  });
+
+  it("lets everything but releases go without a word when it was brought up with protect: false before it promotes", async () => {
+    rmSync(records(), { recursive: true });
+    project.configure((config) => {
+      for (const key of Object.keys(config)) delete config[key];
+      Object.assign(config, building);
+    });
+    setRegistry({ protect: false });
+    await project.up();
+    assert.deepEqual(made(), ["policy-candidates", "policy-layers", "policy-releases"]);
+    await turnToPromoting();
+    const { stdout } = await project.up();
+    assert.doesNotMatch(stdout, /leaves this stack/);
+    assert.deepEqual(made(), ["policy-releases"]);
   });
 });
