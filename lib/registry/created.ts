@@ -14,19 +14,20 @@ export function isUncreated(
 }
 
 /**
- * For people: what lets the layers go of a stack that built before it promotes, which declares releases alone. The engine refuses to
- * let anything go that is protected, and does not say that this one is retained. `resources` as above.
+ * For people: what becomes of the layers of a stack that built before it promotes, which declares releases alone. The engine goes by
+ * how its last update declared them, which the program cannot see: it refuses to let go what is protected, and does not say that
+ * it is retained; all else it deletes. `resources` as above.
  */
 export function leftLayers(
-  { kind, prefix, protect }: Pick<RegistryAddress, "prefix"> & { readonly kind?: string; readonly protect?: boolean },
+  { kind, prefix }: Pick<RegistryAddress, "prefix"> & { readonly kind?: string },
   resources: unknown,
   stack: string,
 ): string[] {
-  if (kind !== "artifactRegistry" || protect === false) return [];
+  if (kind !== "artifactRegistry") return [];
   const layers = rootName("layers", prefix);
   return repositoriesOf(resources, layers).map(
     (urn) =>
-      `${layers} leaves this stack, as a promotion has releases alone, and stays in Google Cloud; while the engine holds it for its protection: pulumi state unprotect '${urn}' --stack ${stack}`,
+      `${layers} leaves this stack, as a promotion has releases alone: unless its last update had protect: false, which deletes it now, it stays in Google Cloud, and this lets it go: pulumi state unprotect '${urn}' --stack ${stack}`,
   );
 }
 
