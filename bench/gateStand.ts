@@ -40,7 +40,12 @@ export async function releasedStand(configure: (config: Configuration, dir: stri
   const { release, ...inputs } = await gateInputs(project);
   // The users' scripts run no policy tests either.
   const repositories = mapRecord(inputs.repositories, ({ tests: _tests, ...repository }) => repository);
-  const surroundings = { client: new RegistryClient(), home: async () => parseRepository(release), own: true };
+  const surroundings = {
+    client: new RegistryClient(),
+    home: async () => parseRepository(release),
+    stack: "local",
+    own: true,
+  };
   const folders: string[] = [];
   /** In a folder without a result, everything is looked at. */
   const look = async (projectDir: string) => {

@@ -59,6 +59,7 @@ export async function gate(
     client,
     home: async () => image,
     projectDir,
+    stack,
     // Also what lies under the name of the present inputs may be made of others.
     own:
       reference === undefined && composed.inputs !== undefined && inputDigest(composed.inputs) === inputs.inputDigest,

@@ -7,6 +7,7 @@ import { isContentGone } from "../lib/oci/failures";
 import { parseRepository, type Repository } from "../lib/oci/reference";
 import { promotionIncomplete } from "../lib/promotion/errors";
 import { leaveStem } from "../lib/release/stem";
+import { stackOf } from "../lib/urn";
 import {
   containsUnknown,
   diffInputs,
@@ -18,7 +19,7 @@ import {
 } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
 import { withMissing, withoutMissing } from "./missing";
-import { candidateGone, idOf, pinned, registryClient, stackOf } from "./registry";
+import { candidateGone, idOf, pinned, registryClient } from "./registry";
 
 const token = "policychain:index:Copy";
 

@@ -8,6 +8,7 @@ import type { RegistryClient } from "../lib/oci/client";
 import { missingFrom } from "../lib/oci/copy";
 import { shortDigest } from "../lib/oci/digest";
 import { parseRepository, type Repository } from "../lib/oci/reference";
+import { stackOf } from "../lib/urn";
 import {
   diffInputs,
   type Failure,
@@ -72,6 +73,7 @@ async function run(context: ResourceContext, inputs: Values, before: Values = {}
     client,
     home: () => findImage(context, client, gate, candidate, release),
     projectDir: process.cwd(),
+    stack: stackOf(context.urn),
     own: true,
     memory: remembered,
     signal: context.signal,

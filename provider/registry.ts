@@ -4,6 +4,7 @@ import { RegistryClient } from "../lib/oci/client";
 import type { Digest } from "../lib/oci/digest";
 import { formatReference, parseRepository, type Repository } from "../lib/oci/reference";
 import { registryCredentials } from "../lib/oci/registryCredentials";
+import { stackOf } from "../lib/urn";
 import { isUnknown, type ResourceContext, unwrapSecrets, type Value } from "./host";
 
 /** Plain http goes to the hosts of `repositories` only, and only when `insecure` asks for it; loopback needs no asking. */
@@ -27,11 +28,6 @@ export function idOf(repository: Value, role?: Value): string {
   return role === undefined ? named : `${named}#${String(unwrapSecrets(role))}`;
 }
 
-/** `dev` of `urn:pulumi:dev::policy-platform::policychain:index:Tag::release-version`. */
-export function stackOf(urn: string): string {
-  return /^urn:pulumi:([^:]+)::/.exec(urn)?.[1] ?? "<stack>";
-}
-
 /** `host/path@digest`. */
 export function pinned(repository: string, digest: Digest): string {
   return formatReference({ ...parseRepository(repository), digest });
@@ -49,7 +45,9 @@ export function candidateGone(
     {
       what: `the image ${candidate}@${digest} is gone from its registry`,
       rule: "an image is tested and copied by the digest that was built",
-      fix: rebuild ? `build it again with: pulumi up --replace '${rebuild}'` : "name an image that is there",
+      fix: rebuild
+        ? `build it again with: pulumi up --replace '${rebuild}' --stack ${stackOf(rebuild)}`
+        : "name an image that is there",
     },
     { cause },
   );

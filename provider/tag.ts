@@ -8,6 +8,7 @@ import { isTag, parseRepository, type Repository } from "../lib/oci/reference";
 import { inputDigestLabel } from "../lib/pins/model";
 import { promotionTaken } from "../lib/promotion/errors";
 import { versionTaken } from "../lib/release/taken";
+import { stackOf } from "../lib/urn";
 import {
   containsUnknown,
   diffInputs,
@@ -20,7 +21,7 @@ import {
   type Values,
 } from "./host";
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
-import { idOf, registryClient, stackOf } from "./registry";
+import { idOf, registryClient } from "./registry";
 import type { TagRole } from "./resources/tag";
 import { decideTag, type TagDecision } from "./tagRule";
 
@@ -127,7 +128,7 @@ async function foresee(context: ResourceContext, client: RegistryClient, wanted:
   }
   const { repository, digest } = wanted;
   const manifest = digest && (await client.manifest(repository, digest));
-  if (manifest) await requireInputs(client, wanted, manifest);
+  if (manifest) await requireInputs(context, client, wanted, manifest);
 }
 
 async function write(context: ResourceContext, client: RegistryClient, wanted: Required<Wanted>): Promise<void> {
@@ -139,8 +140,8 @@ async function write(context: ResourceContext, client: RegistryClient, wanted: R
   };
   if (await isThere()) return;
   const manifest = await client.manifest(repository, digest);
-  if (!manifest) throw imageMissing(wanted);
-  await requireInputs(client, wanted, manifest);
+  if (!manifest) throw imageMissing(wanted, stackOf(context.urn));
+  await requireInputs(context, client, wanted, manifest);
   if (await isThere()) return;
   context.signal.throwIfAborted();
   await client.putManifest(repository, tag, manifest.bytes, manifest.mediaType);
@@ -149,7 +150,7 @@ async function write(context: ResourceContext, client: RegistryClient, wanted: R
     throw new PlatformError("tag-not-written", {
       what: `${wanted.repositoryName}:${tag} names ${after?.digest ?? "nothing"} right after it was written to name ${digest}`,
       rule: "a tag is read back before a release counts",
-      fix: "find out what else writes to this repository, then run pulumi up --refresh",
+      fix: `find out what else writes to this repository, then run pulumi up --refresh --stack ${stackOf(context.urn)}`,
     });
   }
 }
@@ -161,7 +162,12 @@ async function look(client: RegistryClient, wanted: Wanted): Promise<{ decision:
 }
 
 /** Without this, `up --target` or `--exclude` would put a new version on the image that the state still knows. */
-async function requireInputs(client: RegistryClient, wanted: Wanted, manifest: ManifestAnswer): Promise<void> {
+async function requireInputs(
+  context: ResourceContext,
+  client: RegistryClient,
+  wanted: Wanted,
+  manifest: ManifestAnswer,
+): Promise<void> {
   const { inputDigest } = wanted;
   if (!inputDigest) return;
   const label = (await labelsOfAnswer(client, wanted.repository, manifest))[inputDigestLabel];
@@ -169,7 +175,7 @@ async function requireInputs(client: RegistryClient, wanted: Wanted, manifest: M
   throw new PlatformError("input-digest-mismatch", {
     what: `${wanted.repositoryName}@${manifest.digest} was built from inputs ${label ?? "that it does not name"}, and ${wanted.tag} is to be made from ${inputDigest}`,
     rule: "a tag goes only to the image that was built from the inputs of this release",
-    fix: "run pulumi up without --target and --exclude",
+    fix: `run pulumi up --stack ${stackOf(context.urn)} without --target and --exclude`,
   });
 }
 
@@ -201,11 +207,11 @@ async function refused(
   });
 }
 
-function imageMissing({ repositoryName, tag, digest }: Wanted): PlatformError {
+function imageMissing({ repositoryName, tag, digest }: Wanted, stack: string): PlatformError {
   return new PlatformError("manifest-missing", {
     what: `${repositoryName} has no image ${digest} that ${tag} could name`,
     rule: "a tag is written after the image has been copied",
-    fix: "run pulumi up --refresh without --target and --exclude",
+    fix: `run pulumi up --refresh --stack ${stack} without --target and --exclude`,
   });
 }
 

@@ -7,6 +7,7 @@ import { containerSettings, settingsOfAnswer } from "../oci/imageConfig";
 import { parsePinned, parseReference, parseRepository } from "../oci/reference";
 import { repositoryNames } from "../registry/names";
 import type { StackRegistry } from "../registry/stackClient";
+import { stackOf } from "../urn";
 import { type BaseSource, baseDocument, baseKey, baseLabel, installed } from "./packages";
 
 export interface FindBaseOptions {
@@ -126,7 +127,7 @@ function ownBuild(resources: unknown, name: string): { urn: string; digest: Dige
 }
 
 function rebuildLine(urn: string): string {
-  return `pulumi up --replace '${urn}'`;
+  return `pulumi up --replace '${urn}' --stack ${stackOf(urn)}`;
 }
 
 function taken(name: string, digest: Digest): PlatformError {

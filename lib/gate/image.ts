@@ -25,6 +25,8 @@ export interface GateSurroundings {
   /** The repository that has the image; asked for only when something must run. */
   readonly home: () => Promise<Repository>;
   readonly projectDir: string;
+  /** Named in the commands that fix an error. */
+  readonly stack: string;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string) => void;
   /** The image is what this stack's own inputs lead to, not one that somebody named: what its kyverno says is remembered. */
@@ -62,7 +64,7 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   if (kept) return { ...kept, known: true, folder };
   const home = await surroundings.home();
   const labels = await imageLabels(client, home, inputs.digest);
-  requireInputs(labels[inputDigestLabel], inputs);
+  requireInputs(labels[inputDigestLabel], inputs, surroundings.stack);
   const repositories = await mapRecordAsync(inputs.repositories, async ({ digest, layers, tests }) => {
     const paths = await readLayerPaths(client, parseRepository(layers), digest);
     const inside = paths.map((path) => `/${path}`).sort();
@@ -92,12 +94,12 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   return { ...result, known: false, folder, memory: { rules: result.carried, layers: Object.fromEntries(found) } };
 }
 
-function requireInputs(label: string | undefined, { digest, inputDigest }: GateInputs): void {
+function requireInputs(label: string | undefined, { digest, inputDigest }: GateInputs, stack: string): void {
   if (label === inputDigest) return;
   throw new PlatformError("input-digest-mismatch", {
     what: `the image ${digest} was built from inputs ${label ?? "that it does not name"}, and the gate was asked about ${inputDigest}`,
     rule: "the gate looks at the image that was built from the inputs of this release",
-    fix: "run pulumi up without --target and --exclude",
+    fix: `run pulumi up --stack ${stack} without --target and --exclude`,
   });
 }
 

@@ -110,7 +110,7 @@ export async function lookUpPromotion(client: RegistryClient, request: Promotion
   const [before, top, moved] = await Promise.all([
     newestOf(versions.filter((candidate) => compareReleases(candidate, version) < 0)),
     latest ? undefined : newestOf(versions),
-    isOwn ? movedTags(here, digest, [version, ...(known.tags ?? [])]) : [],
+    isOwn ? movedTags(here, { released: digest, tags: [version, ...(known.tags ?? [])], stack: request.stack }) : [],
   ]);
   const isDone = isOwn && known.tags?.includes("latest") === true;
   const named = { ...(!isOther && { [commitTag]: committed }), [version]: tagged, latest: latest?.digest };

@@ -91,7 +91,9 @@ export async function preflight(client: RegistryClient, options: PreflightOption
       next: options.base,
     });
   const [moved, changes, earlier] = await Promise.all([
-    known && last?.version === known.version ? movedTags(history, known.digest, known.tags) : [],
+    known && last?.version === known.version
+      ? movedTags(history, { released: known.digest, tags: known.tags, stack })
+      : [],
     last?.inputs && !isSame ? compare(last) : undefined,
     last?.inputs && !isSame ? findEarlier(history, below(versions, last.version), own) : undefined,
   ]);
@@ -119,7 +121,7 @@ export async function preflight(client: RegistryClient, options: PreflightOption
     required: decision.required,
     lines: [
       ...(changes ?? []).map(({ text }) => text),
-      ...(last ? tagLine(last.version, last.digest, tagged) : []),
+      ...(last ? tagLine(last.version, { released: last.digest, stack }, tagged) : []),
       ...moved,
       reason,
     ],

@@ -211,7 +211,7 @@ describe("a stack that must not release", function () {
         const version = urn("release-version", "policychain:index:Release$policychain:index:Tag");
         const gate = urn("gate-run", "policychain:index:ReleaseGate$policychain:index:GateRun");
         const otherInputs =
-          /releases\/policy-platform@sha256:[0-9a-f]{64} was built from inputs sha256:[0-9a-f]{64}, and v1\.0\.1 is to be made from sha256:[0-9a-f]{64}; a tag goes only to the image that was built from the inputs of this release; run pulumi up without --target and --exclude/;
+          /releases\/policy-platform@sha256:[0-9a-f]{64} was built from inputs sha256:[0-9a-f]{64}, and v1\.0\.1 is to be made from sha256:[0-9a-f]{64}; a tag goes only to the image that was built from the inputs of this release; run pulumi up --stack local without --target and --exclude/;
         await refused(otherInputs, ...up, "--target", version);
         await refused(otherInputs, ...up, "--exclude", gate);
       } finally {

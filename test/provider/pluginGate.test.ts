@@ -154,7 +154,7 @@ describe("a GateRun through the engine", function () {
       new RegExp(`was built from inputs ${inputsOf("bad")}, and the gate was asked about ${inputsOf("good")}`),
     );
     project.write([gate(good, "good", { limits: bounds(9, 1024) })]);
-    await refused(/is gone from its registry.*pulumi up --replace 'urn:pulumi:test::program::image'/);
+    await refused(/is gone from its registry.*pulumi up --replace 'urn:pulumi:test::program::image' --stack test/);
   });
 
   it("looks at the released image where there is one, and says that a rebuild gave other bytes", async () => {

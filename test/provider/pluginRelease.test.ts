@@ -273,7 +273,7 @@ describe("a release through the engine", function () {
     );
     const { code, output } = await project.run("up", "--yes", "--skip-preview");
     assert.notEqual(code, 0);
-    assert.match(output, /is gone from its registry.*pulumi up --replace 'urn:pulumi:test::program::x'\n/);
+    assert.match(output, /is gone from its registry.*pulumi up --replace 'urn:pulumi:test::program::x' --stack test\n/);
     assert.equal(await tagged(`${proxy.host}/releases/y`, "v1.0.1"), undefined);
     project.write(program(second, "v1.0.1", "2", "sha-4567"));
     await project.up();

@@ -70,7 +70,8 @@ describe("looking for a base with packages", () => {
     const { lines, ...found } = await find(stateOf(digest));
     assert.deepEqual(found, { name: name(), digest, build: true, user: "nonroot" });
     assert.ok(
-      lines[0]!.includes(`tag ${baseKey(base)} is gone`) && lines[0]!.includes(`pulumi up --replace '${urn}'`),
+      lines[0]!.includes(`tag ${baseKey(base)} is gone`) &&
+        lines[0]!.includes(`pulumi up --replace '${urn}' --stack local`),
       lines[0],
     );
   });
@@ -82,7 +83,7 @@ describe("looking for a base with packages", () => {
     assert.ok(lines[0]!.includes(`layers/base@${digest} is gone from its registry`), lines[0]);
     const lost = { name: name(), digest, build: true, user: "nonroot", lost: urn, lines };
     const { problem } = await refused("base-lost", () => requireBase(client, base, lost));
-    assert.ok(problem.fix.includes(`pulumi up --replace '${urn}'`), problem.fix);
+    assert.ok(problem.fix.includes(`pulumi up --replace '${urn}' --stack local`), problem.fix);
     await requireBase(client, base, { ...lost, digest: await pushBuilt() }); // built again meanwhile
   });
 

@@ -57,7 +57,7 @@ describe("the gate, without an engine", () => {
       size: {},
     } as const;
     const client = new RegistryClient();
-    const around = { client, home: async () => place, projectDir: folder, own: true };
+    const around = { client, home: async () => place, projectDir: folder, stack: "dev", own: true };
     const { problem } = await refused("tests-changed", () => gateImage(inputs, around));
     assert.match(problem.fix, /run it again/);
   });

@@ -179,7 +179,7 @@ describe("the preflight, on a real registry", () => {
     assert.deepEqual([found.version, found.image], ["v1.0.1", { digest: second.digest }]);
     assert.equal(
       found.lines[0],
-      `tag v1.0.1 was moved in the registry, from ${second.digest} to ${first.digest}: pulumi up --refresh puts it back`,
+      `tag v1.0.1 was moved in the registry, from ${second.digest} to ${first.digest}: pulumi up --refresh --stack local puts it back`,
     );
     assert.equal((await look(second.inputs)).version, "v1.0.2", "without the state it cannot be told");
   });
@@ -192,8 +192,8 @@ describe("the preflight, on a real registry", () => {
     const tags = ["latest", "sha-0123456789ab"];
     const known = Promise.resolve({ version: "v1.0.1", digest, inputDigest: inputDigest(second.inputs), tags });
     assert.deepEqual((await look(second.inputs, { known })).lines, [
-      `tag latest was moved in the registry, from ${digest} to ${first.digest}: pulumi up --refresh puts it back`,
-      "tag sha-0123456789ab is gone from the registry: pulumi up --refresh puts it back",
+      `tag latest was moved in the registry, from ${digest} to ${first.digest}: pulumi up --refresh --stack local puts it back`,
+      "tag sha-0123456789ab is gone from the registry: pulumi up --refresh --stack local puts it back",
       "v1.0.1 (unchanged)",
     ]);
     for (const tag of tags) await push(labelsFor(second.inputs), tag);

@@ -218,7 +218,7 @@ describe("a version tag that was moved by hand", () => {
       const found = await look(registry, second, { wanted, ...state() });
       assert.deepEqual([found.version, found.image], ["v1.0.1", { digest: released }]);
       assert.deepEqual(found.lines, [
-        `tag v1.0.1 was moved in the registry, from ${released} to ${old}: pulumi up --refresh puts it back`,
+        `tag v1.0.1 was moved in the registry, from ${released} to ${old}: pulumi up --refresh --stack dev puts it back`,
         "v1.0.1 (unchanged)",
       ]);
       assert.deepEqual(
@@ -276,7 +276,10 @@ describe("a version tag that was deleted", () => {
     for (const wanted of ["auto", "v1.4.0"]) {
       const found = await look(registry, second, { wanted, ...state() });
       assert.deepEqual([found.version, found.image], ["v1.4.0", { digest: released }]);
-      assert.equal(found.lines[0], "tag v1.4.0 is gone from the registry: pulumi up --refresh puts it back");
+      assert.equal(
+        found.lines[0],
+        "tag v1.4.0 is gone from the registry: pulumi up --refresh --stack dev puts it back",
+      );
     }
   });
 
