@@ -64,7 +64,7 @@ describe("the committed Pulumi.dev.yaml", () => {
     assert.equal(stderr, "► checking Pulumi.dev.yaml\n✔ Pulumi.dev.yaml is in order\n");
   });
 
-  it("names a public place for every checksum and digest, in a comment beside it", () => {
+  it("names a public place for every checksum and digest, at a commit that cannot move, in a comment beside it", () => {
     const lines = textOf("dev").split("\n");
     const pinned = lines.flatMap((line, index) => (/(sha256: "|@sha256:)[0-9a-f]{64}|-r\d+"$/.test(line) ? index : []));
     assert.equal(pinned.length, 7);
@@ -72,10 +72,12 @@ describe("the committed Pulumi.dev.yaml", () => {
       const above = lines.slice(Math.max(0, index - 5), index);
       const comments = above.slice(above.findLastIndex((line) => /sha256: "|-r\d+"$/.test(line)) + 1);
       assert.ok(
-        comments.some((line) => /^\s*#.*https:\/\//.test(line)),
+        comments.some((line) => /^\s*#.*https:\/\/github\.com\/[^\s/]+\/[^\s/]+\/blob\/[0-9a-f]{40}\//.test(line)),
         lines[index],
       );
     }
+    for (const line of lines.filter((text) => /github\.com\/\S+\/(?:blob|commits|tree)\//.test(text)))
+      assert.match(line, /\/blob\/[0-9a-f]{40}\//);
   });
 
   it("means the same when the engine has written it anew", () => {
