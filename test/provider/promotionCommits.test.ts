@@ -13,7 +13,7 @@ import { pushWholeRelease, tagAs } from "../support/releasedImage";
 
 const other = "bbbbbbbbbbbb";
 
-describe("a promotion of an image that several commits led to", function () {
+describe("stand-in: the engine's part in process. A promotion of an image that several commits led to", function () {
   this.timeout(30_000);
   let stand: PromotionStand;
   let place: PromotionPlace;

@@ -45,7 +45,7 @@ describe("a promotion and its registries", function () {
       stack: "prod",
     });
 
-  describe("says which registry it is, and the way out, when", () => {
+  describe("stand-in: the engine's part in process. Says which registry it is, and the way out, when", () => {
     const script =
       (status: number, headers = {}): Script =>
       ({ path }) =>
@@ -133,7 +133,7 @@ describe("a promotion and its registries", function () {
     });
   });
 
-  describe("moves what is missing, once", () => {
+  describe("stand-in: the engine's part in process. Moves what is missing, once", () => {
     /** Requests of one run. */
     const requestsOf = async (server: ScriptedServer, act: () => Promise<unknown>) => {
       const before = server.requests.length;
@@ -217,7 +217,8 @@ describe("a promotion and its registries", function () {
     });
 
     it("when the target is read-only", async () => {
-      await cutEverywhere(stand, { cut: "read-only", within: true, over: true }, 5 * every);
+      const { runs, succeeded } = await cutEverywhere(stand, { cut: "read-only", within: true, over: true }, 5 * every);
+      assert.ok(succeeded < runs, `${succeeded} of ${runs}`);
     });
   });
 
@@ -327,7 +328,7 @@ describe("a promotion and its registries", function () {
       await later;
       assert.equal(await place.digestAt("v1.0.0"), second.digest);
       const { lines } = await place.stack.preview(place.promotionOf(first));
-      const moved = `was moved in the registry, from ${first.digest} to ${second.digest}: pulumi up --refresh puts it back`;
+      const moved = `was moved in the registry, from ${first.digest} to ${second.digest}: pulumi up --refresh --stack prod puts it back`;
       assert.ok(lines.includes(`tag v1.0.0 ${moved}`), lines.join("\n"));
     });
   });

@@ -12,7 +12,7 @@ import { type TarItem, tarball } from "../support/tarball";
 const policy = (name: string) => `apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: ${name}}\n`;
 const gzipped = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-describe("the release notes of a promotion", function () {
+describe("stand-in: the engine's part in process. The release notes of a promotion", function () {
   this.timeout(30_000);
   const stand = shared(startPromotionStand);
   const place = fresh(() => stand.fresh());

@@ -15,7 +15,7 @@ const image = (edit = "a: 1"): ImageContent => ({
   policies: { "security-policy": { "policies/a.yaml": edit } },
 });
 
-describe("a promotion between registries", function () {
+describe("stand-in: the engine's part in process. A promotion between registries", function () {
   this.timeout(30_000);
   const stand = shared(startPromotionStand);
   const place = fresh(() => {
@@ -170,7 +170,7 @@ describe("a promotion between registries", function () {
         const { lines } = await place.stack.preview(place.promotionOf(first));
         assert.deepEqual(lines, [
           `v1.0.0 (${shortDigest(first.digest)}) is promoted`,
-          `tag ${tagOf(first)} is gone from the registry: pulumi up --refresh puts it back`,
+          `tag ${tagOf(first)} is gone from the registry: pulumi up --refresh --stack prod puts it back`,
         ]);
       });
     });
@@ -192,7 +192,7 @@ describe("a promotion between registries", function () {
           tags
             .map(
               (tag) =>
-                `tag ${tag} was moved in the registry, from ${second.digest} to ${first.digest}: pulumi up --refresh puts it back`,
+                `tag ${tag} was moved in the registry, from ${second.digest} to ${first.digest}: pulumi up --refresh --stack prod puts it back`,
             )
             .sort(),
         );
