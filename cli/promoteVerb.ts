@@ -9,7 +9,7 @@ export function addPromote(program: Command, { done }: { readonly done: (code: n
     .command("promote <from> <to>")
     .summary("write a release of one stack into the file of another one")
     .description(
-      "Finds a release of stack FROM in its registry, says what it changes against what stack TO has, and writes it\ninto TO's file under `promotion`: repository, version, digest and commit. FROM may promote itself. Nothing is copied:\n`pulumi up --stack TO` does that, once the change to the file was reviewed. The file's comments and order stay; it is\nwritten whole or not at all, and not where the promotion would be refused.",
+      "Finds a release of stack FROM in its registry, says what it changes against what stack TO has, and writes it\ninto TO's file under `promotion`: repository, version, digest and commit. FROM may promote itself. Nothing is copied:\n`pulumi up --stack TO` does that, once the change to the file was reviewed. A key `promotion.stack` that\nstands there names FROM afterwards. The file's comments and order stay; it is written whole or not at all, and not\nwhere the promotion would be refused.",
     )
     .option("--version <version>", "this release of FROM; default: the highest one that is there")
     .option("--commit <commit>", "the commit that it was released from, where several tags sha-… name one image")
