@@ -32,11 +32,11 @@ ${table(["Held to", "Goal", "Measured"], goals)}
 ## What is compared
 
 **The script**: \`docker build\` and \`docker push\` of an image for each policy repository that changed; a multi-stage Dockerfile, \`FROM\` each of
-them and the base, with one \`RUN\` that installs bash and curl, one \`RUN curl … | tar -xz\` for each of kyverno, pluto, helm, yq and spectral, and
-\`COPY --from\` of each repository; \`docker run\` of three \`version\` lines, of \`ls -R /repos/\` and of \`helm template … | kyverno apply\`; \`docker tag\` and
+them and the base, with one \`RUN\` that installs bash and curl, one \`RUN\` for each tool (kyverno, pluto and helm \`curl … | tar -xz\`, yq
+and spectral, which are plain files, \`curl -o\` and \`chmod\`), and \`COPY --from\` of each repository; \`docker run\` of three \`version\` lines, of \`ls -R /repos/\` and of \`helm template … | kyverno apply\`; \`docker tag\` and
 \`docker push\` of \`vX.Y.Z\`, \`sha-…\` and \`latest\`. The lines are in \`bench/compare/byScript.ts\`.
 
-**\`pulumi up\`**: the same pins in a stack file, with that \`helm template … | kyverno apply\` as the only integration case. Beside it the gate makes
+**\`pulumi up\`**: \`up --yes --skip-preview\`, as CI does it, on the same pins in a stack file, with that \`helm template … | kyverno apply\` as the only integration case. Beside it the gate makes
 checks that the script has no lines for: the pinned version of all five tools, and that each policy file applies rules alone. The repositories' own policy tests,
 which it would run too, are taken out of the checkout: the script runs none.
 

@@ -110,7 +110,6 @@ export async function startStandInGithub(registry: string): Promise<StandInGithu
           headers: { "www-authenticate": challenge },
         };
       }
-      if (url.pathname.includes("/referrers/")) return refusal(404, "NAME_UNKNOWN", "not found");
       // The wait stands in the words, in a unit of their own; one request too many in a minute is over at once.
       if (url.pathname.includes("/manifests/") && state.tooSoon-- > 0)
         return refusal(429, "TOOMANYREQUESTS", "retry-after: 880.092µs, allowed: 44000/minute");
