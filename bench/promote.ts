@@ -45,15 +45,24 @@ interface Sides {
 
 export async function measure(): Promise<Figure[]> {
   const copyByCrane = await crane();
-  const registries = await Promise.all([startRegistry({ onDisk: true }), startRegistry({ onDisk: true })]);
-  const [here, there] = await Promise.all(registries.map(({ host }) => startCountingProxy(host)));
-  const configuration = { ...wholePins(), "policy-platform:registry": { kind: "existing", address: here!.host } };
-  const project = await createProject(configuration, { timeout: 900_000 });
+  const ends: (() => unknown)[] = [];
+  const startProxy = async () => {
+    const registry = await startRegistry({ onDisk: true });
+    ends.push(() => registry.stop());
+    const proxy = await startCountingProxy(registry.host);
+    ends.push(() => proxy.stop());
+    return proxy;
+  };
   try {
+    const here = await startProxy();
+    const there = await startProxy();
+    const configuration = { ...wholePins(), "policy-platform:registry": { kind: "existing", address: here.host } };
+    const project = await createProject(configuration, { timeout: 900_000 });
+    ends.push(() => project.remove());
     await project.up();
     const released = (await project.outputs()).image as Released;
-    const within = await compare(released, here!, copyByCrane);
-    const across = await compare(released, there!, copyByCrane);
+    const within = await compare(released, here, copyByCrane);
+    const across = await compare(released, there, copyByCrane);
     return [
       blobsWithin(within),
       besideCrane("within one registry", within),
@@ -62,9 +71,7 @@ export async function measure(): Promise<Figure[]> {
       memoryAcross(across),
     ];
   } finally {
-    project.remove();
-    await Promise.all([here!.stop(), there!.stop()]);
-    await Promise.all(registries.map(({ stop }) => stop()));
+    for (const end of ends.reverse()) await end();
   }
 }
 

@@ -2,12 +2,13 @@
 // as a CI job makes it: on a Docker engine that was started for it, with an empty data folder.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { exec } from "../../lib/exec";
 import { RegistryClient } from "../../lib/oci/client";
 import { parsePinned, parseRepository } from "../../lib/oci/reference";
 import { catalogue } from "../../lib/pins/catalogue";
 import { offeredVersions, pushAptBase } from "../../test/support/aptBase";
 import { startDockerEngine, type TestEngine } from "../../test/support/dockerEngine";
-import { createProject } from "../../test/support/project";
+import { createProject, expectSuccess } from "../../test/support/project";
 import { startRegistry } from "../../test/support/registry";
 import { startCountingProxy, uploads } from "../countingProxy";
 import { timed } from "../figure";
@@ -27,11 +28,29 @@ export interface Stand extends Sources {
   stop(): Promise<void>;
 }
 
+/** Where one part does not start, those before it are ended. */
 export async function startStand(): Promise<Stand> {
+  const ends: (() => unknown)[] = [];
+  const stop = async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  try {
+    return { ...(await start((end) => ends.push(end))), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** `atEnd` is told of each part, as soon as it is there, how it is ended. */
+async function start(atEnd: (end: () => unknown) => void): Promise<Omit<Stand, "stop">> {
   const client = new RegistryClient();
   const registry = await startRegistry({ onDisk: true });
+  atEnd(() => registry.stop());
   const releases = await startReleaseServer();
-  const { host, take, stop } = await startCountingProxy(registry.host, releases.host);
+  atEnd(() => releases.stop());
+  const { host, take, stop: stopProxy } = await startCountingProxy(registry.host, releases.host);
+  atEnd(stopProxy);
   let bases = 0;
   const nextBase = async () => {
     // A Debian image has the folder; its packages only make it as they are configured.
@@ -42,6 +61,7 @@ export async function startStand(): Promise<Stand> {
   const packages = await offeredVersions("bash", "curl");
   const first = { host, base: await nextBase(), packages, tools: releases.tools };
   const project = await createProject(configurationOf({ ...first, policies: "" }), { timeout: 900_000 });
+  atEnd(() => project.remove());
   const world: World = { ...first, policies: join(project.dir, "policies") };
   // The script runs no tests of policies: without these, neither does the gate.
   for (const name of repositoryNames) rmSync(join(world.policies, name, "tests"), { recursive: true, force: true });
@@ -76,14 +96,9 @@ export async function startStand(): Promise<Stand> {
     },
     byPulumi: async () => {
       project.configure((config) => Object.assign(config, configurationOf(world)));
-      await project.commit("Change").catch(() => undefined); // where nothing changed there is nothing to commit
+      const { stdout } = await expectSuccess(exec("git", ["status", "--porcelain"], { cwd: project.dir }));
+      if (stdout !== "") await project.commit("Change");
       return run(pulumiImage(world), (engine) => releaseByPulumi(engine, project));
-    },
-    stop: async () => {
-      project.remove();
-      await stop();
-      await releases.stop();
-      await registry.stop();
     },
   };
 }
