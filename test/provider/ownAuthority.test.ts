@@ -65,6 +65,14 @@ describe("stand-in: a registry under a company's name, whose certificate comes f
     assert.match(stdout, new RegExp(`${host}/policies/security-policy:v1@sha256:`));
   });
 
+  it("is asked without the proxy that the environment names, which nobody listens at", async () => {
+    const dead = "http://127.0.0.1:9";
+    const names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    const proxies = Object.fromEntries(names.map((variable) => [variable, dead]));
+    const { code, stdout, stderr } = await push({ NODE_EXTRA_CA_CERTS: authority.file, ...proxies, NO_PROXY: "" });
+    assert.equal(code, 0, stdout + stderr);
+  });
+
   it("is told another way out when its certificate is known and does not fit", () => {
     const exchanged = { method: "GET", url: new URL(`https://${host}/v2/`) };
     for (const code of ["CERT_HAS_EXPIRED", "ERR_TLS_CERT_ALTNAME_INVALID"]) {
