@@ -11,7 +11,13 @@ import { startRegistry, type TestRegistry } from "../support/registry";
 import type { ScriptedServer } from "../support/scriptedServer";
 import { formsOf, textsBelow, watchArguments } from "../support/secrets";
 import { smallConfiguration } from "../support/smallStack";
-import { googleHost, type StandInGoogle, startStandInGoogle, startTokenRegistry } from "../support/standInGoogle";
+import {
+  googleHost,
+  type StandInGoogle,
+  serviceAccountKey,
+  startStandInGoogle,
+  startTokenRegistry,
+} from "../support/standInGoogle";
 import { type StandInHub, startStandInHub } from "../support/standInHub";
 
 /** Everything secret has this word in it: passwords, tokens, what token servers give. */
@@ -27,6 +33,7 @@ describe("stand-in: the login of a stack", function () {
   let artifactRegistry: ScriptedServer;
   let project: Project;
   let prod: ProjectStack;
+  let cloud: ProjectStack;
   let dir: string;
   const texts = new Map<string, string>();
 
@@ -74,6 +81,22 @@ describe("stand-in: the login of a stack", function () {
   };
   const tags = async (path: string) => (await new RegistryClient().tags({ registry: behind.host, path })).sort();
 
+  /** What promotes the last release of the first stack. */
+  const promotion = async () => {
+    const { image, version } = await project.outputs();
+    return {
+      from: image.repository.replace(hub.host, behind.host),
+      version,
+      digest: image.digest,
+      commit: image.tags[0].replace(/^sha-/, ""),
+    };
+  };
+  /** Under the name of Artifact Registry its stand-in is reached. */
+  const reachGoogle = () => ({
+    NODE_OPTIONS: `--require ${join(__dirname, "../support/standInHosts.cjs")}`,
+    POLICY_PLATFORM_TEST_HOSTS: `${googleHost}:443=${artifactRegistry.host}`,
+  });
+
   it("from the docker config makes the first release on Docker Hub, in repositories of two levels that are not there yet", async () => {
     const auth = Buffer.from("acme:canary-token").toString("base64");
     const env = config("file", { auths: { [hub.host]: { auth } } });
@@ -95,21 +118,11 @@ describe("stand-in: the login of a stack", function () {
   });
 
   it("from Google's default credentials promotes to Artifact Registry, whose certificate comes from an own authority", async () => {
-    const { image, version } = await project.outputs();
     prod = await project.addStack("prod", {
       "policy-platform:registry": { kind: "existing", address: `${googleHost}/acme-prod` },
-      "policy-platform:promotion": {
-        from: image.repository.replace(hub.host, behind.host),
-        version,
-        digest: image.digest,
-        commit: image.tags[0].replace(/^sha-/, ""),
-      },
+      "policy-platform:promotion": await promotion(),
     });
-    const onMachine = {
-      DOCKER_CONFIG: join(dir, "none"),
-      NODE_OPTIONS: `--require ${join(__dirname, "../support/standInHosts.cjs")}`,
-      POLICY_PLATFORM_TEST_HOSTS: `${googleHost}:443=${artifactRegistry.host}`,
-    };
+    const onMachine = { DOCKER_CONFIG: join(dir, "none"), ...reachGoogle() };
     const untrusted = await run(prod, onMachine, "preview");
     assert.notEqual(untrusted.code, 0);
     assert.match(
@@ -129,14 +142,36 @@ describe("stand-in: the login of a stack", function () {
     await succeeds(run(prod, inCloud, "up", "--yes", "--skip-preview", "--expect-no-changes"));
   });
 
+  it("from a service account's key in the docker config promotes to an Artifact Registry that the stack declares", async () => {
+    cloud = await project.addStack("cloud", {
+      "policy-platform:registry": { kind: "artifactRegistry", project: "acme-cloud", location: "europe-west1" },
+      "policy-platform:promotion": await promotion(),
+    });
+    const auth = Buffer.from(`_json_key:${serviceAccountKey}`).toString("base64");
+    const env = {
+      ...config("key", { auths: { [googleHost]: { auth } } }),
+      ...reachGoogle(),
+      NODE_EXTRA_CA_CERTS: authority.file,
+      METADATA_SERVER_DETECTION: "none",
+      GOOGLE_CREDENTIALS: serviceAccountKey, // where the official plugin looks for one
+    };
+    await succeeds(run(cloud, env, "preview"));
+    await succeeds(run(cloud, env, "up", "--yes", "--skip-preview", ...verbose));
+    assert.match((await tags("acme-cloud/policy-releases/policy-platform")).join(" "), /^latest sha-\S+ v1\.0\.1$/);
+    await succeeds(run(cloud, env, "up", "--yes", "--skip-preview", "--expect-no-changes"));
+  });
+
   it("stands in no state, output, log or argument, and in no layer, configuration or history of an image", async () => {
     await succeeds(run(project, {}, "stack", "export", "--show-secrets"));
     await succeeds(run(prod, {}, "stack", "export", "--show-secrets"));
-    for (const folder of [join(project.dir, ".local/state"), join(project.dir, ".policy-platform"), behind.dir])
-      for (const [path, text] of textsBelow(folder)) texts.set(path, text);
+    await succeeds(run(cloud, {}, "stack", "export", "--show-secrets"));
+    const folders = [".local/state", ".local/google-cloud", ".policy-platform"].map((name) => join(project.dir, name));
+    for (const folder of [...folders, behind.dir]) for (const [path, text] of textsBelow(folder)) texts.set(path, text);
     const places = [...texts.keys()];
     for (const kind of [
       /stacks\/policy-platform\/prod\.json$/,
+      /stacks\/policy-platform\/cloud\.json$/,
+      /google-cloud\/acme-cloud\/.*\/repository\.json$/,
       /Dockerfile$/,
       /blobs\/sha256\/.*\/data$/,
       /^log of up/,

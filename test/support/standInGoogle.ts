@@ -92,9 +92,17 @@ export function googleFiles(): GoogleFiles {
   };
 }
 
+/** The key of a service account, as it is downloaded; nobody signs with this one. */
+export const serviceAccountKey = JSON.stringify({
+  type: "service_account",
+  client_email: "ci@acme-cloud.iam.gserviceaccount.com",
+  private_key_id: "canary-key-id",
+  private_key: "-----BEGIN PRIVATE KEY-----\ncanary-private-key\n-----END PRIVATE KEY-----\n",
+});
+
 /**
- * A registry that gives a bearer token for `oauth2accesstoken:<token>` alone. In front of `behind`, over TLS, it holds what that
- * one holds; by itself it has one tag everywhere.
+ * A registry that gives a bearer token for `oauth2accesstoken:<token>` and for `_json_key:<key>` alone. In front of `behind`, over
+ * TLS, it holds what that one holds; by itself it has one tag everywhere.
  */
 export async function startTokenRegistry(
   accepted: () => string,
@@ -102,9 +110,12 @@ export async function startTokenRegistry(
 ): Promise<ScriptedServer> {
   const server: ScriptedServer = await startScriptedServer(
     ({ path, headers }) => {
-      const basic = `Basic ${Buffer.from(`oauth2accesstoken:${accepted()}`).toString("base64")}`;
+      const logins = [`oauth2accesstoken:${accepted()}`, `_json_key:${serviceAccountKey}`];
+      const basics = logins.map((login) => `Basic ${Buffer.from(login).toString("base64")}`);
       if (path.startsWith("/v2/token"))
-        return headers.authorization === basic ? { body: '{"token":"canary-registry-token"}' } : { status: 401 };
+        return basics.includes(headers.authorization ?? "")
+          ? { body: '{"token":"canary-registry-token"}' }
+          : { status: 401 };
       if (headers.authorization === "Bearer canary-registry-token")
         return behind ? "forward" : { body: '{"tags":["v1.0.0"]}' };
       const origin = behind ? `https://${googleHost}` : `http://${server.host}`;
