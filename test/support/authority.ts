@@ -1,5 +1,6 @@
-// A certificate authority that no machine knows, and a certificate of it for one name, made by openssl.
+// A certificate authority that no machine knows, and a certificate of it for one name or address, made by openssl.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exec } from "../../lib/exec";
@@ -22,7 +23,7 @@ export async function makeAuthority(name: string): Promise<Authority> {
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   await openssl("req", "-x509", ...newKey, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=Acme CA");
   await openssl("req", ...newKey, "-keyout", "server.key", "-out", "server.csr", "-subj", `/CN=${name}`);
-  writeFileSync(at("names"), `subjectAltName=DNS:${name}\n`);
+  writeFileSync(at("names"), `subjectAltName=${isIP(name) ? "IP" : "DNS"}:${name}\n`);
   const sign = ["x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"];
   await openssl(...sign, "-days", "2", "-extfile", "names", "-out", "server.crt");
   return {
