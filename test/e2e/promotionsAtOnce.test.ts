@@ -122,7 +122,7 @@ describe("two promotions at once", function () {
     await expectSuccess(later.ended);
     for (const tag of ["v1.0.0", "latest"]) assert.equal(await named("overwritten", tag), second.released.digest, tag);
 
-    const moved = `was moved in the registry, from ${first.released.digest} to ${second.released.digest}: pulumi up --refresh puts it back`;
+    const moved = `was moved in the registry, from ${first.released.digest} to ${second.released.digest}: pulumi up --refresh --stack overwritten-1 puts it back`;
     const { stdout } = await expectSuccess(first.stack.pulumi("preview"));
     for (const tag of ["v1.0.0", "latest"]) assert.ok(stdout.includes(`tag ${tag} ${moved}`), stdout);
     assert.doesNotMatch((await expectSuccess(second.stack.pulumi("preview"))).stdout, /was moved in the registry/);
