@@ -31,8 +31,8 @@ export function layerNames(document: unknown, count: number, composed: Composed)
   });
 }
 
-/** The layers that were composed, in the order of the Dockerfile; none where the history does not tell. */
-function copiesIn(document: unknown, count: number, { tools, repositories }: Composed): number[] {
+/** The layers that were composed, tools before repositories, as in the Dockerfile; none where the history does not tell. */
+export function copiesIn(document: unknown, count: number, { tools, repositories }: Composed): number[] {
   const history = (document as { history?: unknown } | null)?.history;
   const entries = Array.isArray(history) ? (history as { created_by?: unknown; empty_layer?: unknown }[]) : [];
   const steps = entries.filter((entry) => entry?.empty_layer !== true).map((entry) => String(entry?.created_by ?? ""));

@@ -1,7 +1,7 @@
 // The stem of a release: what its image has below the policies, as an image of its own beside it. A later build of the same base
 // and tools starts from there, with the very same bytes as without it, and neither reads nor packs a tool again.
 import { canonicalJson, type Json } from "../canonicalJson";
-import { layerNames } from "../dockerfile/layerNames";
+import { copiesIn } from "../dockerfile/layerNames";
 import type { RegistryClient } from "../oci/client";
 import { type Digest, sha256 } from "../oci/digest";
 import { isContentGone } from "../oci/failures";
@@ -46,9 +46,10 @@ export function stemOf(
   const diffIds = rootfs?.diff_ids ?? [];
   if (inputs === undefined || diffIds.length !== layers.length) return undefined;
   const tools = Object.keys(inputs.tools);
-  const names = layerNames(document, layers.length, { tools, repositories: Object.keys(inputs.repositories) });
-  const count = names.findLastIndex((name) => tools.includes(name)) + 1;
-  if (count === 0) return undefined;
+  const copies = copiesIn(document, layers.length, { tools, repositories: Object.keys(inputs.repositories) });
+  const lastTool = copies[tools.length - 1];
+  if (lastTool === undefined) return undefined;
+  const count = lastTool + 1;
   const stemConfig = Buffer.from(
     canonicalJson({
       architecture,

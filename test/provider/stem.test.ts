@@ -34,11 +34,15 @@ describe("the stem of a release", function () {
   const addresses = () => ({
     base: `${proxy.host}/layers/base`,
     tools: { greet: `${proxy.host}/layers/tools/greet`, yq: `${proxy.host}/layers/tools/yq` },
-    repositories: { one: `${proxy.host}/layers/repositories/one`, two: `${proxy.host}/layers/repositories/two` },
+    repositories: {
+      one: `${proxy.host}/layers/repositories/one`,
+      two: `${proxy.host}/layers/repositories/two`,
+      yq: `${proxy.host}/layers/repositories/yq`,
+    },
   });
-  const repository = async (name: "one" | "two", text: string) => {
+  const repository = async (name: "one" | "two" | "yq", text: string, file = "a") => {
     const pushed = await pushFiles(client, addresses().repositories[name], [
-      textFile(`/repos/${name}/policies/a.yaml`, text),
+      textFile(`/repos/${name}/policies/${file}.yaml`, text),
     ]);
     return { digest: parsePinned(pushed).digest };
   };
@@ -95,6 +99,16 @@ describe("the stem of a release", function () {
     assert.equal(await build(render(edited, addresses(), stem)), whole);
     const others = proxy.requests.slice(asked).filter(({ path }) => /^\/v2\/layers\/(?!repositories\/)/.test(path));
     assert.deepEqual(others, []);
+  });
+
+  it("holds no policy that was deleted, of a repository with a tool's name either", async () => {
+    const first = await pins("", { repositories: { yq: await repository("yq", "first\n", "deleted") } });
+    const edited = await pins("", { repositories: { yq: await repository("yq", "second\n") } });
+    const known = await release(first);
+    const stem = await findStem(client, { repository: releases(), known, inputs: edited, isBuilt: false });
+    assert.ok(stem);
+    const whole = await build(render(edited, addresses()));
+    assert.equal(await build(render(edited, addresses(), stem)), whole);
   });
 
   it("is one and the same for all releases of its base and tools, and is sent once: two documents, no layer", async () => {

@@ -94,6 +94,13 @@ describe("the stem of an image", () => {
     assert.equal(stemOf(manifest, document({ ...pins, tools: {} })), undefined, "an image without tools has none");
   });
 
+  for (const name of ["helm", "other", "base"])
+    it(`ends below the policies where a repository and a tool have one name, ${name}`, () => {
+      const tools = { [name]: pins.tools.helm!, yq: pins.tools.yq! };
+      const found = stemOf(manifest, document({ ...pins, tools, repositories: { [name]: { digest: digest("x") } } }));
+      assert.deepEqual(JSON.parse(found!.stem.manifest.toString()).layers, layers.slice(0, 4));
+    });
+
   for (const [what, foreign] of Object.entries({
     "without our labels": document(pins, { config: { Labels: { maintainer: "somebody" } } }),
     "without labels": document(pins, { config: {} }),
