@@ -11,7 +11,7 @@ import { requirePolicies } from "../policies/check";
 import { filterRecord, mapRecord } from "../record";
 import { repositoryNames } from "../registry/names";
 import type { StackRegistry } from "../registry/stackClient";
-import { builtContext } from "../release/built";
+import { builtImage } from "../release/built";
 import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
 import { type Preflight, preflight } from "../release/preflight";
@@ -156,12 +156,14 @@ async function wayToBuild(
   { inputs, state }: Pick<PlanOptions, "state"> & { readonly inputs: Inputs },
 ): Promise<Pick<Plan, "stem" | "built">> {
   const names = repositoryNames(registry);
+  const [candidates, releases] = [names.candidates(image.name), names.releases(image.name)];
   const resources = await state();
-  const built = builtContext(resources, `${names.candidates(image.name)}:${shortDigest(inputDigest(inputs))}`);
-  const releases = names.releases(image.name);
+  const last = builtImage(resources, candidates);
+  const built = last?.name === `${candidates}:${shortDigest(inputDigest(inputs))}` ? last.context : undefined;
+  const isReleased = last?.digest === knownRelease(resources, releases)?.digest; // candidates may be cleaned away
   const stem = await findStem(client, {
     repository: parseRepository(releases),
-    known: knownRelease(resources, releases),
+    last: last?.digest && { repository: parseRepository(isReleased ? releases : candidates), digest: last.digest },
     inputs,
     isBuilt: built !== undefined,
   });

@@ -8,7 +8,6 @@ import { isContentGone } from "../oci/failures";
 import { type ImageManifest, imageManifest } from "../oci/imageConfig";
 import { formatReference, type Repository } from "../oci/reference";
 import { type Inputs, inputDigest, inputDigestLabel, inputsLabel, parseInputs } from "../pins/model";
-import type { KnownRelease } from "./known";
 
 /** Bytes of an image's configuration. */
 const maxConfigBytes = 8 * 1024 * 1024;
@@ -85,28 +84,34 @@ export async function leaveStem(client: RegistryClient, repository: Repository, 
   await client.putManifest(repository, stem.digest, stem.manifest, stem.mediaType);
 }
 
-export interface StemSearch {
-  /** Where releases are. */
+/** An image, and where it is. */
+interface PlacedImage {
   readonly repository: Repository;
-  /** The stack's own last release: no other's stem is started from, as only what a stack built itself is known to be made of its pins. */
-  readonly known: KnownRelease | undefined;
+  readonly digest: Digest;
+}
+
+export interface StemSearch {
+  /** Where releases are, and their stems. */
+  readonly repository: Repository;
+  /** What this stack built last: no other's stem is started from, as only what a stack built itself is known to be made of its pins. */
+  readonly last: PlacedImage | undefined;
   /** What is to be built. */
   readonly inputs: Inputs;
-  /** True where it was built before: then the stem only tells how, and need not be there any more. */
+  /** True where `last` is what is to be built: then the stem only tells how it was, and need not be there any more. */
   readonly isBuilt: boolean;
 }
 
 /**
- * The stem to build from, `host/path@sha256:…`: that of the stack's last release, while it has the same base and tools. Undefined where
+ * The stem to build from, `host/path@sha256:…`: that of the stack's last build, while it has the same base and tools. Undefined where
  * there is none; then everything is composed anew.
  */
 export async function findStem(
   client: RegistryClient,
-  { repository, known, inputs, isBuilt }: StemSearch,
+  { repository, last, inputs, isBuilt }: StemSearch,
 ): Promise<string | undefined> {
-  const last = known && (await readStem(client, repository, known.digest));
-  if (!last || inputDigest(last.inputs) !== known.inputDigest || !hasSameStem(last.inputs, inputs)) return undefined;
-  const { digest } = last.stem;
+  const found = last && (await readStem(client, last.repository, last.digest));
+  if (!found || !hasSameStem(found.inputs, inputs)) return undefined;
+  const { digest } = found.stem;
   const isThere = isBuilt || (await client.resolve(repository, digest)) !== undefined;
   return isThere ? formatReference({ ...repository, digest }) : undefined;
 }

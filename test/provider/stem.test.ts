@@ -7,7 +7,7 @@ import { type Digest, sha256 } from "../../lib/oci/digest";
 import { layerImage } from "../../lib/oci/layer";
 import { configType, manifestType } from "../../lib/oci/mediaTypes";
 import { parsePinned, parseRepository } from "../../lib/oci/reference";
-import { type Inputs, inputDigest } from "../../lib/pins/model";
+import type { Inputs } from "../../lib/pins/model";
 import { findStem, leaveStem } from "../../lib/release/stem";
 import {
   dockerfileContext,
@@ -68,7 +68,7 @@ describe("the stem of a release", function () {
     const digest = await build(render(inputs, addresses()));
     await copyGraph(client, { from: at("candidates/policy-platform"), to: releases(), digest });
     await leaveStem(client, releases(), digest);
-    return { version: "v1.0.0", digest, inputDigest: inputDigest(inputs) };
+    return { repository: releases(), digest };
   };
 
   before(async () => {
@@ -90,9 +90,9 @@ describe("the stem of a release", function () {
   });
 
   it("gives the very image that a build of all its parts gives, and reads no tool and no base for it", async () => {
-    const known = await release(await pins("first\n"));
+    const last = await release(await pins("first\n"));
     const edited = await pins("edited\n", { image: { user: "0:0" }, artifacts: { environments: ["dev"] } });
-    const stem = await findStem(client, { repository: releases(), known, inputs: edited, isBuilt: false });
+    const stem = await findStem(client, { repository: releases(), last, inputs: edited, isBuilt: false });
     assert.ok(stem);
     const whole = await build(render(edited, addresses()));
     const asked = proxy.requests.length;
@@ -104,8 +104,8 @@ describe("the stem of a release", function () {
   it("holds no policy that was deleted, of a repository with a tool's name either", async () => {
     const first = await pins("", { repositories: { yq: await repository("yq", "first\n", "deleted") } });
     const edited = await pins("", { repositories: { yq: await repository("yq", "second\n") } });
-    const known = await release(first);
-    const stem = await findStem(client, { repository: releases(), known, inputs: edited, isBuilt: false });
+    const last = await release(first);
+    const stem = await findStem(client, { repository: releases(), last, inputs: edited, isBuilt: false });
     assert.ok(stem);
     const whole = await build(render(edited, addresses()));
     assert.equal(await build(render(edited, addresses(), stem)), whole);
@@ -121,8 +121,8 @@ describe("the stem of a release", function () {
     assert.equal(uploads.filter(({ path }) => path.includes("/manifests/")).length, 1, "the release itself");
     const search = { repository: releases(), inputs: await pins("fourth\n"), isBuilt: false };
     assert.equal(
-      await findStem(client, { ...search, known: first }),
-      await findStem(client, { ...search, known: second }),
+      await findStem(client, { ...search, last: first }),
+      await findStem(client, { ...search, last: second }),
     );
   });
 

@@ -3,8 +3,8 @@ import { sha256 } from "../../../lib/oci/digest";
 import type { ImageManifest } from "../../../lib/oci/imageConfig";
 import { configType, manifestType } from "../../../lib/oci/mediaTypes";
 import { parseRepository } from "../../../lib/oci/reference";
-import { type Inputs, inputDigest } from "../../../lib/pins/model";
-import { builtContext } from "../../../lib/release/built";
+import type { Inputs } from "../../../lib/pins/model";
+import { builtImage } from "../../../lib/release/built";
 import { findStem, stemOf } from "../../../lib/release/stem";
 import { labelsFor, MemoryRegistry } from "./memoryRegistry";
 
@@ -126,21 +126,21 @@ describe("what a build starts from", () => {
     const image = put(registry, JSON.stringify({ schemaVersion: 2, config: described, layers }));
     const { stem } = stemOf({ ...manifest, config: described }, document())!;
     if (withStem) put(registry, stem.manifest.toString());
-    return { registry, stem: stem.digest, known: { version: "v1.0.0", digest: image, inputDigest: inputDigest(pins) } };
+    return { registry, stem: stem.digest, last: { repository, digest: image } };
   };
   const edited = { ...pins, repositories: { "security-policy": { digest: digest("edited") } } };
   const search = { repository, inputs: edited, isBuilt: false };
 
-  it("is the stem of the stack's own last release while base and tools are the same", async () => {
-    const { registry, known, stem } = released();
+  it("is the stem of what the stack built last, while base and tools are the same", async () => {
+    const { registry, last, stem } = released();
     assert.equal(
-      await findStem(registry.client(), { ...search, known }),
+      await findStem(registry.client(), { ...search, last }),
       `127.0.0.1:5000/releases/policy-platform@${stem}`,
     );
   });
 
   it("is nothing for another base, another tool, one tool less, or a format that is not the release's", async () => {
-    const { registry, known } = released();
+    const { registry, last } = released();
     const { yq: _, ...fewer } = pins.tools;
     for (const inputs of [
       { ...edited, base: digest("base 2") },
@@ -148,50 +148,56 @@ describe("what a build starts from", () => {
       { ...edited, tools: fewer },
       { ...edited, format: 2 },
     ])
-      assert.equal(await findStem(registry.client(), { ...search, inputs, known }), undefined);
+      assert.equal(await findStem(registry.client(), { ...search, inputs, last }), undefined);
   });
 
-  it("is nothing where the stack released nothing, where its release is gone, and where the state says other pins", async () => {
-    const { registry, known } = released();
-    assert.equal(await findStem(registry.client(), { ...search, known: undefined }), undefined);
-    assert.deepEqual(registry.requests, [], "a stack without a release asks nothing");
-    const other = { ...known, inputDigest: inputDigest(edited) };
-    assert.equal(await findStem(registry.client(), { ...search, known: other }), undefined);
-    registry.lose(known.digest);
-    assert.equal(await findStem(registry.client(), { ...search, known }), undefined);
+  it("is nothing where the stack built nothing, and where that is gone", async () => {
+    const { registry, last } = released();
+    assert.equal(await findStem(registry.client(), { ...search, last: undefined }), undefined);
+    assert.deepEqual(registry.requests, [], "a stack without a build asks nothing");
+    registry.lose(last.digest);
+    assert.equal(await findStem(registry.client(), { ...search, last }), undefined);
   });
 
   it("is nothing where the stem is not there, unless it only tells how the image was built before", async () => {
-    const { registry, known, stem } = released(false);
-    assert.equal(await findStem(registry.client(), { ...search, known }), undefined);
-    const before = await findStem(registry.client(), { ...search, known, isBuilt: true });
+    const { registry, last, stem } = released(false);
+    assert.equal(await findStem(registry.client(), { ...search, last }), undefined);
+    const before = await findStem(registry.client(), { ...search, last, isBuilt: true });
     assert.equal(before, `127.0.0.1:5000/releases/policy-platform@${stem}`);
+    registry.lose(last.digest);
+    const anew = await findStem(registry.client(), { ...search, last, isBuilt: true });
+    assert.equal(anew, undefined, "an image that is gone is to be built again, which needs a stem that is there");
   });
 
   it("is not found out of a registry that refuses to say", async () => {
-    const { registry, known } = released();
+    const { registry, last } = released();
     registry.refuses = "registry-forbidden";
-    await assert.rejects(findStem(registry.client(), { ...search, known }), { code: "registry-forbidden" });
+    await assert.rejects(findStem(registry.client(), { ...search, last }), { code: "registry-forbidden" });
   });
 });
 
-describe("the context that an image was built from", () => {
-  const image = (imageName: string, context: unknown) => ({
+describe("the build of an image", () => {
+  const image = (imageName: string, more: object = {}) => ({
     type: "docker:index/image:Image",
-    outputs: { imageName, context },
+    outputs: { imageName, ...more },
   });
 
-  it("is read from the state by the image's name, and by nothing else", () => {
+  it("is read from the state by the repository that it was pushed to, and by nothing else", () => {
     const state = {
-      a: image("h/base:1", ".policy-platform/context/aaa"),
-      b: image("h/candidates/x:1", ".policy-platform/context/bbb"),
-      c: { type: "policychain:index:Tag", outputs: { imageName: "h/candidates/x:2", context: "no" } },
-      d: image("h/candidates/x:3", 7),
+      a: image("h/base:1", { context: ".policy-platform/context/aaa" }),
+      b: image("h/candidates/x:1", {
+        context: ".policy-platform/context/bbb",
+        repoDigest: `h/candidates/x@${digest("b")}`,
+      }),
+      c: { type: "policychain:index:Tag", outputs: { imageName: "h/candidates/y:2", context: "no" } },
+      d: image("h/candidates/z:3", { context: 7, repoDigest: "h/candidates/z:3" }),
       e: { type: "docker:index/image:Image" },
     };
-    assert.equal(builtContext(state, "h/candidates/x:1"), ".policy-platform/context/bbb");
-    for (const name of ["h/candidates/x:2", "h/candidates/x:3", "h/candidates/x"])
-      assert.equal(builtContext(state, name), undefined);
-    assert.equal(builtContext(undefined, "h/candidates/x:1"), undefined);
+    const built = { urn: "b", name: "h/candidates/x:1", digest: digest("b"), context: ".policy-platform/context/bbb" };
+    assert.deepEqual(builtImage(state, "h/candidates/x"), built);
+    assert.deepEqual(builtImage(state, "h/candidates/z"), { urn: "d", name: "h/candidates/z:3" });
+    for (const name of ["h/candidates/y", "h/candidates", "candidates/x"])
+      assert.equal(builtImage(state, name), undefined);
+    assert.equal(builtImage(undefined, "h/candidates/x"), undefined);
   });
 });
