@@ -67,7 +67,7 @@ async function makeSo(context: ResourceContext, inputs: Values): Promise<Values>
     if (!promoted) throw candidateGone(from, digest, rebuild, error);
     throw promotionIncomplete({ from, digest, stack: stackOf(context.urn) }, error);
   }
-  if (rebuild) await leaveStemOf(context, client, target, digest);
+  if (!promoted) await leaveStemOf(context, client, target, digest);
   return outputs;
 }
 

@@ -73,6 +73,7 @@ export async function pushWholeRelease(
       os: "linux",
       // No two images without labels are equal.
       config: { User: inputs.image.user, Labels: labelled ? labelsFor(inputs) : { maintainer: randomUUID() } },
+      rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) }, // none is packed
       history: history ?? [
         { created_by: "ADD rootfs.tar / # buildkit" },
         ...placed.slice(1).map(() => ({ created_by: "COPY / / # buildkit" })),
