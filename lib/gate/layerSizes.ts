@@ -9,15 +9,13 @@ import { cacheFolder, writeByRename } from "../cache";
 import { type Composed, layerNames } from "../dockerfile/layerNames";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
-import { imageManifest } from "../oci/imageConfig";
+import { imageDocument, imageManifest } from "../oci/imageConfig";
 import { contentLimits } from "../oci/limits";
 import type { Descriptor } from "../oci/manifest";
 import { eachOf } from "../oci/parallel";
 import type { Repository } from "../oci/reference";
 import type { LayerSize } from "./size";
 
-/** Bytes of an image's configuration. */
-const maxConfigBytes = 8 * 1024 * 1024;
 /** Deflate makes no more of a byte. */
 const maxRatio = 1032;
 /** What the length is modulo of. */
@@ -42,8 +40,9 @@ export async function layerSizes(
   composed: Composed,
   { known = {}, signal }: { readonly known?: KnownSizes; readonly signal?: AbortSignal } = {},
 ): Promise<MeasuredLayer[]> {
-  const { config, layers } = await imageManifest(client, repository, digest);
-  const document: unknown = JSON.parse((await client.blob(repository, config.digest, maxConfigBytes)).toString("utf8"));
+  const manifest = await imageManifest(client, repository, digest);
+  const { layers } = manifest;
+  const document = await imageDocument(client, repository, manifest);
   const names = layerNames(document, layers.length, composed);
   const sizes = new Map<number, MeasuredLayer>();
   await eachOf([...layers.entries()], atOnce, async ([index, layer]) => {

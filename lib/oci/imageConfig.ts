@@ -94,31 +94,56 @@ export async function labelsOfAnswer(
   return (await settingsOfAnswer(client, repository, answer)).labels;
 }
 
-async function settingsOfImage(
+/**
+ * The whole configuration of an image, its settings and history; {} for an artifact, which has none of the kind.
+ * Errors: `blob-missing`, `manifest-malformed`.
+ */
+export async function imageDocument(
   client: RegistryClient,
   repository: Repository,
   { config, digest }: ImageManifest,
-): Promise<ContainerSettings> {
-  if (!isConfigType(config.mediaType)) return { labels: {}, user: "" };
-  const malformed = (why: string) =>
-    new PlatformError("manifest-malformed", {
-      what: `the configuration of ${formatReference({ ...repository, digest })} ${why}`,
-      rule: "an image configuration is JSON by the OCI image specification",
-      fix: "push the image again with a current tool",
-    });
-  if (config.size > maxConfigBytes) throw malformed(`is larger than ${maxConfigBytes / 2 ** 20} MiB`);
+): Promise<Readonly<Record<string, unknown>>> {
+  if (!isConfigType(config.mediaType)) return {};
+  if (config.size > maxConfigBytes)
+    throw malformed(repository, digest, `is larger than ${maxConfigBytes / 2 ** 20} MiB`);
   const bytes = await client.blob(repository, config.digest, maxConfigBytes);
-  let labels: unknown;
-  let user: unknown;
-  try {
-    const settings = JSON.parse(bytes.toString("utf8"))?.config;
-    labels = settings?.Labels ?? {};
-    user = settings?.User ?? "";
-  } catch {
-    labels = undefined;
-  }
-  if (typeof labels !== "object" || labels === null || Array.isArray(labels) || typeof user !== "string")
-    throw malformed("cannot be read");
+  const document = parsed(bytes.toString("utf8"));
+  if (!isMap(document)) throw malformed(repository, digest, "cannot be read");
+  return document;
+}
+
+async function settingsOfImage(
+  client: RegistryClient,
+  repository: Repository,
+  manifest: ImageManifest,
+): Promise<ContainerSettings> {
+  const settings = (await imageDocument(client, repository, manifest)).config as
+    | { Labels?: unknown; User?: unknown }
+    | null
+    | undefined;
+  const labels = settings?.Labels ?? {};
+  const user = settings?.User ?? "";
+  if (!isMap(labels) || typeof user !== "string") throw malformed(repository, manifest.digest, "cannot be read");
   const texts = Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === "string");
   return { labels: Object.fromEntries(texts), user };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function malformed(repository: Repository, digest: Digest, why: string): PlatformError {
+  return new PlatformError("manifest-malformed", {
+    what: `the configuration of ${formatReference({ ...repository, digest })} ${why}`,
+    rule: "an image configuration is JSON by the OCI image specification",
+    fix: "push the image again with a current tool",
+  });
 }

@@ -4,7 +4,7 @@ import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import { shortDigest } from "../oci/digest";
 import { isContentGone } from "../oci/failures";
-import { imageManifest } from "../oci/imageConfig";
+import { imageDocument, imageManifest } from "../oci/imageConfig";
 import { readOneLayer } from "../oci/layer";
 import { contentLimits } from "../oci/limits";
 import type { Descriptor } from "../oci/manifest";
@@ -28,14 +28,12 @@ export interface PolicyDifference {
   readonly lines: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Bytes of an image's configuration. */
-const maxConfigBytes = 8 * 1024 * 1024;
 /** Files of the largest folder that is packed, each in some folders of its own: reading what is no layer of ours ends soon. */
 const maxEntries = 5 * contentLimits.folderFiles;
 /** Repositories in memory at the same time, each twice: a hostile layer may have as much as the largest one of ours. */
 const parallel = 2;
 /** Errors about what a layer holds: notes cannot be written of it, and that is no reason to stay with the release that has it. */
-const unreadableCodes: readonly string[] = ["layer-malformed", "layer-too-large", "layer-unsupported"];
+const unreadableCodes: readonly string[] = ["layer-malformed", "layer-too-large", "layer-unsupported", "manifest-malformed"];
 
 /** Of the repositories that are in both images and differ. One that cannot be read, in either image, is `unknown`. */
 export async function policyDifference(
@@ -69,9 +67,9 @@ async function policyReader(
 ): Promise<(name: string) => Promise<Files | string>> {
   const { repository, digest, inputs } = image;
   const found = await orWhy(async () => {
-    const { config, layers } = await imageManifest(client, repository, digest);
-    const bytes = await client.blob(repository, config.digest, maxConfigBytes);
-    const document: unknown = JSON.parse(bytes.toString("utf8"));
+    const manifest = await imageManifest(client, repository, digest);
+    const { layers } = manifest;
+    const document = await imageDocument(client, repository, manifest);
     const composed = { tools: Object.keys(inputs.tools), repositories: Object.keys(inputs.repositories) };
     return { layers, at: (name: string) => repositoryLayer(document, layers.length, composed, name) };
   });

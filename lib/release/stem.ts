@@ -2,15 +2,13 @@
 // and tools starts from there, with the very same bytes as without it, and neither reads nor packs a tool again.
 import { canonicalJson, type Json } from "../canonicalJson";
 import { copiesIn } from "../dockerfile/layerNames";
+import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import { type Digest, sha256 } from "../oci/digest";
 import { isContentGone } from "../oci/failures";
-import { type ImageManifest, imageManifest } from "../oci/imageConfig";
+import { type ImageManifest, imageDocument, imageManifest } from "../oci/imageConfig";
 import { formatReference, type Repository } from "../oci/reference";
 import { type Inputs, inputDigest, inputDigestLabel, inputsLabel, parseInputs } from "../pins/model";
-
-/** Bytes of an image's configuration. */
-const maxConfigBytes = 8 * 1024 * 1024;
 
 /** An image that is made of a released one. */
 export interface Stem {
@@ -120,10 +118,10 @@ export async function findStem(
 async function readStem(client: RegistryClient, repository: Repository, digest: Digest) {
   try {
     const manifest = await imageManifest(client, repository, digest);
-    const bytes = await client.blob(repository, manifest.config.digest, maxConfigBytes);
-    return stemOf(manifest, JSON.parse(bytes.toString("utf8")) as ImageDocument);
+    return stemOf(manifest, (await imageDocument(client, repository, manifest)) as ImageDocument);
   } catch (error) {
-    if (isContentGone(error) || error instanceof SyntaxError) return undefined;
+    const isUnreadable = error instanceof PlatformError && error.code === "manifest-malformed";
+    if (isUnreadable || isContentGone(error)) return undefined;
     throw error;
   }
 }
