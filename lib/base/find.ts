@@ -2,12 +2,13 @@
 // the stack's state tells only whether this stack has a build to keep. It reads only.
 import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
-import { type Digest, isDigest } from "../oci/digest";
+import type { Digest } from "../oci/digest";
 import { containerSettings, settingsOfAnswer } from "../oci/imageConfig";
 import { parsePinned, parseReference, parseRepository } from "../oci/reference";
 import { repositoryNames } from "../registry/names";
 import type { StackRegistry } from "../registry/stackClient";
 import { stackOf } from "../urn";
+import { builtImage } from "../release/built";
 import { type BaseSource, baseDocument, baseKey, baseLabel, installed } from "./packages";
 
 export interface FindBaseOptions {
@@ -43,7 +44,8 @@ export async function findBase(client: RegistryClient, base: BaseSource, options
   const key = baseKey(base);
   const name = `${repository}:${key}`;
   const [answer, resources] = await Promise.all([client.manifest(place, key), state()]);
-  const own = ownBuild(resources, name);
+  const build = builtImage(resources, repository);
+  const own = build?.name === name && build.digest ? { urn: build.urn, digest: build.digest } : undefined;
   if (answer) {
     const { labels, user } = await settingsOfAnswer(client, place, answer);
     if (labels[baseLabel] !== baseDocument(base)) throw taken(name, answer.digest);
@@ -108,22 +110,6 @@ export function baseUnbuilt(base: BaseSource, name: string, stack: string): Plat
 function countOf({ packages = {} }: BaseSource): string {
   const count = Object.values(packages).flatMap((versions) => Object.keys(versions ?? {})).length;
   return `${count} package${count === 1 ? "" : "s"}`;
-}
-
-interface StateEntry {
-  readonly type?: string;
-  readonly outputs?: Readonly<Record<string, unknown>>;
-}
-
-/** The build of `name` among the outputs of a stack's resources; one that did not end well has no digest. */
-function ownBuild(resources: unknown, name: string): { urn: string; digest: Digest } | undefined {
-  for (const [urn, { type, outputs }] of Object.entries((resources ?? {}) as Record<string, StateEntry>)) {
-    if (type !== "docker:index/image:Image" || outputs?.imageName !== name) continue;
-    const { repoDigest } = outputs;
-    const digest = typeof repoDigest === "string" ? repoDigest.slice(repoDigest.lastIndexOf("@") + 1) : "";
-    if (isDigest(digest)) return { urn, digest };
-  }
-  return undefined;
 }
 
 function rebuildLine(urn: string): string {

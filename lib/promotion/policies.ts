@@ -33,7 +33,12 @@ const maxEntries = 5 * contentLimits.folderFiles;
 /** Repositories in memory at the same time, each twice: a hostile layer may have as much as the largest one of ours. */
 const parallel = 2;
 /** Errors about what a layer holds: notes cannot be written of it, and that is no reason to stay with the release that has it. */
-const unreadableCodes: readonly string[] = ["layer-malformed", "layer-too-large", "layer-unsupported", "manifest-malformed"];
+const unreadableCodes: readonly string[] = [
+  "layer-malformed",
+  "layer-too-large",
+  "layer-unsupported",
+  "manifest-malformed",
+];
 
 /** Of the repositories that are in both images and differ. One that cannot be read, in either image, is `unknown`. */
 export async function policyDifference(

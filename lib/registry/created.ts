@@ -1,4 +1,5 @@
 // What of the registry that a stack declares is in its state.
+import { resourcesOfType } from "../stateResources";
 import { type RegistryAddress, rootName } from "./names";
 
 /**
@@ -33,10 +34,7 @@ export function leftLayers(
 
 /** URNs of the repositories of Artifact Registry with this id. */
 function repositoriesOf(resources: unknown, id: string): string[] {
-  const own = Object.entries(
-    (resources ?? {}) as Record<string, { type?: string; outputs?: { repositoryId?: unknown } }>,
-  );
-  return own.flatMap(([urn, { type, outputs }]) =>
-    type === "gcp:artifactregistry/repository:Repository" && outputs?.repositoryId === id ? [urn] : [],
+  return resourcesOfType(resources, "gcp:artifactregistry/repository:Repository").flatMap(({ urn, outputs }) =>
+    outputs.repositoryId === id ? [urn] : [],
   );
 }

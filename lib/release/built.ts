@@ -1,5 +1,6 @@
 // What the stack's own state says of the build of an image.
 import { type Digest, isDigest } from "../oci/digest";
+import { resourcesOfType } from "../stateResources";
 
 /** The build of an image, as it stands in the state. */
 export interface BuiltImage {
@@ -17,21 +18,10 @@ export interface BuiltImage {
  * built nothing for it.
  */
 export function builtImage(resources: unknown, repository: string): BuiltImage | undefined {
-  for (const [urn, { type, outputs = {} }] of Object.entries((resources ?? {}) as Record<string, StateEntry>)) {
+  return resourcesOfType(resources, "docker:index/image:Image").flatMap(({ urn, outputs }): BuiltImage[] => {
     const { imageName: name, repoDigest, context } = outputs;
-    if (type !== "docker:index/image:Image" || typeof name !== "string" || !name.startsWith(`${repository}:`)) continue;
+    if (typeof name !== "string" || !name.startsWith(`${repository}:`)) return [];
     const digest = typeof repoDigest === "string" ? repoDigest.slice(repoDigest.lastIndexOf("@") + 1) : "";
-    return {
-      urn,
-      name,
-      ...(isDigest(digest) && { digest }),
-      ...(typeof context === "string" && { context }),
-    };
-  }
-  return undefined;
-}
-
-interface StateEntry {
-  readonly type?: string;
-  readonly outputs?: Readonly<Record<string, unknown>>;
+    return [{ urn, name, ...(isDigest(digest) && { digest }), ...(typeof context === "string" && { context }) }];
+  })[0];
 }

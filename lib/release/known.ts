@@ -1,6 +1,7 @@
 // What the stack's own state remembers of its last release. A registry cannot tell a version tag that was moved by hand from
 // one that was released there; the state can.
 import { type Digest, isDigest } from "../oci/digest";
+import { resourcesOfType } from "../stateResources";
 import { isVersion } from "./versions";
 
 /** The last release that this stack itself made. */
@@ -43,8 +44,8 @@ export function keptCommitTag(resources: unknown, repository: string, digest: Di
 }
 
 function tagsIn(resources: unknown, repository: string): Outputs[] {
-  return Object.values((resources ?? {}) as Record<string, StateEntry>).flatMap(({ type, outputs }) =>
-    type === "policychain:index:Tag" && outputs?.repository === repository ? [outputs] : [],
+  return resourcesOfType(resources, "policychain:index:Tag").flatMap(({ outputs }) =>
+    outputs.repository === repository ? [outputs] : [],
   );
 }
 
@@ -62,11 +63,6 @@ function othersOn(digest: Digest, tags: readonly Outputs[]): { tags?: string[] }
 }
 
 type Outputs = Readonly<Record<string, unknown>>;
-
-interface StateEntry {
-  readonly type?: string;
-  readonly outputs?: Outputs;
-}
 
 function isText(value: unknown): value is string {
   return typeof value === "string";

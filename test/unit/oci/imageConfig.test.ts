@@ -29,7 +29,11 @@ describe("an image whose configuration is no JSON map", () => {
 
     it(`has policies that cannot be told, and can be promoted: ${text}`, async () => {
       const { client, digest } = pushed();
-      const image = (policy: string) => ({ digest, repository, inputs: inputsWith({ repositories: { "security-policy": { digest: digestOf(policy) } } }) });
+      const image = (policy: string) => ({
+        digest,
+        repository,
+        inputs: inputsWith({ repositories: { "security-policy": { digest: digestOf(policy) } } }),
+      });
       const { structures, lines } = await policyDifference(client, image("one"), image("two"));
       assert.deepEqual(structures, { "security-policy": "unknown" });
       assert.match(lines.get("policies.security-policy")![0]!, /^\? the configuration of .* cannot be read$/);
