@@ -40,26 +40,27 @@ export async function asRunError<T>(program: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The waits before the state is read once more, in ms: the engine's own write of it takes a few. */
+/** The waits before a state is read once more, in ms: the engine's own write of it takes a few. */
 const waits = [20, 50, 100, 200, 400, 800];
 
-/**
- * Outputs of the resources in this stack's own state, by URN: what the last run that ended well, or a refresh, left there.
- * The engine writes a step into that state while the program asks for it, and a file backend shows a file that is half-written.
- */
-export async function stateOf(): Promise<unknown> {
+/** Outputs of the resources in this stack's own state, by URN: what the last run that ended well, or a refresh, left there. */
+export function stateOf(): Promise<unknown> {
   const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
-  const read = () => pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName });
+  return readOutputs("pulumi:pulumi:readStackResourceOutputs", { stackName });
+}
+
+/** The outputs of another stack of this backend, secrets left out. The engine's error where there is none. */
+export function outputsOf(stackName: string): Promise<unknown> {
+  return readOutputs("pulumi:pulumi:readStackOutputs", { name: stackName });
+}
+
+/** An engine writes each step into a state while a program asks for it, and a file backend shows a file that is half-written. */
+async function readOutputs(token: string, args: Readonly<Record<string, string>>): Promise<unknown> {
+  const read = () => pulumi.runtime.invoke(token, args);
   for (const wait of waits) {
     const found = await read().catch(() => undefined);
     if (found) return found.outputs;
     await sleep(wait);
   }
   return (await read()).outputs;
-}
-
-/** The outputs of another stack of this backend, secrets left out. The engine's error where there is none. */
-export async function outputsOf(stackName: string): Promise<unknown> {
-  const { outputs } = await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name: stackName });
-  return outputs;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { stateOf } from "../../components/program";
+import { outputsOf, stateOf } from "../../components/program";
 import { record } from "../support/mocks";
 
 /** An engine whose first `torn` answers are those of a state file that is being written. */
@@ -23,6 +23,20 @@ describe("the stack's own state", () => {
   it("that stays unreadable fails with the engine's own message, within two seconds", async () => {
     const asked = await engineWith(Number.POSITIVE_INFINITY);
     await assert.rejects(stateOf(), /failed to load checkpoint: EOF/);
+    assert.equal(asked.length, 7);
+  });
+});
+
+describe("the outputs of another stack", () => {
+  it("are read again while its own update is writing them", async () => {
+    const asked = await engineWith(3);
+    assert.deepEqual(await outputsOf("organization/policy-platform/dev"), { "urn:one": { type: "t" } });
+    assert.deepEqual(asked, Array(4).fill("pulumi:pulumi:readStackOutputs"));
+  });
+
+  it("that stay unreadable fail with the engine's own message, within two seconds", async () => {
+    const asked = await engineWith(Number.POSITIVE_INFINITY);
+    await assert.rejects(outputsOf("organization/policy-platform/dev"), /failed to load checkpoint: EOF/);
     assert.equal(asked.length, 7);
   });
 });
