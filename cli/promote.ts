@@ -110,12 +110,17 @@ async function findRelease(
     from: repository,
     to,
     ...(version !== undefined && { version }),
-    ...(commit !== undefined && { commit: tagOfCommit(commit).slice("sha-".length) }),
-    ...(typeof written === "string" && { written }),
+    ...(commit !== undefined && { commit: namedBy(commit) }),
+    ...(typeof written === "string" && { written: namedBy(written) }),
     projectDir: target.projectDir,
     source: source.stack,
     stack: target.stack,
   });
+}
+
+/** What follows `sha-` in the tag of a commit, of which a whole hash may be written. */
+function namedBy(commit: string): string {
+  return tagOfCommit(commit).slice("sha-".length);
 }
 
 /** The values that differ from those of the file, each with what was there; `rollback: false` may stand there for ever. */
@@ -123,7 +128,8 @@ function editsOf(promotion: Readonly<Record<string, EditedValue | undefined>>, r
   return Object.entries(promotion).flatMap(([key, value]): (Edit<EditedValue | undefined> & { was: unknown })[] => {
     const path = ["promotion", key];
     const was = valueAt(raw, path);
-    return was === value || (value === undefined && was === false) ? [] : [{ path, value, was }];
+    const isSame = was === value || (key === "commit" && typeof was === "string" && namedBy(was) === value);
+    return isSame || (value === undefined && was === false) ? [] : [{ path, value, was }];
   });
 }
 

@@ -139,6 +139,19 @@ describe("the release that policy-platform promote takes", () => {
       assert.equal(project.text(), kept);
     });
 
+    it("keeps a whole hash that stands in the file as it is written there", async () => {
+      const project = await several(...commits);
+      assert.equal((await project.promote("--commit", commits[1])).code, 0);
+      for (const length of [40, 64]) {
+        const whole = commits[1].padEnd(length, "0");
+        project.write("prod", project.text().replace(/(commit: ).*$/m, `$1"${whole}"`));
+        const { code, stdout, stderr } = await project.promote();
+        assert.equal(code, 0, stderr);
+        assert.equal(promotionIn(project.text()).commit, whole);
+        assert.doesNotMatch(stdout, /promotion\.commit/);
+      }
+    });
+
     it("takes a whole hash for the commit of a tag, and refuses one that names another image", async () => {
       const project = await several(commits[0], commits[1]);
       assert.equal((await project.promote("--commit", commits[1] + "0".repeat(28))).code, 0);
