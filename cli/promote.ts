@@ -136,8 +136,10 @@ function editsOf(promotion: Readonly<Record<string, EditedValue | undefined>>, r
 /** A cross-check is of the stack that the release comes from: one that names another stack says that this one now. */
 function crossChecked(raw: RawConfiguration, source: string): { stack?: string } {
   const written = valueAt(raw, ["promotion", "stack"]);
-  if (typeof written !== "string" || shortName(written) === source) return {};
-  return { stack: `${written.slice(0, -shortName(written).length)}${source}` };
+  if (typeof written !== "string") return {};
+  const isFull = source.split("/").length === 3;
+  const stack = isFull ? source : `${written.slice(0, -shortName(written).length)}${shortName(source)}`;
+  return stack === written ? {} : { stack };
 }
 
 /** What was typed has the form that the stack file asks for. */

@@ -199,6 +199,16 @@ describe("policy-platform promote", () => {
     assert.doesNotMatch((await project.promote()).stdout, /promotion\.stack/);
   });
 
+  it("cross-checks a stack that is named in full by that name", async () => {
+    const full = "organization/policy-platform/dev";
+    for (const written of [full, "organization/policy-platform/staging", "other/policy-platform/dev"]) {
+      const { project } = await stage.twoReleases(`  policy-platform:promotion:\n    stack: ${written}\n`);
+      const { code, stderr } = await run("promote", full, "prod", "--cwd", project.folder);
+      assert.equal(code, 0, stderr);
+      assert.equal(promotionIn(project.text()).stack, full);
+    }
+  });
+
   it("takes from a stack that promotes itself, and from one whose other settings are wrong", async () => {
     const { project, deliver, target: staged } = await stage.twoReleases();
     await deliver("v1.1.0");
