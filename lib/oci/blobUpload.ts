@@ -5,7 +5,7 @@ import { PlatformError } from "../errors";
 import { repositoryScope } from "./challenge";
 import { type Digest, sha256 } from "./digest";
 import { badAnswer, refusal, transient } from "./failures";
-import { refuseHop } from "./hosts";
+import { isSameRegistry, refuseHop } from "./hosts";
 import { formatReference, type Repository } from "./reference";
 import type { Session } from "./session";
 import type { Answer, RequestBody } from "./transport";
@@ -50,7 +50,7 @@ export async function pushBlob(
 function mountQuery(to: Repository, digest: Digest, from: PushOptions["mountFrom"]): URLSearchParams | undefined {
   if (from === undefined) return undefined;
   if (from === "any") return new URLSearchParams({ mount: digest });
-  if (from.registry !== to.registry || from.path === to.path) return undefined;
+  if (!isSameRegistry(from.registry, to.registry) || from.path === to.path) return undefined;
   return new URLSearchParams({ mount: digest, from: from.path });
 }
 

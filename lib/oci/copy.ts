@@ -3,6 +3,7 @@ import { PlatformError } from "../errors";
 import type { RegistryClient } from "./client";
 import type { Digest } from "./digest";
 import { type GraphNode, walkGraph } from "./graph";
+import { isSameRegistry } from "./hosts";
 import type { Descriptor } from "./manifest";
 import { eachOf } from "./parallel";
 import { formatReference, type Repository } from "./reference";
@@ -38,7 +39,7 @@ export async function copyGraph(client: RegistryClient, { from, to, digest, log 
 
   if (!held.has(digest)) log?.(`copying ${digest} to ${formatReference(to)}`);
   const total = { copied: 0, mounted: 0, present: 0, bytes: 0 };
-  const mountFrom = from.registry === to.registry ? from : "any";
+  const mountFrom = isSameRegistry(from.registry, to.registry) ? from : "any";
   const expected = new Set(nodes.filter((node) => held.has(node.digest)).flatMap(blobDigests));
   const push = async (blob: Descriptor, force: boolean) => {
     const result = await client.pushBlob(

@@ -54,9 +54,14 @@ export function registryOrigin(registry: string, insecure: readonly string[]): U
   return new URL(`${allowsPlainHttp(host, insecure) ? "http" : "https"}://${host}`);
 }
 
-/** True for two names of one repository: a host may be written in any case, with its port or not, and Docker Hub has several. */
+/** True for two names of one registry: a host may be written in any case, with its port or not, and Docker Hub has several. */
+export function isSameRegistry(one: string, other: string): boolean {
+  return commonName(one) === commonName(other);
+}
+
+/** True for two names of one repository. */
 export function isSameRepository(one: Repository, other: Repository): boolean {
-  return one.path === other.path && commonName(one.registry) === commonName(other.registry);
+  return one.path === other.path && isSameRegistry(one.registry, other.registry);
 }
 
 function commonName(registry: string): string {

@@ -153,6 +153,21 @@ describe("pushing blobs", () => {
   describe("mounting", () => {
     const mountFrom = () => ({ registry: server.host, path: "other/repository" });
 
+    it("is tried under another spelling of the registry's name, and never from another registry", async () => {
+      registry(({ method }) => (method === "POST" ? { status: 201 } : undefined));
+      const port = server.host.split(":")[1];
+      const to = { registry: `localhost:${port}`, path: "a/b" };
+      for (const [name, result] of [
+        [`LOCALHOST:${port}`, "mounted"],
+        ["localhost:1", "uploaded"],
+      ] as const) {
+        if (result === "uploaded") registry();
+        const from = { registry: name, path: "other/repository" };
+        assert.equal(await client().pushBlob(to, wanted, { bytes: blob }, { mountFrom: from }), result);
+      }
+      assert.equal(server.lines().filter((line) => line.includes("mount=")).length, 1);
+    });
+
     it("takes a blob over from another repository without sending it", async () => {
       registry(({ method }) =>
         method === "POST" ? { status: 201, headers: { location: `/v2/a/b/blobs/${digest}` } } : undefined,
