@@ -6,13 +6,13 @@ import { formatReference, type Repository } from "../oci/reference";
 import { type RegistryAddress, rootName, roots } from "./names";
 
 /** What 401 and 403 are called. */
-const refusals: readonly string[] = ["registry-unauthorized", "registry-forbidden", "google-credentials-missing"];
+const refusals: readonly string[] = ["registry-unauthorized", "registry-forbidden"];
 
 /**
  * Asked of each repository of the registry, `host/path`, that may not be read: true where it is yet to be created, and then it counts
- * as empty. Any other is an error, which says both what it can mean.
+ * as empty. Any other is an error, which says both what it can mean; a text is advice for it, where that cannot be told.
  */
-export type Uncreated = (repository: string) => boolean | Promise<boolean>;
+export type Uncreated = (repository: string) => boolean | string | Promise<boolean | string>;
 
 export interface DeclaredOptions extends ClientOptions {
   /** Default: no repository is yet to be created. */
@@ -53,8 +53,9 @@ export class DeclaredRegistryClient extends RegistryClient {
     } catch (error) {
       const isRefused = error instanceof PlatformError && refusals.includes(error.code);
       if (!isRefused || !this.#declares(repository)) throw error;
-      if (await this.#uncreated(formatReference(repository))) return empty;
-      throw notReadable(error);
+      const answer = await this.#uncreated(formatReference(repository));
+      if (answer === true) return empty;
+      throw notReadable(error, answer || "what is not created yet, pulumi up creates");
     }
   }
 
@@ -65,12 +66,12 @@ export class DeclaredRegistryClient extends RegistryClient {
   }
 }
 
-function notReadable(error: PlatformError): PlatformError {
+function notReadable(error: PlatformError, advice: string): PlatformError {
   const { what, rule, fix } = error.problem;
   const both = {
     what: `${what}: no permission, or not created yet`,
     rule,
-    fix: `${fix}; what is not created yet, pulumi up creates`,
+    fix: `${fix}; ${advice}`,
   };
   return new PlatformError(error.code, both, { cause: error });
 }

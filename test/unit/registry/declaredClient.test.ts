@@ -52,6 +52,23 @@ describe("a registry that the stack declares", () => {
     });
   }
 
+  it("is no empty one where there are no credentials to ask with, and says nothing of permissions", async () => {
+    const missing = new PlatformError("google-credentials-missing", {
+      what: "no credentials",
+      rule: "a",
+      fix: "log in",
+    });
+    const credentials = { find: () => Promise.reject(missing) };
+    answer = { status: 401, headers: { "www-authenticate": 'Basic realm="r"' } };
+    const uncreated = () => assert.fail("taken for empty");
+    const closed = new DeclaredRegistryClient(declared(), { limits: quickLimits, uncreated, credentials });
+    for (const read of reads(closed, "policy-releases/p"))
+      await assert.rejects(read, (error: PlatformError) => {
+        assert.deepEqual([error.code, error.problem.what], ["google-credentials-missing", "no credentials"]);
+        return true;
+      });
+  });
+
   it("softens nothing of repositories that are not its own, on the same host", async () => {
     answer = { status: 403 };
     const throwing = () => assert.fail("taken for empty");
@@ -61,6 +78,15 @@ describe("a registry that the stack declares", () => {
           assert.doesNotMatch(error.message, /not created yet/);
           return true;
         });
+  });
+
+  it("says what to do where nobody can tell whether it is created", async () => {
+    answer = { status: 403 };
+    for (const read of reads(
+      client(() => "ask somebody"),
+      "policy-releases/p",
+    ))
+      await assert.rejects(read, (error: PlatformError) => error.problem.fix.endsWith("; ask somebody"));
   });
 
   it("says both that 403 can mean once it is there", async () => {
