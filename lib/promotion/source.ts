@@ -1,6 +1,6 @@
 // What the stack that builds says of itself, in the state backend: an optional cross-check of what is promoted.
 import { PlatformError } from "../errors";
-import { type Digest, shortDigest } from "../oci/digest";
+import { type Digest, isDigest, shortDigest } from "../oci/digest";
 import { compareReleases, isVersion } from "../release/versions";
 
 /** Lines that warn where `outputs` of `name` speak of another release. A failed update does not show in them. */
@@ -11,12 +11,12 @@ export function sourceWarnings(
   const built = (outputs ?? {}) as { version?: unknown; image?: { digest?: unknown } | null };
   const { version: its } = built;
   const itsDigest = built.image?.digest;
-  if (typeof its !== "string" || !isVersion(its) || typeof itsDigest !== "string")
+  if (typeof its !== "string" || !isVersion(its) || typeof itsDigest !== "string" || !isDigest(itsDigest))
     return [
       `stack ${name} has no release in its outputs: it was not brought up yet, or it is no stack of this program`,
     ];
   if (itsDigest === digest) return [];
-  const named = `${its} (${shortDigest(itsDigest as Digest)})`;
+  const named = `${its} (${shortDigest(itsDigest)})`;
   const order = compareReleases(its, version);
   if (order > 0)
     return [`stack ${name} has moved on to ${named}: policy-platform promote ${shortName(name)} ${stack} takes it`];
