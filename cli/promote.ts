@@ -12,11 +12,11 @@ import { type Edit, writeEdits } from "../config/stackFile";
 import type { EditedValue } from "../config/stackSplice";
 import { PlatformError } from "../lib/errors";
 import type { RegistryClient } from "../lib/oci/client";
-import { isSameRepository } from "../lib/oci/hosts";
+import { isLoopback, isSameRegistry, isSameRepository } from "../lib/oci/hosts";
 import { parseRepository } from "../lib/oci/reference";
 import { tagOfCommit } from "../lib/plan/promotion";
 import { type ChosenRelease, chooseRelease } from "../lib/promotion/choose";
-import { promotionSelf } from "../lib/promotion/errors";
+import { promotionPlain, promotionShared } from "../lib/promotion/errors";
 import { shortName } from "../lib/promotion/source";
 import { isUncreated } from "../lib/registry/created";
 import { uncreatedLine } from "../lib/registry/declaredClient";
@@ -41,12 +41,14 @@ export async function promote(source: Place, target: Place, options: PromoteOpti
   requireForm("--version", options.version, promotedVersion);
   requireForm("--commit", options.commit, promotedCommit);
   const { stack, stackFile } = target;
-  const from = releasePlace(fromStackFile(source.stackFile, source.stack).raw, source);
+  const built = fromStackFile(source.stackFile, source.stack).raw;
+  const from = releasePlace(built, source);
   const { raw } = fromStackFile(stackFile, stack);
   const text = readFileSync(stackFile, "utf8");
   const settings = promotionTarget(raw, from, target);
+  requireReadable(built, settings, source.stack);
   const state = stackState(target);
-  const client = targetClient(settings.registry, state);
+  const client = targetClient(settings.registry, stack, state);
   const release = await findRelease(client, settings, { source, target, options, raw });
   const mayGoBack = options.rollback === true;
   const { rollback, notes } = await planned(client, settings, release, { source, target, mayGoBack, state });
@@ -74,10 +76,17 @@ export async function promote(source: Place, target: Place, options: PromoteOpti
 }
 
 /** The first promotion is written before the first `up`, which needs it: what that is to create counts as empty, and is said once. */
-function targetClient(registry: PromotionSettings["registry"], state: () => Promise<unknown>): RegistryClient {
+function targetClient(
+  registry: PromotionSettings["registry"],
+  stack: string,
+  state: () => Promise<unknown>,
+): RegistryClient {
   const said = new Set<string>();
   return stackClient(registry, async (repository) => {
-    if (!isUncreated(registry, await state())) return false;
+    const resources = await state();
+    if (resources === undefined)
+      return `whether it is created yet the stack's state tells, which was not read: pulumi stack init ${stack}, or pulumi login where there is one`;
+    if (!isUncreated(registry, resources)) return false;
     if (!said.has(repository)) narrate("doing", uncreatedLine(repository));
     said.add(repository);
     return true;
@@ -103,7 +112,8 @@ async function findRelease(
   const { from } = settings.promotion;
   const to = repositoryNames(settings.registry).releases(settings.image.name);
   const repository = parseRepository(from);
-  if (isSameRepository(repository, parseRepository(to))) throw promotionSelf({ from, stack: target.stack });
+  if (isSameRepository(repository, parseRepository(to)))
+    throw promotionShared({ to, source: source.stack, stack: target.stack });
   narrate("doing", `reading ${from}`);
   const written = valueAt(raw, ["promotion", "commit"]);
   return chooseRelease(client, {
@@ -116,6 +126,18 @@ async function findRelease(
     source: source.stack,
     stack: target.stack,
   });
+}
+
+/** A source without TLS is refused, unless it is on loopback, or the target's own registry, which the file allows to have none. */
+function requireReadable(
+  built: RawConfiguration,
+  { promotion: { from }, registry }: PromotionSettings,
+  source: string,
+): void {
+  const { registry: host } = parseRepository(from);
+  const isPlain = valueAt(built, ["registry", "insecure"]) === true;
+  const isOwn = registry.insecure && isSameRegistry(parseRepository(`${registry.address}/x`).registry, host);
+  if (isPlain && !isOwn && !isLoopback(host)) throw promotionPlain({ from, source });
 }
 
 /** What follows `sha-` in the tag of a commit, of which a whole hash may be written. */

@@ -100,6 +100,24 @@ export function promotionSelf({ from, stack }: Pick<Promoted, "from" | "stack">)
   });
 }
 
+/** Two stacks have their releases in one repository, `to`. */
+export function promotionShared({ to, source, stack }: Pick<Promoted, "to" | "stack"> & { readonly source: string }) {
+  return new PlatformError("promotion-self", {
+    what: `stack ${stack} has its releases where stack ${source} has them, in ${to}`,
+    rule: "a promotion goes from one repository of releases to another",
+    fix: `give stack ${stack} a registry of its own, or an image name: pulumi config set --path policy-platform:image.name NAME --stack ${stack}`,
+  });
+}
+
+/** The registry of the stack that it comes from has no TLS. */
+export function promotionPlain({ from, source }: Pick<Promoted, "from"> & { readonly source: string }): PlatformError {
+  return new PlatformError("promotion-plain", {
+    what: `the registry of stack ${source} has no TLS (policy-platform:registry.insecure), and ${from} is on another machine`,
+    rule: "a promotion reads its source over TLS or on loopback, as the source gets credentials",
+    fix: `give that registry TLS, then pulumi config rm --path policy-platform:registry.insecure --stack ${source}`,
+  });
+}
+
 /** The line that writes another release of the same repository into the stack file. */
 function promoteAgain({ from, stack, source }: Pick<Promoted, "from" | "stack" | "source">): string {
   const name = source?.();

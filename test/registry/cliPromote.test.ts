@@ -249,6 +249,32 @@ describe("policy-platform promote", () => {
     assert.deepEqual([code, (data.error as { code: string }).code], [1, "promotion-self"]);
   });
 
+  it("names both stacks that release to one place, and what tells them apart", async () => {
+    const { project, from, source } = await stage.twoReleases();
+    project.write("prod", `config:\n  policy-platform:registry: {address: "${from}"}\n`);
+    const { code, data } = await project.promote("-o", "json");
+    const { error } = data as { error: { code: string; what: string; fix: string } };
+    assert.deepEqual([code, error.code], [1, "promotion-self"]);
+    assert.equal(error.what, `stack prod has its releases where stack dev has them, in ${source}`);
+    assert.match(error.fix, /pulumi config set --path policy-platform:image\.name NAME --stack prod$/);
+  });
+
+  it("refuses a source without TLS on another machine, in one sentence, unless it is the registry of both", async () => {
+    const { project } = await stage.twoReleases();
+    const plain = (path: string) =>
+      `config:\n  policy-platform:registry: {address: "registry.invalid:5000/${path}", insecure: true}\n`;
+    project.write("dev", plain("dev"));
+    const before = project.text();
+    const { code, data } = await project.promote("-o", "json");
+    const { error } = data as { error: { code: string; what: string; fix: string } };
+    assert.deepEqual([code, error.code], [1, "promotion-plain"]);
+    assert.match(error.fix, /pulumi config rm --path policy-platform:registry\.insecure --stack dev$/);
+    assert.equal(project.text(), before);
+    project.write("prod", plain("prod"));
+    const asked = await project.promote("-o", "json");
+    assert.equal((asked.data.error as { code: string }).code, "registry-unavailable");
+  });
+
   it("refuses what the program would refuse: a version that is taken, an image of somebody else", async () => {
     const { project, target: to } = await stage.twoReleases();
     await putRelease(to, "v1.1.0", { content: contentWith("other"), commits: [] });
@@ -315,6 +341,10 @@ describe("policy-platform promote", () => {
       project.write("prod", prod);
       const unread = await project.promote("-o", "json");
       assert.deepEqual([unread.code, (unread.data.error as { code: string }).code], [1, "registry-unauthorized"]);
+      assert.match(
+        (unread.data.error as { fix: string }).fix,
+        /which was not read: pulumi stack init prod, or pulumi login/,
+      );
       stage.answerAsEngine({ deployment: { resources: [] } });
       const { code, stdout, stderr } = await project.promote();
       assert.equal(code, 0, stderr);
