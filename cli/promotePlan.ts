@@ -1,11 +1,9 @@
 // What `promote` finds in the registry of the stack that it goes to: the part of it that the program decides by.
 import type { PromotionSettings } from "../config/settings";
 import type { RegistryClient } from "../lib/oci/client";
-import { parseRepository } from "../lib/oci/reference";
 import { planPromotion } from "../lib/plan/promotion";
 import type { ChosenRelease } from "../lib/promotion/choose";
 import { repositoryNames } from "../lib/registry/names";
-import { compareReleases, versionTags } from "../lib/release/versions";
 import type { Place } from "./place";
 import { narrate } from "./screen";
 
@@ -34,15 +32,12 @@ export async function planned(
   const { stack } = target;
   const to = repositoryNames(settings.registry).releases(settings.image.name);
   narrate("doing", `reading ${to}`);
-  const [highest] = versionTags(await client.tags(parseRepository(to)));
-  const isBack = highest !== undefined && compareReleases(release.version, highest) < 0;
-  const rollback = isBack && mayGoBack;
+  const { lines, isBack } = await planPromotion(
+    client,
+    { ...settings, promotion: { ...settings.promotion, ...release, rollback: false } },
+    { stack, source: () => source.stack, state, mayGoBack },
+  );
   if (mayGoBack && !isBack)
     narrate("doing", `--rollback is not needed: ${release.version} is below no version of ${to}`);
-  const { lines } = await planPromotion(
-    client,
-    { ...settings, promotion: { ...settings.promotion, ...release, rollback } },
-    { stack, source: () => source.stack, state },
-  );
-  return { rollback, notes: lines };
+  return { rollback: isBack, notes: lines };
 }

@@ -34,12 +34,16 @@ export interface PromotionPlanOptions {
   readonly source?: () => string | undefined;
   /** The resources in the stack's own state, by URN. */
   readonly state: () => Promise<unknown>;
+  /** Going back is allowed for this once, whatever the settings say. Default false. */
+  readonly mayGoBack?: boolean;
 }
 
 export interface PromotionPlan {
   readonly inputDigest: Digest;
   readonly commitTag: string;
   readonly changes: Preflight["changes"];
+  /** The version is below the highest one of the target. */
+  readonly isBack: boolean;
   /** For people: which release comes, what it changes against what is there, or that nothing does. */
   readonly lines: readonly string[];
 }
@@ -51,7 +55,7 @@ const shownFiles = 10;
 export async function planPromotion(
   client: RegistryClient,
   { registry, image, promotion }: PromotionPlanSettings,
-  { stack, state, source }: PromotionPlanOptions,
+  { stack, state, source, mayGoBack = false }: PromotionPlanOptions,
 ): Promise<PromotionPlan> {
   const name = repositoryNames(registry).releases(image.name);
   const [from, to] = [parseRepository(promotion.from), parseRepository(name)];
@@ -64,7 +68,7 @@ export async function planPromotion(
     version,
     digest,
     commitTag: tagOfCommit(promotion.commit),
-    rollback,
+    rollback: rollback || mayGoBack,
     stack,
     ...(source && { source }),
     known: resources.then((its) => knownRelease(its, name)),
@@ -73,6 +77,7 @@ export async function planPromotion(
   const found = await lookUpPromotion(client, request);
   await requireMovableLatest({ registry, image }, { digest, latest: async () => found.latest, stack });
   const { current, before } = found;
+  const isBack = isBelow(version, found);
   const isOther = current && current.digest !== digest && found.lacking.length > 0;
   const sinceCurrent = isOther ? await notesSince(client, current, found.image) : undefined;
   const isSame = before?.digest === current?.digest;
@@ -81,12 +86,13 @@ export async function planPromotion(
     inputDigest: found.image.inputDigest,
     commitTag: request.commitTag,
     changes: stepFrom(before, version, sinceBefore?.entries ?? []),
+    isBack,
     lines: [
       headline(request, found),
       ...(sinceCurrent?.lines ?? []),
       ...commitLine(request, found),
       ...found.moved,
-      ...rollbackLine(request, found),
+      ...(rollback && !isBack ? [needlessRollback(request)] : []),
     ],
   };
 }
@@ -149,11 +155,11 @@ function commitLine(request: PromotionRequest, { current, lacking, kept }: Promo
   return [`${version} is here without ${commitTag}, and gets it beside the tags that it has`];
 }
 
+function isBelow(version: string, { versions: [highest] }: PromotionLookup): boolean {
+  return highest !== undefined && compareReleases(version, highest) < 0;
+}
+
 /** A permission that stays written down is none that somebody gave. */
-function rollbackLine({ version, rollback, stack }: PromotionRequest, { versions }: PromotionLookup): string[] {
-  const [highest] = versions;
-  if (!rollback || (highest && compareReleases(version, highest) < 0)) return [];
-  return [
-    `promotion.rollback is not needed: ${version} is below no version here; pulumi config rm --path policy-platform:promotion.rollback --stack ${stack}`,
-  ];
+function needlessRollback({ version, stack }: PromotionRequest): string {
+  return `promotion.rollback is not needed: ${version} is below no version here; pulumi config rm --path policy-platform:promotion.rollback --stack ${stack}`;
 }

@@ -145,6 +145,24 @@ describe("policy-platform promote", () => {
     assert.deepEqual([version, digest, rollback], ["v1.1.0", digests[1], true]);
   });
 
+  it("asks once which versions the target has, whether or not it goes back", async () => {
+    const { project, to, deliver } = await stage.twoReleases();
+    await deliver("v1.0.0");
+    await deliver("v1.1.0");
+    const proxy = await startFaultProxy(to.split("/")[0]!);
+    try {
+      project.write("prod", devAt(to.replace(to.split("/")[0]!, proxy.host)));
+      for (const argv of [["--version", "v1.0.0", "--rollback"], []]) {
+        const asked = proxy.lines.length;
+        assert.equal((await project.promote(...argv)).code, 0);
+        const lists = proxy.lines.slice(asked).filter((line) => line.includes("/tags/list"));
+        assert.equal(lists.length, 1, lists.join("\n"));
+      }
+    } finally {
+      await proxy.stop();
+    }
+  });
+
   it("needs no --rollback where nothing goes back, and writes none", async () => {
     const { project } = await stage.twoReleases();
     const { code, stderr } = await project.promote("--rollback");
