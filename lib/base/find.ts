@@ -7,8 +7,8 @@ import { containerSettings, settingsOfAnswer } from "../oci/imageConfig";
 import { parsePinned, parseReference, parseRepository } from "../oci/reference";
 import { repositoryNames } from "../registry/names";
 import type { StackRegistry } from "../registry/stackClient";
-import { stackOf } from "../urn";
 import { builtImage } from "../release/built";
+import { stackOf } from "../urn";
 import { type BaseSource, baseDocument, baseKey, baseLabel, installed } from "./packages";
 
 export interface FindBaseOptions {
