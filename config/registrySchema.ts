@@ -104,7 +104,7 @@ export const registry = z
       .default(true)
       .meta({
         description:
-          "Layers and releases are never deleted by Pulumi: a destroy that would is refused, and what leaves the stack stays in the project",
+          "Layers and releases are never deleted by Pulumi: a destroy that would is refused, and what leaves the stack must be unprotected first, and stays in the project",
         rule: "protect is true or false",
         examples: ["false"],
       }),
