@@ -307,7 +307,7 @@ describe("npm run local", function () {
     assert.equal((await fetch(address, { method: "DELETE" })).status, 202);
     green(await checkout.shell(`pulumi config rm --path ${expect}`));
     const output = green(await checkout.run("up"));
-    assert.match(output, /the candidate image is gone from the registry: it is built again/);
+    assert.match(output, /docker:index:Image image-build updated/);
     assert.match(output, /v2\.1\.1/);
     assert.equal(await digestOf("v2.1.1"), digest);
   });

@@ -306,8 +306,8 @@ describe("a stack that must not release", function () {
       await project.up();
     });
 
-    it("says how to build again when the candidate is gone before its release, and that command ends well", async () => {
-      appendFileSync(join(project.dir, policy), "# candidate gone\n");
+    /** A run whose gate passes and whose release is refused; then a clean-up of candidates. */
+    const leaveNoCandidate = async () => {
       registry.answer(({ method, path }) =>
         method === "PUT" && path.includes("/releases/") ? { status: 405 } : "forward",
       );
@@ -319,9 +319,24 @@ describe("a stack that must not release", function () {
         if (found)
           await fetch(`http://${registry.host}/v2/${candidates.path}/manifests/${found.digest}`, { method: "DELETE" });
       }
+    };
+
+    it("says how to build again when the candidate is gone before its release, and that command ends well", async () => {
+      const greet = await pushTool(registry.host, "greet", "1.0.9", "echo greet 1.0.9");
+      project.configure((config) => {
+        config["policy-platform:tools"] = { greet };
+      });
+      await leaveNoCandidate();
       const screen = await refused(/pulumi up --replace '([^']+)'/, ...up);
       const urn = /pulumi up --replace '([^']+)'/.exec(screen)![1]!;
       await project.up("--replace", urn);
+      await project.up("--expect-no-changes");
+    });
+
+    it("builds again by itself when a candidate is gone whose build had started from the last release", async () => {
+      appendFileSync(join(project.dir, policy), "# candidate gone\n");
+      await leaveNoCandidate();
+      await project.up();
       await project.up("--expect-no-changes");
     });
   });

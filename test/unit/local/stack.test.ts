@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layoutOf } from "../../../local/layout";
 import { readMemory, remember } from "../../../local/memory";
-import { lines, rebuildUrn, stackOutputs } from "../../../local/stack";
+import { bringUp, lines, rebuildUrn, stackOutputs } from "../../../local/stack";
+import type { Step } from "../../../local/steps";
 import { renderSummary } from "../../../local/summary";
 import { refused } from "../../support/refused";
 
@@ -15,6 +16,43 @@ describe("a run that failed because the candidate is gone", () => {
     const output = `    error: candidate gone: 127.0.0.1:5000/candidates/x@sha256:…; it is needed; pulumi up --replace '${urn}'\n`;
     assert.equal(rebuildUrn(output), urn);
     assert.equal(rebuildUrn("error: smoke: yq: 4.1, not 4.2"), undefined);
+  });
+});
+
+describe("stand-in: an engine whose candidate is gone", () => {
+  it("is asked once more, with the build that its error names, and no third time", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "gone-"));
+    const pulumi = join(folder, "pulumi");
+    const urn = "urn:pulumi:local::policy-platform::docker:index/image:Image::image-build";
+    const error = `error: the candidate is gone; it is needed; pulumi up --replace '${urn}' --stack local`;
+    // Each call leaves its arguments; the first `failing` of them fail like this.
+    const engine = (failing: number) =>
+      writeFileSync(
+        pulumi,
+        `#!/bin/sh\necho "$@" >> ${folder}/calls\n[ "$(wc -l < ${folder}/calls)" -gt ${failing} ] || { cat ${folder}/error >&2; exit 255; }\necho '    ~ 1 updated'\n`,
+        { mode: 0o755 },
+      );
+    writeFileSync(join(folder, "error"), `${error}\n`);
+    const outcomes: string[] = [];
+    const step = { outcome: (text: string) => outcomes.push(text), progress: () => undefined } as unknown as Step;
+    const written: string[] = [];
+    const screen = { write: (text: string) => void written.push(text) };
+    const options = { layout: layoutOf(folder), pulumi, environment: {}, screen };
+    const calls = () => readFileSync(join(folder, "calls"), "utf8").trim().split("\n");
+    try {
+      engine(1);
+      await bringUp(options, step);
+      assert.deepEqual(outcomes, ["changed"]);
+      const [first, second] = calls();
+      assert.equal(second, first!.replace("--stack local", `--stack local --replace ${urn}`));
+      assert.ok(written.includes("  … the candidate image is gone from the registry: it is built again"));
+      rmSync(join(folder, "calls"));
+      engine(2);
+      await refused("up-failed", () => bringUp(options, step));
+      assert.equal(calls().length, 2);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 
