@@ -38,7 +38,7 @@ export class PluginSession {
   }
 
   /** Creates a resource of policychain, as `pulumi up` does. */
-  create(type: "Copy" | "Tag", inputs: Readonly<Record<string, string>>): Promise<CreateResponse> {
+  create(type: "Copy" | "Tag", inputs: Readonly<Record<string, string | boolean>>): Promise<CreateResponse> {
     const request = new CreateRequest();
     request.setUrn(`urn:pulumi:bench::policy-platform::policychain:index:${type}::measured`);
     request.setProperties(Struct.fromJavaScript({ ...inputs }));

@@ -113,14 +113,14 @@ async function promote(released: Released, target: (side: string) => string, pro
   const session = await PluginSession.start(pluginPrograms.policychain);
   await session.ready();
   const before = session.resident("now");
-  const copy = await timed(() => session.create("Copy", { from, to, digest }));
+  const copy = await timed(() => session.create("Copy", { from, to, digest, promoted: true }));
   const first = session.resident("most") - before;
   const uploaded = uploads(proxy.take().requests);
   const named = await timed(async () => {
     for (const [index, role] of ["commit", "version", "latest"].entries())
       await session.create("Tag", { repository: to, role, tag: tags[index]!, digest, inputDigest, promotedFrom: from });
   });
-  const again = await timed(() => session.create("Copy", { from, to: target("again"), digest }));
+  const again = await timed(() => session.create("Copy", { from, to: target("again"), digest, promoted: true }));
   const both = session.resident("most") - before;
   await session.cancel();
   return { uploaded, copy, whole: copy + named, again, grown: [first, both] };
