@@ -14,25 +14,27 @@ export const timeout: Grammar = {
   },
 };
 
-/** Memory between 16Mi and 64Gi. */
-export const memory: Grammar = {
-  rule: "memory is a number and Ki, Mi or Gi, from 16Mi to 64Gi",
-  example: "512Mi",
-  refuse(text) {
-    const meant = outOfBounds(text, { least: 2 ** 24, most: 2 ** 36 });
-    return meant && { code: "size-malformed", wrong: "is not such a size", ...meant };
-  },
-};
+/** Memory of a container. */
+export const memory = sizeBetween("memory", { least: "16Mi", most: "64Gi", example: "512Mi" });
 
 /** What an image may weigh. */
-export const imageSize: Grammar = {
-  rule: "a size is a number and Ki, Mi or Gi, from 1Mi to 64Gi",
-  example: "400Mi",
-  refuse(text) {
-    const meant = outOfBounds(text, { least: 2 ** 20, most: 2 ** 36 });
-    return meant && { code: "size-malformed", wrong: "is not such a size", ...meant };
-  },
-};
+export const imageSize = sizeBetween("a size", { least: "1Mi", most: "64Gi", example: "400Mi" });
+
+/** An amount of bytes between two others, both of them in order. */
+function sizeBetween(
+  what: string,
+  { least, most, example }: { readonly least: string; readonly most: string; readonly example: string },
+): Grammar {
+  const bounds = { least: parseSize(least)!, most: parseSize(most)! };
+  return {
+    rule: `${what} is a number and Ki, Mi or Gi, from ${least} to ${most}`,
+    example,
+    refuse(text) {
+      const meant = outOfBounds(text, bounds);
+      return meant && { code: "size-malformed", wrong: "is not such a size", ...meant };
+    },
+  };
+}
 
 /** What is probably meant by a text that is no size within these bounds, which are in bytes; undefined for one that is. */
 function outOfBounds(

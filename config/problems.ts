@@ -1,6 +1,7 @@
 // What is wrong with a configuration, said so that it can be mended by pasting one line.
 import { PlatformError, type Problem } from "../lib/errors";
 import { cut, quotedAscii } from "../lib/printable";
+import { shortName } from "../lib/stackName";
 
 /** Configuration keys all live in this namespace, whatever the project is called. */
 export const namespace = "policy-platform";
@@ -49,7 +50,7 @@ function render(problems: readonly ConfigurationProblem[], place: Place): string
 
 /** The file that holds a stack's configuration; the owner and project parts of a full stack name are not in it. */
 export function stackFileName(stack: string): string {
-  return `Pulumi.${stack.slice(stack.lastIndexOf("/") + 1)}.yaml`;
+  return `Pulumi.${shortName(stack)}.yaml`;
 }
 
 /** `policy-platform:tools.yq.version`; what is not a plain word is put as `["…"]`, which is how Pulumi reads it. */

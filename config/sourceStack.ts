@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { PlatformError } from "../lib/errors";
 import { isSameRepository } from "../lib/oci/hosts";
 import { parseRepository } from "../lib/oci/reference";
-import { shortName } from "../lib/promotion/source";
+import { shortName } from "../lib/stackName";
 import { fromStackFile } from "./load";
 import { stackFileName } from "./problems";
 import { releaseRepository, stackName } from "./promotionSchema";

@@ -19,9 +19,11 @@ import type { StackPlace } from "./place";
 export async function release(settings: BuildSettings, registry: PolicyRegistry, place: StackPlace) {
   const { names, address, insecure } = registry;
   const own = await ownRegistry(settings.registry, registry, place);
-  const found = await findStackBase(own.client, settings, stateOf);
+  let resources: Promise<unknown> | undefined;
+  const state = () => (resources ??= stateOf());
+  const found = await findStackBase(own.client, settings, state);
   const base = new BaseImage("base", { ...settings.base, repository: names.base(), ...found }).reference;
-  const plan = await planRelease(own.client, settings, { ...place, state: stateOf, base: await asBuilt(found, base) });
+  const plan = await planRelease(own.client, settings, { ...place, state, base: await asBuilt(found, base) });
   for (const line of [...own.lines(), ...(found?.lines ?? []), ...plan.lines]) pulumi.log.info(line);
 
   const candidates = names.candidates(settings.image.name);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { PlatformError } from "./errors";
 import { type ExecResult, exec } from "./exec";
 import { endOrphans, isEngine } from "./orphans";
+import { shortName } from "./stackName";
 import { dropBrokenAttributes } from "./stateFiles";
 
 export interface RepairOptions {
@@ -74,7 +75,7 @@ function backendFolder(url: string): string {
 /** Locks stand in `.pulumi/locks/organization/<project>/<stack>/<uuid>.json`; without the levels above in old backends. */
 function locksIn(state: string, { stack, projectDir }: RepairOptions): Lock[] {
   const root = join(state, ".pulumi", "locks");
-  const name = stack.slice(stack.lastIndexOf("/") + 1);
+  const name = shortName(stack);
   const project = /^name:\s*["']?([\w.-]+)/m.exec(readFileSync(join(projectDir, "Pulumi.yaml"), "utf8"))?.[1] ?? "";
   return [join(root, "organization", project, name), join(root, name)].flatMap((folder) => {
     try {

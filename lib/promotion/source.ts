@@ -2,6 +2,7 @@
 import { PlatformError } from "../errors";
 import { type Digest, isDigest, shortDigest } from "../oci/digest";
 import { compareReleases, isVersion } from "../release/versions";
+import { shortName } from "../stackName";
 
 /** Lines that warn where `outputs` of `name` speak of another release. A failed update does not show in them. */
 export function sourceWarnings(
@@ -30,9 +31,4 @@ export function sourceUnreadable(name: string, stack: string, reason: string): P
     rule: "policy-platform:promotion.stack names a stack in the state backend of this one; it is optional",
     fix: `correct it, or pulumi config rm --path policy-platform:promotion.stack --stack ${stack}`,
   });
-}
-
-/** What a stack is called in its own project. */
-export function shortName(name: string): string {
-  return name.slice(name.lastIndexOf("/") + 1);
 }
