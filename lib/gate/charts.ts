@@ -1,29 +1,16 @@
 // Policies that are charts: rendered by the image's own helm for each environment, and held to what plain policies are held to.
-import { parseApply } from "../kyverno/apply";
-import { isPolicyKind } from "../kyverno/kinds";
-import { type OutsideRule, uncheckedRules } from "../kyverno/outside";
+import { policyCharts as chartsIn, valuedEnvironments, valuesFiles } from "../flux/charts";
 import { sha256 } from "../oci/digest";
+import { clockIn } from "./chartClock";
+import { anyPod, type Counted, countAlone, isSafe, policiesOf, type RenderedPolicies } from "./chartPolicies";
 import { type Check, counted, failed, listed, passed, skipped } from "./check";
-import type { GateContext, PolicyFile } from "./exec";
-import { helmTemplate, type RenderedObject, type Rendering } from "./helm";
-import { applyJointly, type Resources } from "./jointRun";
+import { type DeliveredCharts, deliveredCharts } from "./deliveredCharts";
+import type { GateContext } from "./exec";
+import { type ChartInput, helmTemplate, type Rendering, whyUnsteady } from "./helm";
+import { applyJointly } from "./jointRun";
 import type { PolicyMemory } from "./policyMemory";
-import { notChecked, programTrouble } from "./programs";
+import { notChecked } from "./programs";
 import { settled } from "./settled";
-
-/** The policies of one repository's charts in one environment. */
-export interface RenderedPolicies {
-  /** Files in the container, each with the rules that it applies alone; none when `failure` is there. */
-  readonly files: readonly PolicyFile[];
-  /** Absolute path in the container → content, of the same files. */
-  readonly contents: ReadonlyMap<string, string>;
-  /** Chart that each file comes from: absolute path → absolute path. */
-  readonly charts: ReadonlyMap<string, string>;
-  /** Rules that cannot be checked here; their policies are not among the files. */
-  readonly outside: readonly OutsideRule[];
-  /** Why they are none, a sentence. */
-  readonly failure?: string;
-}
 
 /** The policy charts of an image, rendered when they are first asked for. */
 export interface PolicyCharts {
@@ -39,44 +26,67 @@ export interface PolicyCharts {
   forTests(repository: string): Promise<ReadonlyMap<string, string>>;
   /** Why charts cannot be rendered for one of the repository's environments, sentences that begin with the environment. */
   failures(repository: string): Promise<string[]>;
+  /** What an environment's artifact holds of the charts of some repositories; `allow`: kinds beside policies. */
+  delivered(environment: string, repositories: readonly string[], allow?: readonly string[]): Promise<DeliveredCharts>;
   /** A line for each repository with policy charts and each of the environments. */
   checks(repositories: readonly string[], environments: readonly string[]): Promise<Check[]>;
 }
 
-/** What a template of a policy says before it is rendered. */
-const policyTemplate = /^\s*apiVersion:\s*["']?(?:[a-z0-9-]+\.)*kyverno\.io\//m;
-
-/** What rules are counted on: any object will do. */
-const anyPod: Resources = {
-  yaml: "apiVersion: v1\nkind: Pod\nmetadata: {name: app, namespace: app}\nspec: {containers: [{name: app, image: app}]}\n",
-  count: 1,
-};
-
 /** Finds the policy charts of an image; nothing is run yet. `memory`: what Kyverno said of a policy before. */
 export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "rules" | "learn">): PolicyCharts {
-  const charts = findCharts(context.files);
+  const repositoryFiles = byRepository(context.files);
+  const found = new Map<string, readonly string[]>();
   const known = new Map<string, Promise<RenderedPolicies>>();
   const counts = new Map<string, Promise<Counted>>();
   const count = (path: string, text: string) =>
-    once(counts, text, async () => {
+    remembered(counts, text, async () => {
       const about = sha256(text);
       const rules = memory?.rules("chart", about) ?? (await countAlone(context, path));
       if (typeof rules === "number") memory?.learn("chart", about, rules);
       return rules;
     });
+  const filesOf = (repository: string) => repositoryFiles.get(repository) ?? new Map<string, Buffer>();
+  const of = (repository: string) =>
+    remembered(found, repository, () =>
+      chartsIn(filesOf(repository)).map((chart) => ["/repos", repository, chart].filter(Boolean).join("/")),
+    );
+  const environments = (repository: string) => valuedEnvironments(filesOf(repository).keys());
+  const inputOf = ({ repository, environment, chart }: OneChart): ChartInput => ({
+    chart,
+    values: valuesFiles(chart, environment)
+      .map((path) => `/repos/${repository}/${path}`)
+      .filter((path) => context.files.has(path)),
+  });
   const renderings = new Map<string, Promise<Rendering>>();
-  const render = (one: OneChart) =>
-    once(renderings, `${one.environment} ${one.chart}`, () => renderChart(context, one));
-  const of = (repository: string) => charts.get(repository) ?? [];
-  const environments = (repository: string) => environmentsOf(context.files, repository);
+  const render = (one: OneChart) => remembered(renderings, keyOf(one), () => helmTemplate(context, inputOf(one)));
+  const unsteady = new Map<string, Promise<string | undefined>>();
+  /** Why what is rendered is not what will be rendered elsewhere or later. */
+  const troubleOf = (one: OneChart) =>
+    remembered(unsteady, keyOf(one), async () => {
+      const first = await render(one);
+      return first.failure ?? clockIn(context.files, one.chart) ?? (await whyUnsteady(context, inputOf(one), first));
+    });
   const rendered = (repository: string, environment: string) =>
-    once(known, `${repository}/${environment}`, async () => {
-      const found = of(repository).map(async (chart) => ({
+    remembered(known, `${repository}/${environment}`, async () => {
+      const all = of(repository).map(async (chart) => ({
         chart,
         ...(await render({ repository, environment, chart })),
       }));
-      return policiesOf(context, `rendered/${repository}/${environment}`, await settled(found), count);
+      return policiesOf(context, `rendered/${repository}/${environment}`, await settled(all), count);
     });
+  const steady = async (repository: string, environment: string) => {
+    const troubles = await settled(of(repository).map((chart) => troubleOf({ repository, environment, chart })));
+    return troubles.find((trouble) => trouble !== undefined);
+  };
+  const delivered = async (environment: string, repositories: readonly string[], allow: readonly string[] = []) => {
+    const all = repositories
+      .filter((repository) => environments(repository).includes(environment))
+      .flatMap((repository) => of(repository).map((chart) => ({ repository, environment, chart })));
+    const made = await settled(
+      all.map(async (one) => ({ ...one, ...(await render(one)), trouble: await troubleOf(one) })),
+    );
+    return deliveredCharts(made, allow);
+  };
   const forTests = async (repository: string) => {
     const files = new Map<string, string>();
     if (of(repository).length === 0) return files;
@@ -114,18 +124,40 @@ export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "
         : wanted.map((environment) => {
             const name = `policies: ${repository} for ${environment}`;
             return environments(repository).includes(environment)
-              ? checkOne(context, name, rendered(repository, environment))
+              ? checkOne(context, name, rendered(repository, environment), steady(repository, environment))
               : Promise.resolve(notRendered(name, of(repository), `it has no cd/${environment}/values.yaml`));
           }),
     );
     return settled(lines);
   };
-  return { of, environments, rendered, forTests, failures, checks };
+  return { of, environments, rendered, forTests, failures, delivered, checks };
 }
 
-function once<T>(known: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+interface OneChart {
+  readonly repository: string;
+  readonly environment: string;
+  /** Absolute path. */
+  readonly chart: string;
+}
+
+function keyOf({ environment, chart }: OneChart): string {
+  return `${environment} ${chart}`;
+}
+
+function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
   const found = known.get(key) ?? make();
   known.set(key, found);
+  return found;
+}
+
+/** `/repos/<name>/<path>` → by name, path → content. */
+function byRepository(files: GateContext["files"]): ReadonlyMap<string, ReadonlyMap<string, Buffer>> {
+  const found = new Map<string, Map<string, Buffer>>();
+  for (const [path, content] of files) {
+    const [, name, inside] = /^\/repos\/([^/]+)\/(.+)$/s.exec(path) ?? [];
+    if (name === undefined) continue;
+    found.set(name, (found.get(name) ?? new Map<string, Buffer>()).set(inside!, content));
+  }
   return found;
 }
 
@@ -136,107 +168,14 @@ function notRendered(name: string, charts: readonly string[], why: string): Chec
   );
 }
 
-/** Charts of each repository one of whose templates is a policy; a chart inside another one is part of that one. */
-function findCharts(files: GateContext["files"]): ReadonlyMap<string, readonly string[]> {
-  const roots = [...files.keys()]
-    .flatMap((path) => /^(\/repos\/[^/]+(?:\/.+)?)\/Chart\.yaml$/.exec(path)?.[1] ?? [])
-    .sort();
-  const outer = roots.filter((root) => !roots.some((other) => root.startsWith(`${other}/charts/`)));
-  const found = new Map<string, string[]>();
-  for (const root of outer) {
-    const templates = [...files].filter(([path]) => path.startsWith(`${root}/`) && path.includes("/templates/"));
-    if (!templates.some(([, content]) => policyTemplate.test(content.toString("latin1")))) continue;
-    const repository = root.split("/")[2]!;
-    found.set(repository, [...(found.get(repository) ?? []), root]);
-  }
-  return found;
-}
-
-function environmentsOf(files: GateContext["files"], repository: string): string[] {
-  const found = [...files.keys()].flatMap(
-    (path) => new RegExp(`^/repos/${repository}/cd/([^/]+)/values\\.yaml$`).exec(path)?.[1] ?? [],
-  );
-  return [...new Set(found)].sort();
-}
-
-interface OneChart {
-  readonly repository: string;
-  readonly environment: string;
-  /** Absolute path. */
-  readonly chart: string;
-}
-
-/** Values of the environment for all charts, then those for this one. */
-async function renderChart(context: GateContext, { repository, environment, chart }: OneChart) {
-  const folder = `/repos/${repository}/cd/${environment}`;
-  const values = [`${folder}/values.yaml`, `${folder}/${chart.split("/").at(-1)}.yaml`];
-  return helmTemplate(context, { chart, values: values.filter((path) => context.files.has(path)) });
-}
-
-/** What was counted, or why nothing was. */
-type Counted = number | string;
-
-async function policiesOf(
+async function checkOne(
   context: GateContext,
-  folder: string,
-  renderings: readonly (Rendering & { readonly chart: string })[],
-  count: (path: string, text: string) => Promise<Counted>,
-): Promise<RenderedPolicies> {
-  const none = { files: [], contents: new Map(), charts: new Map(), outside: [] };
-  const failure = renderings.find((rendering) => rendering.failure !== undefined)?.failure;
-  if (failure !== undefined) return { ...none, failure };
-  const policies = renderings.flatMap(({ chart, objects }) =>
-    objects.filter(({ apiVersion, kind }) => isPolicyKind(apiVersion, kind)).map((object) => ({ ...object, chart })),
-  );
-  const unsafe = policies.find(({ source }) => !isSafe(source));
-  if (unsafe) return { ...none, failure: `helm names a template ${JSON.stringify(unsafe.source)} in ${unsafe.chart}` };
-  const twice = duplicate(policies);
-  if (twice !== undefined) return { ...none, failure: `${twice} is rendered twice; a cluster keeps only one of them` };
-  const judged = policies.map((policy) => ({ ...policy, outside: uncheckedRules(Buffer.from(policy.text)) }));
-  // A file for each policy, so that each can be counted alone.
-  const named = judged
-    .filter(({ outside }) => outside.length === 0)
-    .map((policy, index, all) => {
-      const before = all.slice(0, index).filter(({ source }) => source === policy.source).length;
-      return {
-        ...policy,
-        file: before === 0 ? policy.source : policy.source.replace(/(\.[^./]*)?$/, `-${before + 1}$1`),
-      };
-    });
-  const at = await context.put(folder, new Map(named.map(({ file, text }) => [file, `${text}\n`])));
-  const all = await settled(
-    named.map(async ({ chart, file, text, source }) => {
-      const path = `${at}/${file}`;
-      return { chart, path, text, source, rules: await count(path, text) };
-    }),
-  );
-  const uncounted = all.filter(({ rules }) => typeof rules === "string");
-  if (uncounted.length > 0)
-    return { ...none, failure: uncounted.map(({ source, rules }) => `${source}: ${rules}`).join("; ") };
-  return {
-    files: all.map(({ path, rules }) => ({ path, rules: rules as number })),
-    contents: new Map(all.map(({ path, text }) => [path, text])),
-    charts: new Map(all.map(({ path, chart }) => [path, chart])),
-    outside: judged.flatMap(({ outside }) => outside),
-  };
-}
-
-/** Rules that one file applies alone, or why it applies none. */
-async function countAlone(context: GateContext, path: string): Promise<Counted> {
-  const outcome = await context.exec(["kyverno", "apply", path, "--resource", "-", "--remove-color"], {
-    input: anyPod.yaml,
-  });
-  const trouble = programTrouble("kyverno", outcome);
-  if (trouble !== undefined) return trouble;
-  const { rules, invalid } = parseApply(outcome.stdout);
-  if (invalid.length > 0) return "kyverno calls it invalid";
-  if (rules === undefined || rules === 0) return "kyverno applies 0 rules of it";
-  return rules;
-}
-
-async function checkOne(context: GateContext, name: string, rendering: Promise<RenderedPolicies>): Promise<Check> {
-  const { files, contents, charts, outside, failure } = await rendering;
-  if (failure !== undefined) return failed(name, failure);
+  name: string,
+  rendering: Promise<RenderedPolicies>,
+  steady: Promise<string | undefined>,
+): Promise<Check> {
+  const [{ files, contents, charts, outside, failure }, trouble] = await settled([rendering, steady]);
+  if (failure !== undefined || trouble !== undefined) return failed(name, failure ?? trouble!);
   const unchecked = notChecked(outside);
   if (files.length === 0)
     return unchecked === ""
@@ -247,17 +186,4 @@ async function checkOne(context: GateContext, name: string, rendering: Promise<R
   if (joint.failure !== undefined) return failed(name, joint.failure, joint.output);
   const policies = `${counted(files.length, "policy", "policies")} of ${counted(new Set(charts.values()).size, "chart")}`;
   return passed(name, `${counted(joint.rules, "rule")} in ${policies}${unchecked}`, joint.output);
-}
-
-/** The first object that is there twice; namespaces count, as for a cluster. */
-function duplicate(objects: readonly RenderedObject[]): string | undefined {
-  const titles = objects.map(
-    ({ kind, namespace, name }) => `${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`,
-  );
-  return titles.find((title, index) => titles.indexOf(title) !== index);
-}
-
-/** A template's name that stays in its folder. */
-function isSafe(source: string): boolean {
-  return /^[^/\0]+(?:\/[^/\0]+)+$/.test(source) && !source.split("/").includes("..");
 }

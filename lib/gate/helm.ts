@@ -46,14 +46,7 @@ const shownError = 600;
 
 /** `helm template`, without a network and without a cluster. */
 export async function helmTemplate(context: GateContext, input: ChartInput): Promise<Rendering> {
-  const argv = [
-    "helm",
-    "template",
-    releaseName(input.chart),
-    input.chart,
-    ...input.values.flatMap((file) => ["-f", file]),
-    ...(input.kubernetes === undefined ? [] : ["--kube-version", `v${input.kubernetes}.0`]),
-  ];
+  const argv = templateArgv(input);
   const outcome = await context.exec(argv);
   const base = { command: argv.join(" "), text: outcome.stdout, output: outcome.output };
   const refused = helmRefusal(outcome, input);
@@ -67,6 +60,34 @@ export async function helmTemplate(context: GateContext, input: ChartInput): Pro
       failure: `${input.chart} renders nothing with these values; check what switches its templates on`,
     };
   return { ...base, objects };
+}
+
+/**
+ * Renders a second time, and lets the chart reach for a cluster and for names of hosts, which are not there: what was rendered
+ * first must come again, without the attempt. Why it did not, a sentence; undefined when it did. Needs helm 3.13 or later.
+ */
+export async function whyUnsteady(
+  context: GateContext,
+  input: ChartInput,
+  first: Rendering,
+): Promise<string | undefined> {
+  const outcome = await context.exec([...templateArgv(input), "--dry-run=server", "--enable-dns"]);
+  const asked = /error calling (lookup|getHostByName)\b/.exec(outcome.stderr)?.[1];
+  if (asked !== undefined)
+    return `${input.chart} reaches for the network: it uses ${asked}, which finds nothing where a chart is rendered for many clusters; take what it asks for from values`;
+  if (/invalid argument "server"|unknown flag/.test(outcome.stderr))
+    return "this helm does not tell a chart that asks a cluster from one that does not; pin helm 3.13 or later";
+  const refused = helmRefusal(outcome, input);
+  if (refused !== undefined) return `helm renders ${input.chart} once, and not a second time: ${refused}`;
+  if (outcome.stdout === first.text) return undefined;
+  const { objects } = renderedObjects(outcome.stdout);
+  const changed = first.objects.find(({ text }, index) => objects[index]?.text !== text);
+  return `${input.chart} renders something else each time${changed ? `, ${changed.source} for one` : ""}: what is random or a date cannot be compared with a cluster; take it from values`;
+}
+
+function templateArgv({ chart, values, kubernetes }: ChartInput): string[] {
+  const version = kubernetes === undefined ? [] : ["--kube-version", `v${kubernetes}.0`];
+  return ["helm", "template", releaseName(chart), chart, ...values.flatMap((file) => ["-f", file]), ...version];
 }
 
 /** Release names are what users type: the chart's own folder. */
