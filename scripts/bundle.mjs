@@ -13,12 +13,26 @@ const bundles = [
   { entry: "local/main.ts", out: "dist/local/main.js", executable: false },
 ];
 
-/** Google's library, loaded at the first login to one of its registries. */
-const google = "google-auth-library";
+/** What is loaded only when it is used: at the first login to a registry of Google's, at the first request to a cluster. */
+const libraries = [
+  { file: "google-auth-library.js", from: "google-auth-library", name: "GoogleAuth" },
+  { file: "kubernetes-client.js", from: "@kubernetes/client-node/dist/config.js", name: "KubeConfig" },
+];
 const beside = {
   name: "beside",
-  setup: ({ onResolve }) =>
-    onResolve({ filter: new RegExp(`^${google}$`) }, () => ({ path: `./${google}.js`, external: true })),
+  setup: ({ onResolve }) => {
+    for (const { file, from } of libraries)
+      onResolve({ filter: new RegExp(`^${from}$`) }, () => ({ path: `./${file}`, external: true }));
+  },
+};
+/** Of the cluster's library only the kubeconfig is used; its classes for every kind, half of its size, are left out. */
+const unusedLeftOut = {
+  name: "unused left out",
+  setup: ({ onResolve, resolve }) =>
+    onResolve({ filter: /^\./ }, async ({ path, pluginData, ...options }) => {
+      if (pluginData === "seen" || !options.importer.includes("/@kubernetes/client-node/")) return undefined;
+      return { ...(await resolve(path, { ...options, pluginData: "seen" })), sideEffects: false };
+    }),
 };
 
 const options = {
@@ -38,9 +52,7 @@ for (const { entry, out, executable } of bundles) {
   if (!existsSync(entry)) continue;
   const folder = out.slice(0, out.lastIndexOf("/"));
   mkdirSync(folder, { recursive: true });
-  const contents = `export { GoogleAuth } from "${google}";`;
-  await build({ ...options, stdin: { contents, resolveDir: "." }, outfile: `${folder}/${google}.js` });
-  await build({
+  const { metafile } = await build({
     ...options,
     plugins: [beside],
     entryPoints: [entry],
@@ -48,6 +60,14 @@ for (const { entry, out, executable } of bundles) {
     define: { GATE_DIGEST: JSON.stringify(gateDigest) },
     banner: executable ? { js: "#!/usr/bin/env node" } : {},
     external: executable && entry.startsWith("cli/") ? ["@pulumi/pulumi"] : [],
+    metafile: true,
   });
+  const { imports } = metafile.outputs[out];
+  for (const { file, from, name } of libraries) {
+    if (!imports.some(({ path }) => path === `./${file}`)) continue;
+    const contents = `export { ${name} } from "${from}";`;
+    const plugins = [unusedLeftOut];
+    await build({ ...options, plugins, stdin: { contents, resolveDir: "." }, outfile: `${folder}/${file}` });
+  }
   if (executable) chmodSync(out, 0o755);
 }
