@@ -27,6 +27,13 @@ const cache = join(
   "policy-platform",
 );
 const [command = "up"] = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+/** The local cluster is for people: tests ask for it where they need it. */
+const wantsCluster =
+  command === "env"
+    ? process.argv.some(
+        (word, index) => word === "--only=cluster" || (word === "cluster" && process.argv[index - 1] === "--only"),
+      )
+    : command === "up" && !process.argv.some((word) => word === "--no-cluster" || word.startsWith("--only"));
 /** `env` prints a document on stdout: everything that is said goes to stderr. */
 const say = command === "env" ? console.error : console.log;
 const progressStream = command === "env" ? process.stderr : process.stdout;
@@ -59,9 +66,10 @@ function missingParts() {
   if (packagesStale()) parts.push(["npm packages of this project", "node_modules/", 60, disk.packages]);
   if (nodeTooOld() && !existsSync(fetchedNode()))
     parts.push([`Node ${node.version} (this machine has ${process.versions.node})`, cache, 20, disk.node]);
-  for (const [name, { version, what, seconds, optional }] of Object.entries(programs)) {
+  for (const [name, { version, what, seconds, optional, cluster }] of Object.entries(programs)) {
     const there = present.some((folder) => folder.startsWith(`${name}-${version}-`) && !folder.endsWith(".tmp"));
-    const needed = !optional && !prepared && !(enginePrograms.includes(name) && engineSeen());
+    const asked = cluster ? wantsCluster : !prepared && !(enginePrograms.includes(name) && engineSeen());
+    const needed = asked && !optional;
     if (!there && needed) parts.push([`${name} ${version} (${what})`, cache, seconds, seconds * disk.buildSecond]);
   }
   if (!existsSync(join(project, ".local", "registry", "data")))

@@ -12,6 +12,7 @@ import type { Layout } from "../layout";
 import type { Step } from "../steps";
 import { networkEnvironment } from "./network";
 import { buildTarget, isBuilt, type ProgramName, programFolder, programOf } from "./programs";
+import { copySources, editSources } from "./sources";
 
 /** What every module here can be built with: the highest `go` line among them. */
 const neededGo = "1.26.6";
@@ -70,6 +71,8 @@ export async function build(name: ProgramName, { layout, go, step }: BuildOption
   await mkdir(temporary, { recursive: true });
   try {
     const total = await countPackages(name, module, env, step);
+    const edited = join(temporaryFolder(layout), name);
+    const goMod = program.edit && (await editSources(program.edit, edited, { folder: module, env }));
     let compiled = 0;
     for (const [binary, path] of Object.entries(program.binaries)) {
       const tags = program.tags ? ["-tags", program.tags] : [];
@@ -78,6 +81,7 @@ export async function build(name: ProgramName, { layout, go, step }: BuildOption
         "build",
         "-v",
         "-mod=readonly",
+        ...(goMod ? ["-modfile", goMod] : []),
         "-trimpath",
         "-buildvcs=false",
         ...tags,
@@ -96,6 +100,8 @@ export async function build(name: ProgramName, { layout, go, step }: BuildOption
       });
       if (result.code !== 0) throw buildFailed(name, result.stderr);
     }
+    for (const [target, source] of Object.entries(program.files ?? {}))
+      await copySources(source, join(temporary, target), { folder: module, env });
     await placeFolder(temporary, folder, Object.keys(program.binaries).at(-1)!);
   } finally {
     await rm(temporary, { recursive: true, force: true });

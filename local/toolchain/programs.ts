@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { canonicalJson, type Json } from "../../lib/canonicalJson";
 import { sha256 } from "../../lib/oci/digest";
 import type { Layout } from "../layout";
+import type { SourceEdit, SourceFolder } from "./sources";
 
 /** One entry of programs.json: of a Go module (go.mod and go.sum are in `modules/<name>`) or of npm (recipe in `npm/<name>`). */
 export interface Program {
@@ -19,6 +20,12 @@ export interface Program {
   readonly tags?: string;
   /** Built with cgo; default false. */
   readonly cgo?: boolean;
+  /** Sources that go beside the binaries, by the name of their folder there. */
+  readonly files?: Readonly<Record<string, SourceFolder>>;
+  /** What the build changes in the sources, where no flag does. */
+  readonly edit?: SourceEdit;
+  /** True for what only the local cluster needs; default false. */
+  readonly cluster?: boolean;
   /** True for what most machines never build; default false. */
   readonly optional?: boolean;
   /** A cold build on two cores. */
@@ -36,6 +43,11 @@ export type ProgramName =
   | "dockerd"
   | "containerd"
   | "runc"
+  | "etcd"
+  | "kubernetes"
+  | "source-controller"
+  | "kustomize-controller"
+  | "kyverno-controller"
   | "registry"
   | "crane";
 
@@ -58,8 +70,8 @@ export const buildTarget = { GOOS: "linux", GOARCH: "amd64", GOAMD64: "v1", GOEX
 
 /** Everything that can change the bytes of a build, as twelve characters. */
 export function buildKey(program: Program, goVersion: string, moduleFiles: { mod: string; sum: string }): string {
-  const { binaries, ldflags = "", tags = "", cgo = false } = program;
-  const facts = { binaries, ldflags, tags, cgo, goVersion, target: buildTarget, ...moduleFiles };
+  const { binaries, ldflags = "", tags = "", cgo = false, files, edit } = program;
+  const facts = { binaries, ldflags, tags, cgo, files, edit, goVersion, target: buildTarget, ...moduleFiles };
   return keyOf(facts);
 }
 

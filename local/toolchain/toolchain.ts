@@ -20,6 +20,12 @@ import { isBuilt, npmProgramFolder, type ProgramName, programFolder, programOf }
 /** Go builds keep every core busy alone. */
 const buildLane = "go build";
 const debianRegistry = { name: "docker-registry", path: "usr/bin/docker-registry" } as const;
+const debianEtcd = { name: "etcd-server", path: "usr/bin/etcd" } as const;
+/** What the local cluster runs beside etcd. */
+const clusterPrograms = ["kubernetes", "source-controller", "kustomize-controller", "kyverno-controller"] as const;
+
+/** Folders of the local cluster's programs by name, and the program etcd. */
+export type ClusterPrograms = Readonly<Record<(typeof clusterPrograms)[number], string>> & { readonly etcd: string };
 /** What cgo needs to build runc. */
 const compilerPackages = ["gcc", "libc6-dev", "libseccomp-dev", "pkg-config"] as const;
 
@@ -64,15 +70,34 @@ export class Toolchain {
 
   /** The registry program: Debian's where it can be had, else built. */
   async registry(step: Step): Promise<string> {
-    if (hasApt()) {
-      try {
-        return (await debianProgram(this.layout, this.apt, debianRegistry)).file;
-      } catch (error) {
-        if (this.steps.signal.aborted) throw error;
-        step.progress("Debian's package cannot be had, building it");
-      }
-    }
+    const packaged = await this.#packaged(debianRegistry, step);
+    if (packaged) return packaged;
     return join(await build("registry", { layout: this.layout, go: await this.#go(), step }), "registry");
+  }
+
+  /** What the local cluster runs; the API server first, as it takes longest and all else waits for it. */
+  cluster(): Promise<ClusterPrograms> {
+    return this.#once("cluster", async () => {
+      const etcd = this.steps
+        .run("etcd", (step) => this.#packaged(debianEtcd, step))
+        .then(async (packaged) => packaged ?? join(await this.tool("etcd"), "etcd"));
+      const folders = await Promise.all(clusterPrograms.map(async (name) => [name, await this.tool(name)]));
+      return { ...Object.fromEntries(folders), etcd: await etcd } as ClusterPrograms;
+    });
+  }
+
+  /** A program of a Debian package, where there is apt and it can be had. */
+  async #packaged(program: { name: string; path: string }, step: Step): Promise<string | undefined> {
+    if (!hasApt()) return undefined;
+    try {
+      const { file, outcome } = await debianProgram(this.layout, this.apt, program);
+      step.outcome(outcome);
+      return file;
+    } catch (error) {
+      if (this.steps.signal.aborted) throw error;
+      step.progress("Debian's package cannot be had, building it");
+      return undefined;
+    }
   }
 
   /** One short look, once: can official releases be downloaded here? */

@@ -30,6 +30,11 @@ const names: ProgramName[] = [
   "runc",
   "registry",
   "crane",
+  "etcd",
+  "kubernetes",
+  "source-controller",
+  "kustomize-controller",
+  "kyverno-controller",
 ];
 
 describe("the programs built from Go modules", () => {
@@ -44,6 +49,8 @@ describe("the programs built from Go modules", () => {
       key({ tags: "seccomp" }),
       key({ cgo: true }),
       key({ binaries: { b: "x/a" } }),
+      key({ files: { crds: { module: "x", folder: "crds" } } }),
+      key({ edit: { module: "x", file: "a.go", from: "b", to: "c" } }),
       key({}, "go1.26.9"),
       key({}, "go1.26.8", "m2"),
       key({}, "go1.26.8", "m", "s2"),
@@ -82,6 +89,14 @@ describe("the programs built from Go modules", () => {
       assert.ok(readFileSync(join(modules, name, "go.mod"), "utf8").includes(` v${version}\n`), version);
     });
   }
+
+  it("have one Kyverno in the image and in the local cluster, of one module graph", () => {
+    const required = (name: ProgramName) =>
+      new Set(readFileSync(join(modules, name, "go.mod"), "utf8").match(/^\t?\S+ v\S+/gm));
+    const controller = required("kyverno-controller");
+    assert.equal(programOf("kyverno-controller").version, programOf("kyverno").version);
+    for (const line of required("kyverno")) assert.ok(controller.has(line), line);
+  });
 
   it("have a helm that renders for the Kubernetes version of its client library, as its maker's does", () => {
     const minor = /^\tk8s\.io\/client-go v0\.(\d+)\./m.exec(readFileSync(join(modules, "helm/go.mod"), "utf8"))![1];
