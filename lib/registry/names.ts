@@ -16,6 +16,8 @@ export interface RegistryAddress {
 export interface RepositoryNames {
   candidates(image: string): string;
   releases(image: string): string;
+  /** Flux artifacts of one environment. */
+  artifacts(environment: string): string;
   base(): string;
   tool(name: string): string;
   policies(name: string): string;
@@ -31,6 +33,7 @@ export function repositoryNames({ address, separator, prefix }: RegistryAddress)
   return {
     candidates: (image) => join("candidates", image),
     releases: (image) => join("releases", image),
+    artifacts: (environment) => join("releases", "policies", environment),
     base: () => join("layers", "base"),
     tool: (name) => join("layers", "tools", name),
     policies: (name) => join("layers", "repositories", name),

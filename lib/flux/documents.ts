@@ -1,0 +1,75 @@
+// The objects that a file of an artifact holds, each with what identifies it: its kind and name, and the digest of what it asks for.
+import { canonicalJson, type Json } from "../canonicalJson";
+import { type Digest, sha256 } from "../oci/digest";
+import { parseYaml, type YamlProblem } from "../policies/yaml";
+
+/** One object as a cluster is to get it. */
+export interface PolicyDocument {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Empty for an object that names none. */
+  readonly namespace: string;
+  readonly name: string;
+  /** Path of its file in the artifact. */
+  readonly path: string;
+  /** The policy repository that it comes from. */
+  readonly repository: string;
+  /** Of the canonical JSON of its `spec`, or where it has none of everything but its metadata. */
+  readonly spec: Digest;
+  /** Names of its rules in order; none for a kind without. */
+  readonly rules: readonly string[];
+  /** All of it. */
+  readonly object: Readonly<Record<string, unknown>>;
+}
+
+/** An object before anything is asked of it: its name may be missing. */
+export type ReadDocument = Omit<PolicyDocument, "path" | "repository">;
+
+/** All objects of a file, those in a `List` too; what has no apiVersion and kind is none. */
+export function documentsOf(content: Uint8Array): readonly ReadDocument[] | { readonly problem: YamlProblem } {
+  const { documents, problem, lineAt } = parseYaml(content);
+  if (problem) return { problem };
+  const found: ReadDocument[] = [];
+  for (const document of documents) {
+    try {
+      found.push(...objectsIn(document.toJS({ maxAliasCount: 1000 })).map(readDocument));
+    } catch {
+      return { problem: { line: lineAt(document.range[0]), reason: "its aliases expand to too much" } };
+    }
+  }
+  return found;
+}
+
+function objectsIn(value: unknown): Readonly<Record<string, unknown>>[] {
+  if (!isObject(value) || textOf(value.apiVersion) === "" || textOf(value.kind) === "") return [];
+  return value.kind === "List" && Array.isArray(value.items) ? value.items.flatMap(objectsIn) : [value];
+}
+
+function readDocument(object: Readonly<Record<string, unknown>>): ReadDocument {
+  const { apiVersion, kind, metadata, ...content } = object;
+  const { namespace, name } = isObject(metadata) ? metadata : {};
+  const { spec } = content;
+  const rules = isObject(spec) && Array.isArray(spec.rules) ? spec.rules.filter(isObject) : [];
+  return {
+    apiVersion: textOf(apiVersion),
+    kind: textOf(kind),
+    namespace: textOf(namespace),
+    name: textOf(name),
+    spec: sha256(canonicalJson(plain(spec ?? content))),
+    rules: rules.map((rule) => textOf(rule.name)),
+    object,
+  };
+}
+
+/** As JSON has it: a YAML date, for one, is the text that Kubernetes would be sent. */
+function plain(value: unknown): Json {
+  return JSON.parse(JSON.stringify(value)) as Json;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
