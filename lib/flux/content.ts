@@ -11,20 +11,12 @@ import { isKustomization, requirePlainKustomizations } from "./kustomization";
 
 export type { PolicyDocument } from "./documents";
 
-/** One file that helm rendered of a chart for one environment. */
-export interface RenderedFile {
-  readonly repository: string;
-  /** Below the repository: `charts/x/templates/a.yaml`. */
-  readonly path: string;
-  readonly content: string;
-}
-
 /** What an artifact is made of. */
 export interface ArtifactSources {
   /** Policy repositories by name: path in the repository → content, of everything that ships. */
   readonly repositories: Readonly<Record<string, ReadonlyMap<string, Uint8Array>>>;
-  /** Of their charts, for the environment. Default: none. */
-  readonly rendered?: readonly RenderedFile[];
+  /** What helm rendered of their charts for the environment, by path in the artifact. Default: nothing. */
+  readonly rendered?: ReadonlyMap<string, Uint8Array>;
   /** Kinds that are delivered beside policies. Default: none. */
   readonly allow?: readonly string[];
   /** The version that is pinned; without one every kind passes that any Kyverno knows. */
@@ -43,28 +35,28 @@ export interface ArtifactContent {
  * Takes what is to be delivered. Errors: `artifact-empty`, `artifact-kind`, `artifact-namespace`, `artifact-file-twice`, `artifact-kustomization`,
  * `policy-yaml-broken`, `policy-unnamed`, `policy-kind-unknown`, `policy-duplicate`.
  */
-export function artifactFiles({ repositories, rendered = [], allow = [], kyverno }: ArtifactSources): ArtifactContent {
+export function artifactFiles({
+  repositories,
+  rendered = new Map(),
+  allow = [],
+  kyverno,
+}: ArtifactSources): ArtifactContent {
   const files = new Map<string, Buffer>();
   const documents: PolicyDocument[] = [];
-  const take = (repository: string, path: string, content: Uint8Array, found: readonly ReadDocument[]) => {
-    const at = posix.join(repository, path);
+  const take = (at: string, content: Uint8Array, found: readonly ReadDocument[]) => {
     if (files.has(at)) throw twice(at);
     files.set(at, Buffer.from(content));
-    documents.push(...found.map((document) => ({ ...document, path: at, repository })));
+    documents.push(...found.map((document) => ({ ...document, path: at, repository: at.split("/")[0]! })));
   };
   for (const name of Object.keys(repositories).sort()) {
     const delivered = policyFilesOf(name, repositories[name]!);
-    requirePlainKustomizations(
-      name,
-      outsideOfCharts(repositories[name]!),
-      delivered.map(({ path }) => path),
-    );
-    for (const { path, content, found } of delivered) take(name, path, content, found);
+    const paths = delivered.map(({ path }) => path);
+    requirePlainKustomizations(name, outsideOfCharts(repositories[name]!), paths);
+    for (const { path, content, found } of delivered) take(`${name}/${path}`, content, found);
   }
-  for (const { repository, path, content } of rendered) {
-    const bytes = Buffer.from(content);
-    const found = read(posix.join(repository, path), bytes);
-    if (found.length > 0) take(repository, path, bytes, found);
+  for (const [path, content] of rendered) {
+    const found = read(path, content);
+    if (found.length > 0) take(path, content, found);
   }
   if (files.size === 0) throw nothing();
   documents.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));

@@ -49,10 +49,10 @@ describe("content of an artifact", () => {
   });
 
   it("takes what helm rendered beside what ships", () => {
-    const rendered = [
-      { repository: "devops", path: "charts/x/templates/p.yaml", content: policy("p") },
-      { repository: "devops", path: "charts/x/templates/NOTES.yaml", content: "\n" },
-    ];
+    const rendered = repository({
+      "devops/charts/x/templates/p.yaml": policy("p"),
+      "devops/charts/x/templates/NOTES.yaml": "\n",
+    });
     const { files, documents } = contentOf({ "a.yaml": policy("a") }, { rendered });
     assert.deepEqual([...files.keys()], ["kustomization.yaml", "devops/charts/x/templates/p.yaml", "security/a.yaml"]);
     assert.deepEqual(
@@ -112,29 +112,24 @@ describe("content of an artifact", () => {
       "an object that is no policy among rendered ones",
       "artifact-kind",
       {},
-      { rendered: [{ repository: "x", path: "a.yaml", content: configMap }] },
+      { rendered: repository({ "x/a.yaml": configMap }) },
     ],
     [
       "a policy that is rendered and shipped",
       "policy-duplicate",
       { "a.yaml": policy("a") },
-      { rendered: [{ repository: "x", path: "a.yaml", content: policy("a") }] },
+      { rendered: repository({ "x/a.yaml": policy("a") }) },
     ],
     ["one policy in two files", "policy-duplicate", { "a.yaml": policy("a"), "b.yaml": policy("a") }],
     [
       "two files for one place",
       "artifact-file-twice",
       { "a.yaml": policy("a") },
-      { rendered: [{ repository: "security", path: "a.yaml", content: policy("b") }] },
+      { rendered: repository({ "security/a.yaml": policy("b") }) },
     ],
     ["a namespaced policy without a namespace", "artifact-namespace", { "a.yaml": policy("a", { kind: "Policy" }) }],
     ["a policy without a name", "policy-unnamed", { "a.yaml": policy("").replace("name: ", "title: ") }],
-    [
-      "broken YAML that was rendered",
-      "policy-yaml-broken",
-      {},
-      { rendered: [{ repository: "x", path: "a.yaml", content: "kind: [" }] },
-    ],
+    ["broken YAML that was rendered", "policy-yaml-broken", {}, { rendered: repository({ "x/a.yaml": "kind: [" }) }],
     [
       "a kind that the pinned Kyverno does not know",
       "policy-kind-unknown",
