@@ -12,5 +12,7 @@ void serve({
     "policychain:index:Copy": () => (require("./copy") as typeof import("./copy")).copy,
     "policychain:index:Tag": () => (require("./tag") as typeof import("./tag")).tag,
     "policychain:index:GateRun": () => (require("./gateRun") as typeof import("./gateRun")).gateRun,
+    "policychain:index:DeliveredPolicies": () =>
+      (require("./deliveredPolicies") as typeof import("./deliveredPolicies")).deliveredPolicies,
   },
 });

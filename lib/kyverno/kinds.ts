@@ -98,6 +98,12 @@ export function isClusterScoped(apiVersion: string, kind: string): boolean {
   return groupOf(apiVersion) === kubernetesGroup || kind.startsWith("Cluster") || kind === "GlobalContextEntry";
 }
 
+/** The first minor version of Kyverno 1 that serves a kind; undefined for kinds that are not Kyverno's own. */
+export function servedSince(apiVersion: string, kind: string): number | undefined {
+  if (!kyvernoGroups.has(groupOf(apiVersion))) return undefined;
+  return table.find((served) => served.apiVersion === apiVersion && served.kinds.includes(kind))?.since;
+}
+
 /** The kinds that a pinned version knows. Without a pin every kind passes that any Kyverno knows. */
 export function policyKinds(version: string | undefined): PolicyKinds {
   const pinned = version === undefined ? null : coerce(version);

@@ -73,7 +73,7 @@ function specProperties(
   );
 }
 
-const resources = ["Manifest", "Copy", "Tag", "GateRun"];
+const resources = ["Manifest", "Copy", "Tag", "GateRun", "DeliveredPolicies"];
 
 describe("the package's schema", () => {
   it("has the resources of the SDK and no other", () => {
@@ -145,6 +145,13 @@ const samples: Record<string, Values> = {
       checks: { timeoutSeconds: 1, memoryBytes: 1, outputBytes: 1 },
     },
   },
+};
+const delivery = { source: "policies", kustomization: "policies", enforcement: "asAuthored" };
+samples.DeliveredPolicies = {
+  namespace: UNKNOWN,
+  ...delivery,
+  repository: "127.0.0.1:1/releases/policies/dev",
+  digest,
 };
 const context: ResourceContext = {
   urn: "urn",

@@ -1,0 +1,152 @@
+// Waits until a cluster has what was released: the source stored at this digest, this revision applied, every policy as delivered
+// and taken up by Kyverno. It ends early where Flux says that it will not come.
+import { setTimeout as sleep } from "node:timers/promises";
+import { PlatformError } from "../errors";
+import { printable } from "../printable";
+import { type Delivery, titleOf } from "./cluster";
+import { deliveryFailed, deliverySlow } from "./failures";
+import type { ObjectName } from "./owners";
+import {
+  type Asked,
+  digestOf,
+  kustomizationProgress,
+  type Progress,
+  policyProgress,
+  requestAnnotation,
+  sourceProgress,
+} from "./readiness";
+import { asDelivered, keyOf, liveObjects, type Standings, standings } from "./standing";
+
+export interface AwaitOptions {
+  /** Seconds until `delivery-timeout`. */
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+  /** Takes passing lines about what is waited for. */
+  readonly progress: (text: string) => void;
+  /** Milliseconds between two looks in the first ten seconds, four times that later on. Default 250. */
+  readonly pause?: number;
+  /** Milliseconds between two requests to one controller. Default 5000. */
+  readonly again?: number;
+}
+
+/** What a cluster has taken. */
+export interface Delivered extends Standings {
+  /** Flux's: `sha256:…`, `1.2.0@sha256:…` where it follows a range. */
+  readonly revision: string;
+  /** Of the artifact. */
+  readonly digest: string;
+}
+
+/** One step that is not done. */
+interface Pending {
+  readonly subject: string;
+  readonly seen: string;
+}
+
+/**
+ * Resolves when everything is in place. Errors: those of {@link deliveryFailed} and of the cluster, `delivery-timeout`,
+ * `policy-edited` where somebody's change stays although Flux has applied again.
+ */
+export async function awaitDelivery(delivery: Delivery, options: AwaitOptions): Promise<Delivered> {
+  const { seconds, signal, progress, pause = 250, again = 5000 } = options;
+  const started = performance.now();
+  const elapsed = () => performance.now() - started;
+  const source = asker(delivery, delivery.source, again);
+  const kustomization = asker(delivery, delivery.kustomization, again);
+  let pending: Pending = { subject: titleOf(delivery.source), seen: "" };
+  for (let looks = 0; ; looks++) {
+    signal.throwIfAborted();
+    try {
+      const found = await look(delivery, source, kustomization);
+      if ("revision" in found) return found;
+      pending = found;
+    } catch (error) {
+      // A cluster that answered once in this run may be away for a moment.
+      if (looks === 0 || !isAway(error)) throw error;
+      pending = { ...pending, seen: error.message };
+    }
+    progress(`waiting for ${pending.subject}: ${printable(pending.seen)}`);
+    if (elapsed() > seconds * 1000)
+      throw deliverySlow({ ...pending, seconds }, { stack: delivery.stack, cluster: delivery.cluster.shown });
+    await sleep(elapsed() < 10_000 ? pause : 4 * pause, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+type Asker = ReturnType<typeof asker>;
+
+/** What this run has asked of one controller. */
+function asker({ cluster, stack }: Delivery, object: ObjectName, again: number) {
+  let requested: string | undefined;
+  let watched = false;
+  let last = Number.NEGATIVE_INFINITY;
+  return {
+    object,
+    get asked(): Asked {
+      return { watched, ...(requested !== undefined && { requested }) };
+    },
+    /** Asks for another try where a failure was seen, but not all the time. */
+    async request(): Promise<void> {
+      if (performance.now() - last < again) return;
+      last = performance.now();
+      const value = new Date().toISOString();
+      await cluster.annotate(object, requestAnnotation, value);
+      requested = value;
+    },
+    /** The text of what is pending; undefined when the object is ready. */
+    async judge(progress: Progress): Promise<string | undefined> {
+      if (progress.state === "ready") return undefined;
+      if (progress.state === "failed") {
+        const { namespace, name, kind } = object;
+        const failure = { kind: kind as "OCIRepository" | "Kustomization", namespace, name };
+        throw deliveryFailed({ ...failure, ...progress }, { stack, cluster: cluster.shown });
+      }
+      if (progress.state === "retry") await this.request();
+      else watched = true;
+      return progress.seen;
+    },
+  };
+}
+
+async function look(delivery: Delivery, source: Asker, kustomization: Asker): Promise<Delivered | Pending> {
+  const { cluster, digest } = delivery;
+  const stored = sourceProgress(await cluster.get(source.object), {
+    ...source.asked,
+    ...(digest !== undefined && { digest }),
+  });
+  const fetching = await source.judge(stored);
+  if (fetching !== undefined || stored.state !== "ready")
+    return { subject: titleOf(source.object), seen: fetching ?? "" };
+  const { revision } = stored;
+  const applied = kustomizationProgress(await cluster.get(kustomization.object), { ...kustomization.asked, revision });
+  const applying = await kustomization.judge(applied);
+  if (applying !== undefined) return { subject: titleOf(kustomization.object), seen: applying };
+  const has = digestOf(revision);
+  const documents = await delivery.documents(has);
+  const live = await liveObjects(cluster, documents);
+  for (const document of documents) {
+    const found = live.get(keyOf(document));
+    const ready = found && policyProgress(found);
+    if (ready?.state === "waiting") return { subject: titleOf(document), seen: ready.seen };
+  }
+  const found = await standings(cluster, kustomization.object, documents, live);
+  const open = found.policies.filter(({ text }) => text !== asDelivered);
+  if (open.length === 0) return { revision, digest: has, ...found };
+  const stuck = open.find(({ text, repairable }) => text.startsWith("edited") && !repairable);
+  if (stuck) throw edited(delivery, titleOf(stuck), stuck.text);
+  if (open.some(({ repairable }) => repairable)) await kustomization.request();
+  const [first] = open;
+  const more = open.length > 1 ? ` and ${open.length - 1} more` : "";
+  return { subject: `${titleOf(first!)}${more}`, seen: first!.text };
+}
+
+function isAway(error: unknown): error is PlatformError {
+  return error instanceof PlatformError && ["cluster-unreachable", "cluster-slow"].includes(error.code);
+}
+
+function edited({ cluster, stack }: Delivery, title: string, text: string): PlatformError {
+  return new PlatformError("policy-edited", {
+    what: `${title} in ${cluster.shown} is not as delivered: ${text}`,
+    rule: "Flux leaves a field alone that another manager put beside those of the policy",
+    fix: `take the field out with kubectl edit, then run pulumi up --refresh --stack ${stack}`,
+  });
+}

@@ -1,0 +1,75 @@
+// Who else in a cluster says what a policy of ours is: two who deliver the same one undo each other for ever.
+import { listAt, type Observed, textAt, textsAt } from "./observed";
+
+/** What names one object in a cluster. */
+export interface ObjectName {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Empty for an object that belongs to the whole cluster. */
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** An object of ours that somebody else delivers too. */
+export interface Shared {
+  readonly object: ObjectName;
+  /** `Kustomization team-b/policies`. */
+  readonly owner: string;
+}
+
+const fluxLabel = "kustomize.toolkit.fluxcd.io";
+
+/** The labels that a Kustomization gives to all that it applies. */
+export function ownerLabels({ namespace, name }: { readonly namespace: string; readonly name: string }) {
+  return { [`${fluxLabel}/name`]: name, [`${fluxLabel}/namespace`]: namespace };
+}
+
+/**
+ * The objects that another one delivers: a Kustomization that lists them in its inventory or whose labels they bear while it
+ * exists, a Helm release, an application of Argo CD. `live` gives the object in the cluster, if any.
+ */
+export function sharedObjects(
+  objects: readonly ObjectName[],
+  own: { readonly namespace: string; readonly name: string },
+  cluster: {
+    readonly kustomizations: readonly Observed[];
+    readonly live: (object: ObjectName) => Observed | undefined;
+  },
+): Shared[] {
+  const ownName = `${own.namespace}/${own.name}`;
+  const inventory = new Map<string, string>();
+  const known = new Set<string>();
+  for (const kustomization of cluster.kustomizations) {
+    const title = `${textAt(kustomization, "metadata", "namespace")}/${textAt(kustomization, "metadata", "name")}`;
+    known.add(title);
+    if (title === ownName) continue;
+    for (const entry of listAt(kustomization, "status", "inventory", "entries"))
+      inventory.set(textAt(entry, "id"), title);
+  }
+  return objects.flatMap((object) => {
+    const listed = inventory.get(inventoryId(object));
+    const labelled = labelledOwner(cluster.live(object));
+    const kustomization = listed ?? (labelled.kustomization !== ownName ? labelled.kustomization : undefined);
+    const owner =
+      kustomization !== undefined && known.has(kustomization) ? `Kustomization ${kustomization}` : labelled.other;
+    return owner === undefined ? [] : [{ object, owner }];
+  });
+}
+
+/** As Flux writes it into `.status.inventory` (fluxcd/cli-utils, object.ObjMetadata). */
+export function inventoryId({ apiVersion, kind, namespace, name }: ObjectName): string {
+  const slash = apiVersion.indexOf("/");
+  return `${namespace}_${name}_${slash < 0 ? "" : apiVersion.slice(0, slash)}_${kind}`;
+}
+
+function labelledOwner(live: Observed | undefined): { readonly kustomization?: string; readonly other?: string } {
+  const labels = textsAt(live, "metadata", "labels");
+  const annotations = textsAt(live, "metadata", "annotations");
+  const [name, namespace] = [labels[`${fluxLabel}/name`], labels[`${fluxLabel}/namespace`]];
+  if (name !== undefined && namespace !== undefined) return { kustomization: `${namespace}/${name}` };
+  const release = annotations["meta.helm.sh/release-name"];
+  if (release !== undefined)
+    return { other: `Helm release ${annotations["meta.helm.sh/release-namespace"] ?? ""}/${release}` };
+  const [application] = (annotations["argocd.argoproj.io/tracking-id"] ?? "").split(":");
+  return application ? { other: `Argo CD application ${application}` } : {};
+}
