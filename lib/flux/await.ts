@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "../errors";
 import { printable } from "../printable";
 import { type Delivery, titleOf } from "./cluster";
-import { deliveryFailed, deliverySlow } from "./failures";
+import { type DeliveryFailure, deliveryFailed, deliverySlow, unanswered } from "./failures";
 import type { ObjectName } from "./owners";
 import {
   type Asked,
@@ -13,6 +13,7 @@ import {
   type Progress,
   policyProgress,
   requestAnnotation,
+  sentence,
   sourceProgress,
 } from "./readiness";
 import { asDelivered, keyOf, liveObjects, type Standings, standings } from "./standing";
@@ -41,6 +42,8 @@ export interface Delivered extends Standings {
 interface Pending {
   readonly subject: string;
   readonly seen: string;
+  /** Where Flux has tried and failed for a reason that may pass. */
+  readonly failure?: DeliveryFailure;
 }
 
 /**
@@ -66,8 +69,7 @@ export async function awaitDelivery(delivery: Delivery, options: AwaitOptions): 
       pending = { ...pending, seen: error.message };
     }
     progress(`waiting for ${pending.subject}: ${printable(pending.seen)}`);
-    if (elapsed() > seconds * 1000)
-      throw deliverySlow({ ...pending, seconds }, { stack: delivery.stack, cluster: delivery.cluster.shown });
+    if (elapsed() > seconds * 1000) throw late(pending, seconds, delivery);
     await sleep(elapsed() < 10_000 ? pause : 4 * pause, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
@@ -92,17 +94,20 @@ function asker({ cluster, stack }: Delivery, object: ObjectName, again: number) 
       await cluster.annotate(object, requestAnnotation, value);
       requested = value;
     },
-    /** The text of what is pending; undefined when the object is ready. */
-    async judge(progress: Progress): Promise<string | undefined> {
-      if (progress.state === "ready") return undefined;
-      if (progress.state === "failed") {
-        const { namespace, name, kind } = object;
-        const failure = { kind: kind as "OCIRepository" | "Kustomization", namespace, name };
-        throw deliveryFailed({ ...failure, ...progress }, { stack, cluster: cluster.shown });
+    /** Asks for what is needed, throws where nothing helps, and says what is pending. */
+    async judge(progress: Exclude<Progress, { readonly state: "ready" }>): Promise<Pending> {
+      const subject = titleOf(object);
+      if (progress.state === "waiting") {
+        watched = true;
+        return { subject, seen: progress.seen };
       }
-      if (progress.state === "retry") await this.request();
-      else watched = true;
-      return progress.seen;
+      const { namespace, name, kind } = object;
+      const { reason, message } = progress;
+      const failure = { kind: kind as DeliveryFailure["kind"], namespace, name, reason, message };
+      if (progress.state === "failed") throw deliveryFailed(failure, { stack, cluster: cluster.shown });
+      await this.request();
+      const seen = sentence(failure);
+      return progress.old ? { subject, seen: `${unanswered}; before: ${seen}` } : { subject, seen, failure };
     },
   };
 }
@@ -113,13 +118,10 @@ async function look(delivery: Delivery, source: Asker, kustomization: Asker): Pr
     ...source.asked,
     ...(digest !== undefined && { digest }),
   });
-  const fetching = await source.judge(stored);
-  if (fetching !== undefined || stored.state !== "ready")
-    return { subject: titleOf(source.object), seen: fetching ?? "" };
+  if (stored.state !== "ready") return source.judge(stored);
   const { revision } = stored;
   const applied = kustomizationProgress(await cluster.get(kustomization.object), { ...kustomization.asked, revision });
-  const applying = await kustomization.judge(applied);
-  if (applying !== undefined) return { subject: titleOf(kustomization.object), seen: applying };
+  if (applied.state !== "ready") return kustomization.judge(applied);
   const has = digestOf(revision);
   const documents = await delivery.documents(has);
   const live = await liveObjects(cluster, documents);
@@ -139,8 +141,15 @@ async function look(delivery: Delivery, source: Asker, kustomization: Asker): Pr
   return { subject: `${titleOf(first!)}${more}`, seen: first!.text };
 }
 
+function late({ failure, ...waited }: Pending, seconds: number, { stack, cluster }: Delivery): PlatformError {
+  const advice = { stack, cluster: cluster.shown };
+  return failure ? deliveryFailed(failure, advice) : deliverySlow({ ...waited, seconds }, advice);
+}
+
 function isAway(error: unknown): error is PlatformError {
-  return error instanceof PlatformError && ["cluster-unreachable", "cluster-slow"].includes(error.code);
+  return (
+    error instanceof PlatformError && ["cluster-unreachable", "cluster-slow", "cluster-failing"].includes(error.code)
+  );
 }
 
 function edited({ cluster, stack }: Delivery, title: string, text: string): PlatformError {

@@ -136,6 +136,9 @@ export function deliveryFailed(failure: DeliveryFailure, advice: DeliveryAdvice)
   );
 }
 
+/** What is seen of a controller that was asked and has not looked. */
+export const unanswered = "its controller has not answered the request to try again";
+
 /** The error for a cluster that was not ready in time. */
 export function deliverySlow(
   waited: { readonly subject: string; readonly seen: string; readonly seconds: number },
@@ -144,20 +147,17 @@ export function deliverySlow(
   const { subject, seen, seconds } = waited;
   return new PlatformError("delivery-timeout", {
     what: `${subject} in ${cluster} is not ready after ${seconds} s: ${printable(seen, messageLength)}`,
-    rule: waitRule(seen),
+    rule: seen.startsWith("DependencyNotReady")
+      ? "a Kustomization waits for those that it depends on"
+      : "a run ends when the cluster enforces what was released",
     fix: `${waitFix(seen)}, then run pulumi up --stack ${stack}: it goes on from there`,
   });
-}
-
-function waitRule(seen: string): string {
-  if (seen.startsWith("DependencyNotReady")) return "a Kustomization waits for those that it depends on";
-  return "a run ends when the cluster enforces what was released";
 }
 
 function waitFix(seen: string): string {
   if (seen.startsWith("DependencyNotReady"))
     return "make the Kustomization ready that it names, or take it out of clusters.<name>.dependsOn";
-  if (/no controller has looked|has not seen the last change/.test(seen))
+  if (/no controller has looked|has not seen the last change|has not answered/.test(seen))
     return "see that Flux runs: kubectl get deployments --namespace flux-system";
   if (/Kyverno has not|not ready|Not Ready/.test(seen))
     return "see that Kyverno runs: kubectl get pods --namespace kyverno";

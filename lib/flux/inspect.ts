@@ -2,7 +2,7 @@
 import { printable } from "../printable";
 import { type Delivery, titleOf } from "./cluster";
 import { conditionOf, type Observed, textAt } from "./observed";
-import { digestOf, kustomizationProgress, sourceProgress } from "./readiness";
+import { digestOf, kustomizationProgress, sentence, sourceProgress } from "./readiness";
 import { asDelivered, liveObjects, type Standings, standings } from "./standing";
 
 /** What an object of Flux is told to be while nothing is wrong with it. */
@@ -43,8 +43,9 @@ function textOf(object: Observed | undefined, progress: ReturnType<typeof source
     const own: Record<string, string> = { Missing: "missing", Suspended: "suspended", Deleting: "being deleted" };
     return own[progress.reason] ?? printable(progress.message);
   }
+  if (progress.state === "retry") return `failing: ${printable(sentence(progress))}`;
   const ready = conditionOf(object, "Ready");
-  if (progress.state === "retry" || ready?.status === "False") return `failing: ${printable(progress.seen)}`;
+  if (ready?.status === "False") return `failing: ${printable(progress.seen)}`;
   // Between two looks of its controller nothing is wrong: it is busy each interval.
   return ready?.status === "Unknown" ? running : `not ready: ${printable(progress.seen)}`;
 }

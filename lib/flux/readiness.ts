@@ -9,8 +9,8 @@ export type Progress =
   | { readonly state: "ready"; readonly revision: string }
   /** It may come by itself. */
   | { readonly state: "waiting"; readonly seen: string }
-  /** It failed for a reason that may pass, or before it was asked again: Flux is to try once more. */
-  | { readonly state: "retry"; readonly seen: string }
+  /** Flux is to try once more: it failed for a reason that may pass, or has not tried since it was asked (`old`). */
+  | { readonly state: "retry"; readonly old: boolean; readonly reason: string; readonly message: string }
   /** It does not come without somebody's doing. `reason` is Flux's own, or one of those of {@link Obstacle}. */
   | { readonly state: "failed"; readonly reason: string; readonly message: string };
 
@@ -126,11 +126,12 @@ function verdict(
     return { state: "waiting", seen: sentence(ready.status === "False" ? ready : (busy ?? ready)) };
   }
   const fresh = requested === undefined ? watched : textAt(object, "status", "lastHandledReconcileAt") === requested;
-  if (!fresh || (!isStalled && passes(failure.reason, failure.message)))
-    return { state: "retry", seen: sentence(failure) };
-  return { state: "failed", reason: failure.reason, message: failure.message };
+  const { reason, message } = failure;
+  if (!fresh || (!isStalled && passes(reason, message))) return { state: "retry", old: !fresh, reason, message };
+  return { state: "failed", reason, message };
 }
 
-function sentence({ reason, message }: { readonly reason: string; readonly message: string }): string {
+/** `BuildFailed: kustomize build failed`. */
+export function sentence({ reason, message }: { readonly reason: string; readonly message: string }): string {
   return message === "" ? reason : `${reason}: ${message}`;
 }
