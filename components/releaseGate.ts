@@ -5,6 +5,7 @@ import { usualLimits } from "../lib/gate/limits";
 import { parsePinned } from "../lib/oci/reference";
 import { filterRecord, mapRecord } from "../lib/record";
 import {
+  type GateArtifact,
   type GateCase,
   type GateCheck,
   type GateRepository,
@@ -61,6 +62,8 @@ export interface ReleaseGateArgs {
   policyTests?: pulumi.Input<string>;
   /** For each of which the policies in charts are rendered. Default: none. */
   environments?: readonly string[];
+  /** Kinds that clusters get beside policies. Default: none. */
+  allow?: readonly string[];
   /** Integration cases by name. Default: none. */
   integration?: Readonly<Record<string, IntegrationCase>>;
   /** What the image may weigh. Default: anything. */
@@ -95,6 +98,8 @@ export class ReleaseGate extends pulumi.ComponentResource {
   readonly digest: pulumi.Output<string>;
   /** Of one run; unknown in every preview that would run it. */
   readonly result: pulumi.Output<GateResult>;
+  /** By environment, the artifact that holds the policies of the image; unknown in every preview that would run it. */
+  readonly artifacts: pulumi.Output<Record<string, GateArtifact>>;
 
   constructor(name: string, args: ReleaseGateArgs, opts?: pulumi.ComponentResourceOptions) {
     super("policychain:index:ReleaseGate", name, {}, opts);
@@ -109,6 +114,7 @@ export class ReleaseGate extends pulumi.ComponentResource {
         repositories: pulumi.output(args.repositories).apply((references) => layersOf(references, args.tests ?? {})),
         policyTests: args.policyTests ?? "optional",
         environments: [...(args.environments ?? [])],
+        allow: [...(args.allow ?? [])],
         // As plain values: what a component is given may be read-only, what a resource takes is not.
         integration: structuredClone(args.integration ?? {}) as Record<string, GateCase>,
         size: args.size ?? {},
@@ -124,6 +130,7 @@ export class ReleaseGate extends pulumi.ComponentResource {
     );
     this.digest = run.digest;
     this.result = pulumi.output({ digest: run.digest, passed: run.passed, checks: run.checks });
+    this.artifacts = run.artifacts;
     this.registerOutputs({ digest: this.digest });
   }
 }

@@ -57,7 +57,7 @@ export const gateRun: ResourceHandler = {
 };
 
 async function run(context: ResourceContext, inputs: Values, before: Values = {}): Promise<Values> {
-  if (context.preview) return { ...inputs, passed: UNKNOWN, checks: UNKNOWN, memory: UNKNOWN };
+  if (context.preview) return { ...inputs, passed: UNKNOWN, checks: UNKNOWN, artifacts: UNKNOWN, memory: UNKNOWN };
   const gate = unwrapSecrets(inputs) as unknown as RunInputs;
   const candidate = parseRepository(gate.candidate);
   const release = parseRepository(gate.release);
@@ -69,7 +69,7 @@ async function run(context: ResourceContext, inputs: Values, before: Values = {}
   }
 
   const remembered = unwrapSecrets(before).memory as GateMemory | undefined;
-  const { passed, checks, known, folder, memory } = await gateImage(gate, {
+  const { passed, checks, artifacts, known, folder, memory } = await gateImage(gate, {
     client,
     home: () => findImage(context, client, gate, candidate, release),
     projectDir: process.cwd(),
@@ -83,7 +83,13 @@ async function run(context: ResourceContext, inputs: Values, before: Values = {}
   if (known) context.progress("an equal run of the gate passed before");
   if (!passed) throw gateFailed(`${gate.candidate}@${gate.digest}`, checks, folder);
   const found = checks.map(({ name, status, detail }) => ({ name, status, detail }));
-  return { ...inputs, passed, checks: found, memory: (memory ?? remembered ?? { layers: {} }) as unknown as Value };
+  return {
+    ...inputs,
+    passed,
+    checks: found,
+    artifacts: artifacts as unknown as Value,
+    memory: (memory ?? remembered ?? { layers: {} }) as unknown as Value,
+  };
 }
 
 /** Tests come from one place; with none, or with two that differ, it is nobody's choice which of them count. */

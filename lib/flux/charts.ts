@@ -36,6 +36,17 @@ export function valuesFiles(chart: string, environment: string): string[] {
   return ["values", ...chart.split("/").slice(-1).filter(Boolean)].map((name) => `cd/${environment}/${name}.yaml`);
 }
 
+/** Names of the repositories whose charts give an environment something: those with policy charts and values for it, sorted. */
+export function chartRepositories(
+  repositories: Readonly<Record<string, ReadonlyMap<string, Uint8Array>>>,
+  environment: string,
+): string[] {
+  return Object.keys(repositories)
+    .filter((name) => valuedEnvironments(repositories[name]!.keys()).includes(environment))
+    .filter((name) => policyCharts(repositories[name]!).length > 0)
+    .sort();
+}
+
 /** One object as helm printed it. */
 export interface RenderedText {
   /** Template that it comes from, as helm names it: `<chart>/templates/<file>`. */

@@ -6,17 +6,25 @@ import { leftOutOfCommit } from "../git/leftOut";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { imageLabels } from "../oci/imageConfig";
-import { readLayerPaths } from "../oci/layer";
+import { readLayerFiles, readLayerPaths } from "../oci/layer";
 import { formatReference, parseRepository, type Repository } from "../oci/reference";
-import { inputDigest, inputDigestLabel, inputsLabel, parseInputs } from "../pins/model";
+import { type Inputs, inputDigest, inputDigestLabel, inputsLabel, parseInputs } from "../pins/model";
 import { leftOutFiles } from "../policies/tests";
 import { mapRecordAsync } from "../record";
 import type { TestSource } from "../sources/testSource";
+import { gateParity } from "./imageParity";
 import { type GateInputs, gateKey } from "./inputs";
-import { expectedNames, keepResult, keptFolder, recallResult, rememberedFile, rememberResult } from "./kept";
+import {
+  expectedNames,
+  type KeptResult,
+  keepResult,
+  keptFolder,
+  recallResult,
+  rememberedFile,
+  rememberResult,
+} from "./kept";
 import { type KnownSizes, layerSizes } from "./layerSizes";
 import type { CarriedRules } from "./policyMemory";
-import type { GateResult } from "./run";
 import { evaluateSize } from "./size";
 
 /** How it is done, none of which changes a verdict. */
@@ -45,7 +53,7 @@ export interface GateMemory {
 }
 
 /** What was found, now or before. */
-export interface GatedImage extends GateResult {
+export interface GatedImage extends KeptResult {
   /** Nothing was run: an equal run had passed. */
   readonly known: boolean;
   /** For the next run; absent where nothing was run. */
@@ -65,8 +73,13 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   const home = await surroundings.home();
   const labels = await imageLabels(client, home, inputs.digest);
   requireInputs(labels[inputDigestLabel], inputs, surroundings.stack);
-  const repositories = await mapRecordAsync(inputs.repositories, async ({ digest, layers, tests }) => {
-    const paths = await readLayerPaths(client, parseRepository(layers), digest);
+  // Where no cluster gets anything of them, the names of their files are enough.
+  const readRepository = inputs.environments.length > 0 ? readLayerFiles : readPaths;
+  const contents = await mapRecordAsync(inputs.repositories, ({ digest, layers }) =>
+    readRepository(client, parseRepository(layers), digest),
+  );
+  const repositories = await mapRecordAsync(inputs.repositories, async ({ tests }, name) => {
+    const paths = [...contents[name]!.keys()];
     const inside = paths.map((path) => `/${path}`).sort();
     return { paths: inside, ...(tests && { leftOut: await readTests(tests, paths, signal) }) };
   });
@@ -76,11 +89,12 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   // Loaded here: no preview, no refresh and no result that is known needs an engine.
   const [{ DockerEngine: Engine }, { runGate }] = await Promise.all([import("../docker/engine"), import("./run")]);
   const engine: DockerEngine = Engine.fromEnvironment();
-  const result = await runGate(
+  const pins = pinsIn(labels[inputsLabel], inputs.inputDigest);
+  const run = await runGate(
     engine,
     { ...inputs, image: formatReference({ ...home, digest: inputs.digest }), repositories },
     {
-      kyverno: surroundings.own && !surroundings.again ? kyvernoIn(labels[inputsLabel], inputs.inputDigest) : undefined,
+      kyverno: surroundings.own && !surroundings.again ? pins?.tools.kyverno?.digest : undefined,
       carried: memory?.rules,
       size: evaluateSize(layers, inputs.size),
       signal,
@@ -88,10 +102,22 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
     },
   );
   signal?.throwIfAborted();
+  const parity = await gateParity(inputs, { run, contents, helm: pins?.tools.helm?.digest });
+  const result: KeptResult = {
+    passed: run.passed && parity.checks.every(({ status }) => status !== "failed"),
+    checks: [...run.checks, ...parity.checks],
+    artifacts: parity.artifacts,
+  };
   await keepResult(folder, result);
   await rememberResult(remembered, key, result);
   const found = layers.flatMap(({ digest, unpacked }) => (unpacked === undefined ? [] : [[digest, unpacked]]));
-  return { ...result, known: false, folder, memory: { rules: result.carried, layers: Object.fromEntries(found) } };
+  return { ...result, known: false, folder, memory: { rules: run.carried, layers: Object.fromEntries(found) } };
+}
+
+/** As readLayerFiles, without what is in them. */
+async function readPaths(...image: Parameters<typeof readLayerPaths>): Promise<Map<string, Buffer>> {
+  const nothing = Buffer.alloc(0);
+  return new Map((await readLayerPaths(...image)).map((path) => [path, nothing]));
 }
 
 function requireInputs(label: string | undefined, { digest, inputDigest }: GateInputs, stack: string): void {
@@ -117,13 +143,13 @@ async function readTests(tests: TestSource, shipped: readonly string[], signal?:
 }
 
 /**
- * Digest of kyverno's layer image, which the memory of its answers goes by: as the image's label names it where that label is
- * what the inputs' digest was made of. Any other image can claim to have any kyverno.
+ * The pins of an image, as its label names them where that label is what the inputs' digest was made of. Any other image can
+ * claim to have any kyverno, and the memory of its answers goes by kyverno's digest.
  */
-export function kyvernoIn(label: string | undefined, inputs: Digest): Digest | undefined {
+export function pinsIn(label: string | undefined, inputs: Digest): Inputs | undefined {
   try {
     const named = parseInputs(label ?? "");
-    return inputDigest(named) === inputs ? named.tools.kyverno?.digest : undefined;
+    return inputDigest(named) === inputs ? named : undefined;
   } catch {
     return undefined;
   }

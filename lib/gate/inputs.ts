@@ -29,6 +29,8 @@ export interface GateInputs {
   readonly limits: GateLimits;
   /** For each of which the policies in charts are rendered. */
   readonly environments: readonly string[];
+  /** Kinds that clusters get beside policies. Default: none. */
+  readonly allow?: readonly string[];
   /** Integration cases by name. */
   readonly integration: Readonly<Record<string, IntegrationCase>>;
   readonly size: SizeBudget;
@@ -43,6 +45,7 @@ export function gateKey({
   policyTests,
   limits,
   environments,
+  allow = [],
   integration,
   size,
 }: GateInputs): Digest {
@@ -55,6 +58,7 @@ export function gateKey({
     policyTests,
     limits,
     environments: [...environments].sort(),
+    allow: [...allow].sort(),
     integration,
     size,
   };

@@ -4,10 +4,10 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path";
 import { projectCache, writeByRename } from "../cache";
 import type { Digest } from "../oci/digest";
-import { shortDigest } from "../oci/digest";
+import { isDigest, shortDigest } from "../oci/digest";
 import type { Check } from "./check";
 import type { GateInputs } from "./inputs";
-import type { GateResult } from "./run";
+import { type GatedArtifact, parityCheck } from "./parity";
 
 /** Where readers find what was found on one image. Nothing reads it but people. */
 export function keptFolder(projectDir: string, digest: string): string {
@@ -21,16 +21,25 @@ export function rememberedFile(projectDir: string, key: Digest): string {
 
 /** Characters of one output. */
 const maxOutput = 4 * 1024 * 1024;
+/** What is remembered of a run. */
+export interface KeptResult {
+  readonly passed: boolean;
+  readonly checks: readonly Check[];
+  /** By environment. */
+  readonly artifacts: Readonly<Record<string, GatedArtifact>>;
+}
+
 /** Images whose outputs are kept, and results that are remembered: the latest. */
 const maxKept = 20;
-const format = 2;
+const format = 3;
 
 /** Names of the checks that every whole run of these inputs makes. */
 export function expectedNames({
   tools,
   repositories,
   integration,
-}: Pick<GateInputs, "tools" | "repositories" | "integration">): string[] {
+  environments,
+}: Pick<GateInputs, "tools" | "repositories" | "integration" | "environments">): string[] {
   const inRepositories = (kind: string) => Object.keys(repositories).map((name) => `${kind}${name}`);
   return [
     "smoke: shell",
@@ -38,6 +47,7 @@ export function expectedNames({
     ...["smoke: /repos/", "policies: ", "tests: "].flatMap(inRepositories),
     ...Object.keys(integration).map((name) => `integration: ${name}`),
     "size",
+    ...environments.map(parityCheck),
   ];
 }
 
@@ -49,25 +59,31 @@ export async function recallResult(
   file: string,
   key: Digest,
   names: readonly string[],
-): Promise<GateResult | undefined> {
+): Promise<KeptResult | undefined> {
   try {
     const kept = JSON.parse(await readFile(file, "utf8")) as {
       format: number;
       key: string;
       passed: boolean;
       checks: unknown;
+      artifacts: unknown;
     };
     if (kept.format !== format || kept.key !== key || kept.passed !== true || !isChecks(kept.checks)) return undefined;
-    return isWhole(kept.checks, names) ? { passed: true, checks: kept.checks } : undefined;
+    const { checks, artifacts } = kept;
+    return isWhole(checks, names) && isArtifacts(artifacts, checks) ? { passed: true, checks, artifacts } : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Remembers a result, also one that did not pass: it takes the place of an earlier one. What cannot be written is no error. */
-export async function rememberResult(file: string, key: Digest, { passed, checks }: GateResult): Promise<void> {
+export async function rememberResult(
+  file: string,
+  key: Digest,
+  { passed, checks, artifacts }: KeptResult,
+): Promise<void> {
   try {
-    const content = JSON.stringify({ format, key, passed, checks: checks.map(short) });
+    const content = JSON.stringify({ format, key, passed, checks: checks.map(short), artifacts });
     await writeByRename(file, (temporary) => writeFile(temporary, content));
     await dropOld(dirname(file));
   } catch {
@@ -77,7 +93,10 @@ export async function rememberResult(file: string, key: Digest, { passed, checks
 }
 
 /** Writes what people read: a file for each check, then the result. What cannot be written is no error. */
-export async function keepResult(folder: string, { passed, checks }: GateResult): Promise<void> {
+export async function keepResult(
+  folder: string,
+  { passed, checks }: Pick<KeptResult, "passed" | "checks">,
+): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
@@ -113,6 +132,21 @@ function isChecks(value: unknown): value is Check[] {
     Array.isArray(value) &&
     value.every((one: Partial<Check> | null) =>
       [one?.name, one?.status, one?.detail].every((part) => typeof part === "string"),
+    )
+  );
+}
+
+/** One for each environment whose check is there. */
+function isArtifacts(value: unknown, checks: readonly Check[]): value is KeptResult["artifacts"] {
+  if (typeof value !== "object" || value === null) return false;
+  const entries = Object.entries(value as Readonly<Record<string, Partial<GatedArtifact> | null>>);
+  const made = checks.map(({ name }) => name).filter((name) => name.startsWith(parityCheck("")));
+  return (
+    entries.length === made.length &&
+    entries.every(
+      ([environment, one]) =>
+        made.includes(parityCheck(environment)) &&
+        [one?.digest, one?.revision, one?.render ?? one?.digest].every((digest) => isDigest(digest ?? "")),
     )
   );
 }

@@ -67,6 +67,6 @@ function read(path: string, content: Buffer): ReadFile {
 }
 
 /** Most files beside policies are not parsed. */
-function mayHoldPolicy(content: Buffer): boolean {
+export function mayHoldPolicy(content: Buffer): boolean {
   return content.includes("Policy") || content.includes("kyverno.io");
 }

@@ -1,12 +1,10 @@
 // Runs the gate on one image digest: in one container of that very image, without a network, bounded, gone afterwards.
 
-import type { RegistryAuth } from "../docker/auth";
 import type { DockerEngine } from "../docker/engine";
-import { parsePinned } from "../oci/reference";
-import { registryCredentials } from "../oci/registryCredentials";
 import { policyCharts } from "./charts";
 import { type Check, failed, skipped } from "./check";
-import { GateContainer, removeLeftovers, volume } from "./container";
+import { type GateContainer, volume } from "./container";
+import { type SeenDelivery, seenDeliveries } from "./delivery";
 import type { GateContext, PolicyFile } from "./exec";
 import type { ImageFiles } from "./imageFiles";
 import { runCases } from "./integration";
@@ -15,6 +13,7 @@ import type { GateLimits } from "./limits";
 import { pinnedPrograms } from "./pinned";
 import { checkRepository } from "./policies";
 import { type CarriedRules, PolicyMemory } from "./policyMemory";
+import { type PullOptions, withContainer } from "./pulled";
 import type { PolicyPrograms } from "./ruleCounts";
 import { settled } from "./settled";
 import { evaluateRepository, evaluateStart, evaluateStrays, evaluateTool, type ToolSmoke } from "./smoke";
@@ -41,12 +40,14 @@ export interface GateSpec {
   readonly policyTests: "optional" | "required";
   /** For each of which the policies in charts are rendered. */
   readonly environments: readonly string[];
+  /** Kinds that clusters get of charts beside policies. Default: none. */
+  readonly allow?: readonly string[];
   /** By name. */
   readonly integration: Readonly<Record<string, IntegrationCase>>;
 }
 
 /** How it is run. */
-export interface GateOptions {
+export interface GateOptions extends PullOptions {
   /** What the image weighs, in its place among the checks. */
   readonly size?: Check;
   /** Digest of kyverno's layer image: under it is remembered what it says about policies. */
@@ -55,10 +56,6 @@ export interface GateOptions {
   readonly memory?: string;
   /** What an earlier run brought along of it. */
   readonly carried?: CarriedRules;
-  /** Credentials for the pull; default: the docker config's. */
-  readonly auth?: RegistryAuth;
-  readonly signal?: AbortSignal;
-  readonly progress?: (text: string) => void;
 }
 
 /** What was found. */
@@ -68,6 +65,8 @@ export interface GateResult {
   readonly checks: readonly Check[];
   /** For the next run; absent where nothing may be remembered. */
   readonly carried?: CarriedRules;
+  /** By environment, what was seen of the policies that clusters are to get; absent where kyverno was not asked. */
+  readonly seen?: ReadonlyMap<string, SeenDelivery>;
 }
 
 /** The tool that reads policies. */
@@ -80,41 +79,24 @@ const reader = "kyverno";
  */
 export async function runGate(engine: DockerEngine, spec: GateSpec, options: GateOptions = {}): Promise<GateResult> {
   const { signal, progress = () => undefined } = options;
-  parsePinned(spec.image);
-  await engine.requireEngine(undefined, signal);
-  await removeLeftovers(engine, signal);
-  // What is only pulled for this check goes afterwards. By a digest every tag of it in its repository would go too, so
-  // an image that the engine has already is left alone.
-  const known = await engine.inspectImage(spec.image, signal);
-  progress("pulling the image");
-  await engine.pull(spec.image, {
-    auth: options.auth ?? ((host) => registryCredentials().find(host)),
-    onProgress: progress,
-    signal,
-  });
-  const image = await engine.inspectImage(spec.image, signal);
-  if (!image) throw new Error(`${spec.image} was pulled and is not in the engine's store`);
-
-  const container = new GateContainer(engine, spec.image, spec.limits.smoke, signal);
   const checks: Check[] = [];
-  let carried: CarriedRules | undefined;
-  try {
+  let found: Looked = {};
+  const about = { image: spec.image, limits: spec.limits.smoke };
+  await withContainer(engine, about, options, async (container, image) => {
     progress("starting the image");
     const start = evaluateStart({ ...image, failure: await container.start() });
     checks.push(start);
-    if (start.status === "failed") checks.push(...notLookedAt(spec), ...(options.size ? [options.size] : []));
-    else {
-      const files = await smoke(container, spec, checks, progress);
-      // The memory that a version needs is not what the policies of a large repository need: one container, raised in place.
-      await container.setLimits(spec.limits.checks);
-      carried = await lookInside(container, files, spec, options, checks);
+    if (start.status === "failed") {
+      checks.push(...notLookedAt(spec), ...(options.size ? [options.size] : []));
+      return;
     }
-  } finally {
-    await container.remove();
-    if (!known) await engine.removeImage(spec.image);
-  }
+    const files = await smoke(container, spec, checks, progress);
+    // The memory that a version needs is not what the policies of a large repository need: one container, raised in place.
+    await container.setLimits(spec.limits.checks);
+    found = await lookInside(container, files, spec, options, checks);
+  });
   signal?.throwIfAborted();
-  return { passed: checks.every(({ status }) => status !== "failed"), checks, ...(carried && { carried }) };
+  return { passed: checks.every(({ status }) => status !== "failed"), checks, ...found };
 }
 
 function notLookedAt({ tools, repositories, integration }: GateSpec): Check[] {
@@ -154,6 +136,8 @@ async function smoke(
   return files;
 }
 
+type Looked = Pick<GateResult, "carried" | "seen">;
+
 /** Everything that needs more than the programs' versions. */
 async function lookInside(
   container: GateContainer,
@@ -161,7 +145,7 @@ async function lookInside(
   spec: GateSpec,
   options: GateOptions,
   checks: Check[],
-): Promise<CarriedRules | undefined> {
+): Promise<Looked> {
   const repositories = sorted(spec.repositories);
   if (!Object.hasOwn(spec.tools, reader)) {
     const why = `the image has no tool ${reader}`;
@@ -173,12 +157,13 @@ async function lookInside(
     );
     if (options.size) checks.push(options.size);
     checks.push(...sorted(spec.integration).map(([name]) => failed(`integration: ${name}`, why)));
-    return undefined;
+    return {};
   }
   const memory = await PolicyMemory.open(options.kyverno, { folder: options.memory, carried: options.carried });
   try {
-    await askKyverno(pinnedPrograms(container, spec.tools), files, spec, { ...options, memory }, checks);
-    return memory.carry();
+    const seen = await askKyverno(pinnedPrograms(container, spec.tools), files, spec, { ...options, memory }, checks);
+    const carried = memory.carry();
+    return { seen, ...(carried && { carried }) };
   } finally {
     await memory.save();
   }
@@ -191,7 +176,7 @@ async function askKyverno(
   spec: GateSpec,
   options: Omit<GateOptions, "memory"> & { readonly memory: PolicyMemory },
   checks: Check[],
-): Promise<void> {
+): Promise<ReadonlyMap<string, SeenDelivery>> {
   const { progress = () => undefined, memory } = options;
   const repositories = sorted(spec.repositories);
   const policies = await applyPolicies(programs, { contents, notKept }, spec, options, checks);
@@ -220,6 +205,8 @@ async function askKyverno(
     const place = { copy: `${volume}/repos/${name}`, files: copies.get(name)!, limits: spec.limits.checks, memory };
     checks.push(await checkTests(context, name, source, place));
   }
+  const { environments, allow = [] } = spec;
+  return seenDeliveries(context, charts, { repositories: repositories.map(([name]) => name), environments, allow });
 }
 
 /** Holds each repository's policies to what kyverno says of them; returns what it says. */

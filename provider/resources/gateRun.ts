@@ -109,6 +109,8 @@ export interface GateRunArgs {
   policyTests: pulumi.Input<string>;
   /** For each of which the policies in charts are rendered. */
   environments: pulumi.Input<pulumi.Input<string>[]>;
+  /** Kinds that clusters get beside policies. Default none. */
+  allow?: pulumi.Input<pulumi.Input<string>[]>;
   /** Integration cases by name. */
   integration: pulumi.Input<Record<string, pulumi.Input<GateCase>>>;
   /** What the image may weigh. */
@@ -127,6 +129,16 @@ export interface GateCheck {
   /** `passed`, `failed` or `skipped`. */
   readonly status: string;
   readonly detail: string;
+}
+
+/** An artifact that holds the policies that the gate has seen, and no others. */
+export interface GateArtifact {
+  /** Of its manifest. */
+  readonly digest: string;
+  /** Of its layer. */
+  readonly revision: string;
+  /** Of what its charts were rendered from; absent where it has none. */
+  readonly render?: string;
 }
 
 /** How many rules Kyverno sees in policy files and folders. */
@@ -151,6 +163,8 @@ export class GateRun extends pulumi.CustomResource {
   readonly passed!: pulumi.Output<boolean>;
   /** Unknown in every preview. */
   readonly checks!: pulumi.Output<GateCheck[]>;
+  /** By environment. Unknown in every preview. */
+  readonly artifacts!: pulumi.Output<Record<string, GateArtifact>>;
   /** Facts by digest for the next run, so that a machine without a cache finds out again only what changed. Unknown in every preview. */
   readonly memory!: pulumi.Output<GateMemory>;
 
@@ -158,7 +172,7 @@ export class GateRun extends pulumi.CustomResource {
     super(
       "policychain:index:GateRun",
       name,
-      { ...args, passed: undefined, checks: undefined, memory: undefined },
+      { ...args, passed: undefined, checks: undefined, artifacts: undefined, memory: undefined },
       options,
     );
   }

@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { recallRendered } from "../../lib/flux/renderCache";
+import { chartFiles } from "../../lib/gate/chartFiles";
 import { RegistryClient } from "../../lib/oci/client";
 import { parseRepository } from "../../lib/oci/reference";
-import { createProject, type Project, wholePins } from "../support/project";
+import { createProject, expectSuccess, type Project, wholePins } from "../support/project";
 import { startRegistry, type TestRegistry } from "../support/registry";
 
 const chart = "backend-applications/charts/app";
@@ -64,11 +66,38 @@ describe("a release whose gate tries charts", function () {
       /^integration: shop-production: passed: 63 rules on 5 objects pass; no API that Kubernetes 1\.31 deprecates; spectral finds nothing in 2 files$/,
       /^size: passed: .* MiB compressed, .* MiB unpacked: base .*, helm .*, kyverno .*, pluto .*, spectral .*, yq .*, backend-applications .*, devops-policy .*, security-policy /,
       /^tests: devops-policy: passed: /,
+      /^parity: dev: passed: 23 policies with 30 written rules are what kyverno apply ran, in artifact sha256:\w{64}$/,
+      /^parity: production: passed: 24 policies with 31 written rules are what kyverno apply ran, in artifact sha256:\w{64}$/,
     ])
       assert.ok(
         lines.some((line) => expected.test(line)),
         `${expected}\n${lines.join("\n")}`,
       );
+  });
+
+  it("leaves what helm rendered for whoever publishes the artifacts, who else renders the same files by the image's helm", async () => {
+    const { image } = await project.outputs();
+    const { stdout } = await expectSuccess(project.pulumi("stack", "export"));
+    const resources: Record<string, any>[] = JSON.parse(stdout).deployment.resources;
+    const { artifacts } = resources.find(({ type }) => type === "policychain:index:GateRun")!.outputs;
+    assert.deepEqual(Object.keys(artifacts).sort(), ["dev", "production"]);
+    const request = {
+      image: image.reference,
+      environment: "production",
+      repositories: ["backend-applications", "devops-policy", "security-policy"],
+      render: artifacts.production.render,
+    };
+    const kept = await recallRendered(request.render);
+    assert.equal(kept?.size, 12);
+    const before = process.env.XDG_CACHE_HOME;
+    process.env.XDG_CACHE_HOME = join(project.dir, "empty-cache");
+    try {
+      assert.deepEqual(await chartFiles(request), kept);
+      assert.deepEqual(await recallRendered(request.render), kept);
+    } finally {
+      if (before === undefined) delete process.env.XDG_CACHE_HOME;
+      else process.env.XDG_CACHE_HOME = before;
+    }
   });
 
   /** Runs up, which must fail with all of the messages and leave every tag alone. */

@@ -20,7 +20,10 @@ const names = expectedNames({
   tools: { yq: { version: "4.54.1", command: ["/yq"], expect: "" } },
   repositories: { p: { digest: sha256("p"), layers: "r.example/p" } },
   integration: {},
+  environments: ["dev"],
 });
+const artifact = { digest: sha256("artifact"), revision: sha256("layer") };
+const artifacts = { dev: artifact };
 const checks = [
   passed("smoke: shell", "/bin/bash runs as root"),
   passed("smoke: yq", "4.54.1"),
@@ -29,6 +32,7 @@ const checks = [
   skipped("policies: p in charts", "no environment"),
   passed("size", "1 MiB"),
   skipped("tests: p", "none"),
+  passed("parity: dev", "equal"),
 ];
 
 describe("what the gate found", () => {
@@ -55,8 +59,8 @@ describe("what the gate found", () => {
   const short = checks.map(({ name, status, detail }) => ({ name, status, detail }));
 
   it("is taken for the very same inputs, without the outputs", async () => {
-    await rememberResult(file(), key, { passed: true, checks });
-    assert.deepEqual(await recalled(), { passed: true, checks: short });
+    await rememberResult(file(), key, { passed: true, checks, artifacts });
+    assert.deepEqual(await recalled(), { passed: true, checks: short, artifacts });
     assert.equal(await recallResult(file(), sha256("other"), names), undefined);
     assert.equal(await recallResult(rememberedFile(project(), sha256("other")), key, names), undefined);
     assert.equal(await recallResult(rememberedFile(join(dir, "another"), key), key, names), undefined);
@@ -64,17 +68,20 @@ describe("what the gate found", () => {
 
   it("is never believed from a file in the checkout, which a commit can bring", async () => {
     await keepResult(folder(), { passed: true, checks });
-    writeFileSync(join(folder(), "result.json"), JSON.stringify({ format: 2, key, passed: true, checks: short }));
+    writeFileSync(
+      join(folder(), "result.json"),
+      JSON.stringify({ format: 3, key, passed: true, checks: short, artifacts }),
+    );
     assert.equal(await recalled(), undefined);
     assert.ok(!file().startsWith(project()), file());
   });
 
   it("is never taken when it failed, or when its file says that it passed with a check that failed", async () => {
-    await rememberResult(file(), key, { passed: true, checks });
-    await rememberResult(file(), key, { passed: false, checks: [failed("policies: p", "no")] });
+    await rememberResult(file(), key, { passed: true, checks, artifacts });
+    await rememberResult(file(), key, { passed: false, checks: [failed("policies: p", "no")], artifacts: {} });
     assert.equal(await recalled(), undefined);
     const wrong = short.map((check) => (check.name === "policies: p" ? failed(check.name, "no") : check));
-    write(JSON.stringify({ format: 2, key, passed: true, checks: wrong }));
+    write(JSON.stringify({ format: 3, key, passed: true, checks: wrong, artifacts }));
     assert.equal(await recalled(), undefined);
   });
 
@@ -89,15 +96,31 @@ describe("what the gate found", () => {
       ...names.map((left) => short.filter(({ name }) => name !== left)),
     ];
     for (const list of lists) {
-      write(JSON.stringify({ format: 2, key, passed: true, checks: list }));
+      write(JSON.stringify({ format: 3, key, passed: true, checks: list, artifacts }));
       assert.equal(await recalled(), undefined, JSON.stringify(list));
     }
-    for (const content of ["", "{}", "null", '{"format":2']) {
+    for (const content of ["", "{}", "null", '{"format":3']) {
       write(content);
       assert.equal(await recalled(), undefined, content);
     }
-    write(JSON.stringify({ format: 2, key, passed: true, checks: short }));
-    assert.deepEqual(await recalled(), { passed: true, checks: short });
+    write(JSON.stringify({ format: 3, key, passed: true, checks: short, artifacts }));
+    assert.deepEqual(await recalled(), { passed: true, checks: short, artifacts });
+  });
+
+  it("is taken only with the digest of each environment's artifact", async () => {
+    const others: unknown[] = [
+      undefined,
+      {},
+      { dev: null },
+      { dev: { digest: "v1", revision: artifact.revision } },
+      { dev: { ...artifact, render: "none" } },
+      { production: artifact },
+      { dev: artifact, production: artifact },
+    ];
+    for (const other of others) {
+      write(JSON.stringify({ format: 3, key, passed: true, checks: short, artifacts: other }));
+      assert.equal(await recalled(), undefined, JSON.stringify(other));
+    }
   });
 
   it("has a file for each check, with nothing in it that a terminal acts on", async () => {

@@ -1,0 +1,150 @@
+// Whether clusters get the policies that were checked: those of an image held against those of an artifact, each by its kind,
+// namespace and name, its rules, and the digest of its spec. A pure function of both.
+import { isAppliedKind, isClusterScoped, isPolicyKind } from "../kyverno/kinds";
+import type { Digest } from "../oci/digest";
+
+/** A policy as its document identifies it. */
+export interface IdentifiedPolicy {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Empty for one that names none. */
+  readonly namespace: string;
+  readonly name: string;
+  /** File that it stands in. */
+  readonly path: string;
+  /** Of its `spec`. */
+  readonly spec: Digest;
+  /** Names of its rules as they are written. */
+  readonly rules: readonly string[];
+}
+
+/** What was done with a policy of an image. */
+export const Standing = {
+  /** `kyverno apply` ran its rules. */
+  applied: "applied",
+  /** It needs a network or a cluster, and was named as not checked. */
+  unchecked: "unchecked",
+  /** Of a kind that `kyverno apply` is not for, such as a PolicyException. */
+  carried: "carried",
+  /** `kyverno apply` should have run it, and did not. */
+  missed: "missed",
+} as const;
+export type Standing = (typeof Standing)[keyof typeof Standing];
+
+export interface ImagePolicy extends IdentifiedPolicy {
+  readonly standing: Standing;
+}
+
+/** One policy that is not the same on both sides. */
+export interface Difference {
+  /** `ClusterPolicy require-labels`, `Policy shop/require-labels`. */
+  readonly policy: string;
+  /** `onlyImage`, `onlyArtifact`: the other side does not have it. `missed`: nobody checked it. */
+  readonly kind: "onlyImage" | "onlyArtifact" | "differs" | "missed";
+  /** Where it is: of the image where it has it, else of the artifact. */
+  readonly path: string;
+  /** Rules that only one side has; none where what they say differs. */
+  readonly rules: readonly string[];
+}
+
+/** What a comparison found. */
+export interface Parity {
+  /** Policies that are the same on both sides, and `kyverno apply` ran. */
+  readonly policies: number;
+  /** Their rules as they are written, without those that Kyverno makes of them. */
+  readonly rules: number;
+  /** The same on both sides, and not checked. */
+  readonly unchecked: readonly string[];
+  /** The same on both sides, and not for `kyverno apply`. */
+  readonly carried: readonly string[];
+  /** In order; none where clusters get what was checked. */
+  readonly differences: readonly Difference[];
+}
+
+/** Objects that are no policies are nobody's business here. */
+export function compareParity(image: readonly ImagePolicy[], artifact: readonly IdentifiedPolicy[]): Parity {
+  const checked = byKey(image.filter(isPolicy));
+  const delivered = byKey(artifact.filter(isPolicy));
+  const same: ImagePolicy[] = [];
+  const differences: Difference[] = [];
+  for (const [key, policies] of checked) {
+    const others = delivered.get(key) ?? [];
+    const [policy] = policies as [ImagePolicy];
+    const found = differenceOf(policies, others);
+    if (found) differences.push({ policy: titleOf(policy), path: policy.path, ...found });
+    else same.push(policy);
+  }
+  for (const [key, [policy]] of delivered) {
+    if (checked.has(key)) continue;
+    const { path, rules } = policy!;
+    differences.push({ policy: titleOf(policy!), kind: "onlyArtifact", path, rules: [...rules] });
+  }
+  const titles = (standing: Standing) => same.filter((one) => one.standing === standing).map(titleOf);
+  const applied = same.filter(({ standing }) => standing === Standing.applied);
+  return {
+    policies: applied.length,
+    rules: applied.reduce((sum, { rules }) => sum + rules.length, 0),
+    unchecked: titles(Standing.unchecked).sort(),
+    carried: titles(Standing.carried).sort(),
+    differences: differences.sort((a, b) => compare(a.policy, b.policy) || compare(a.path, b.path)),
+  };
+}
+
+type Found = Omit<Difference, "policy" | "path">;
+
+/** A name that stands twice on a side is a difference of its own: a cluster keeps one of them, and nobody knows which. */
+function differenceOf(image: readonly ImagePolicy[], artifact: readonly IdentifiedPolicy[]): Found | undefined {
+  const [policy] = image as [ImagePolicy];
+  const [other] = artifact;
+  if (!other) return { kind: "onlyImage", rules: [...policy.rules] };
+  if (image.length > 1 || artifact.length > 1) return { kind: "differs", rules: [] };
+  if (policy.spec !== other.spec || policy.apiVersion !== other.apiVersion || !sameRules(policy.rules, other.rules))
+    return { kind: "differs", rules: onlyInOne(policy.rules, other.rules) };
+  return policy.standing === Standing.missed ? { kind: "missed", rules: [...policy.rules] } : undefined;
+}
+
+function onlyInOne(a: readonly string[], b: readonly string[]): string[] {
+  return [...a.filter((rule) => !b.includes(rule)), ...b.filter((rule) => !a.includes(rule))];
+}
+
+function sameRules(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((rule, index) => rule === b[index]);
+}
+
+function isPolicy({ apiVersion, kind }: IdentifiedPolicy): boolean {
+  return isPolicyKind(apiVersion, kind);
+}
+
+function byKey<T extends IdentifiedPolicy>(policies: readonly T[]): ReadonlyMap<string, readonly T[]> {
+  const found = new Map<string, T[]>();
+  for (const policy of policies) {
+    const { apiVersion, kind, name } = policy;
+    const key = JSON.stringify([apiVersion.split("/")[0], kind, namespaceOf(policy), name]);
+    found.set(key, [...(found.get(key) ?? []), policy]);
+  }
+  return found;
+}
+
+/** As a cluster tells policies apart. */
+function namespaceOf({ apiVersion, kind, namespace }: IdentifiedPolicy): string {
+  return isClusterScoped(apiVersion, kind) ? "" : namespace;
+}
+
+function titleOf(policy: IdentifiedPolicy): string {
+  const namespace = namespaceOf(policy);
+  return `${policy.kind} ${namespace === "" ? "" : `${namespace}/`}${policy.name}`;
+}
+
+/** What a policy of an image stands for; `unchecked`: names of policies with rules that cannot be checked. */
+export function standingOf(
+  { apiVersion, kind, name }: Pick<IdentifiedPolicy, "apiVersion" | "kind" | "name">,
+  { wasApplied, unchecked }: { readonly wasApplied: boolean; readonly unchecked: readonly string[] },
+): Standing {
+  if (!isAppliedKind(apiVersion, kind)) return Standing.carried;
+  if (unchecked.includes(name)) return Standing.unchecked;
+  return wasApplied ? Standing.applied : Standing.missed;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
