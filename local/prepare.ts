@@ -113,7 +113,7 @@ function awaitedLater<T>(promise: Promise<T>): Promise<T> {
 }
 
 /** One for each SDK: the engine looks for them all at every command, and takes seconds to fail to find one. */
-const plugins = ["docker", "gcp"] as const;
+const plugins = ["docker", "gcp", "kubernetes"] as const;
 
 async function installPlugins(layout: Layout, step: Step, toolchain: Toolchain): Promise<void> {
   const outcomes: string[] = [];

@@ -9,6 +9,11 @@ const bundles = [
   { entry: "provider/main.ts", out: "dist/policychain/pulumi-resource-policychain", executable: true },
   { entry: "local/plugins/docker/main.ts", out: "dist/plugins/docker/pulumi-resource-docker", executable: true },
   { entry: "local/plugins/gcp/main.ts", out: "dist/plugins/gcp/pulumi-resource-gcp", executable: true },
+  {
+    entry: "local/plugins/kubernetes/main.ts",
+    out: "dist/plugins/kubernetes/pulumi-resource-kubernetes",
+    executable: true,
+  },
   { entry: "cli/main.ts", out: "dist/cli/policy-platform.js", executable: true },
   { entry: "local/main.ts", out: "dist/local/main.js", executable: false },
 ];

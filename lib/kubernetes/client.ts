@@ -1,11 +1,11 @@
 // A client of one Kubernetes cluster, for everything here that talks to one.
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Connection, openConnection } from "./connection";
 import { Discovery, pathOf, statusOf } from "./discovery";
 import { type ClusterError, malformed, refusal } from "./errors";
 import { isFields, readKubeconfig, type Target, targetOf } from "./kubeconfig";
 import type { KubernetesObject, ObjectReference, ServedKind } from "./objects";
-import { type ApiAnswer, type ApiRequest, type RequestLimits, send } from "./request";
+import type { ApiAnswer, ApiRequest, RequestLimits } from "./request";
+import { type CallOptions, Session } from "./session";
 
 export interface ClusterOptions {
   /** Path, list of paths, or text of a kubeconfig. Default: KUBECONFIG, then `~/.kube/config`. */
@@ -18,13 +18,6 @@ export interface ClusterOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds for one request. Default: 5 s until there is a connection, 30 s for the whole. */
   readonly limits?: Partial<RequestLimits>;
-  /** Told what the API server warns of. */
-  readonly onWarning?: (text: string) => void;
-}
-
-export interface CallOptions {
-  /** Beside the client's own. */
-  readonly signal?: AbortSignal;
 }
 
 export interface WriteOptions extends CallOptions {
@@ -37,6 +30,8 @@ export interface WriteOptions extends CallOptions {
 export interface ApplyOptions extends WriteOptions {
   /** Takes fields of other managers over, where there would be a `field-conflict`. Default false. */
   readonly force?: boolean;
+  /** The part of the object that is written on its own. */
+  readonly subresource?: "status";
 }
 
 export interface DeleteOptions extends CallOptions {
@@ -59,9 +54,6 @@ export interface ListOptions extends CallOptions {
 const pageSize = 500;
 /** A list longer than this is refused rather than held in memory. */
 const maxItems = 20_000;
-/** An overloaded server is asked again this often, and never waited for longer than this each time. */
-const tries = 4;
-const maxPauseMs = 5000;
 
 /** Reads the kubeconfig and, where it names one, runs its credential plugin; sends nothing to the cluster yet. */
 export async function connectCluster(options: ClusterOptions = {}): Promise<ClusterClient> {
@@ -75,21 +67,16 @@ export class ClusterClient {
   readonly context: string;
   /** For objects that name none. */
   readonly namespace: string;
-  readonly #options: ClusterOptions;
-  readonly #target: Target;
+  readonly #session: Session;
   readonly #discovery: Discovery;
-  readonly #limits: RequestLimits;
-  #connection: Promise<Connection>;
 
   constructor(target: Target, connection: Connection, options: ClusterOptions) {
     this.server = connection.server.origin;
     this.context = target.context;
     this.namespace = options.namespace || target.namespace || "default";
-    this.#options = options;
-    this.#target = target;
-    this.#connection = Promise.resolve(connection);
-    this.#limits = { connectMs: 5000, answerMs: 30_000, ...options.limits };
-    this.#discovery = new Discovery(this.server, (path) => this.#ask({ method: "GET", path }));
+    const limits = { connectMs: 5000, answerMs: 30_000, ...options.limits };
+    this.#session = new Session(target, connection, limits, options.signal);
+    this.#discovery = new Discovery(this.server, (path) => this.#session.ask({ method: "GET", path }));
   }
 
   /** The server's version: `v1.36.3`. */
@@ -113,14 +100,14 @@ export class ClusterClient {
   /** The object; undefined where there is none. A kind that is not served is an error, `kind-unserved`. */
   async get(reference: ObjectReference, options: CallOptions = {}): Promise<KubernetesObject | undefined> {
     const request = { method: "GET", path: await this.#path(reference) } as const;
-    const answer = await this.#ask(request, options.signal);
+    const answer = await this.#session.ask(request, options);
     if (this.#isAbsent(reference, answer)) return undefined;
     return this.#object(request, answer);
   }
 
   /** All objects of a kind that the selectors choose, page by page. */
   async list(options: ListOptions): Promise<KubernetesObject[]> {
-    const { apiVersion, kind, namespace, labelSelector, fieldSelector, signal } = options;
+    const { apiVersion, kind, namespace, labelSelector, fieldSelector } = options;
     const { plural } = await this.#discovery.need(apiVersion, kind);
     const inside = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
     const path = `${pathOf(apiVersion)}${inside}/${plural}`;
@@ -129,7 +116,7 @@ export class ClusterClient {
     do {
       const query = { limit: pageSize, continue: next, labelSelector, fieldSelector };
       const request = { method: "GET", path, query } as const;
-      const body = await this.#body(request, { signal });
+      const body = await this.#body(request, options);
       if (!isFields(body) || !Array.isArray(body.items)) throw this.#malformed(request, "no list");
       for (const item of body.items as unknown[]) {
         if (!isFields(item)) throw this.#malformed(request, "a list with something that is no object");
@@ -146,7 +133,9 @@ export class ClusterClient {
   /** Server-side apply: makes the object hold these fields, and returns it whole, as it is stored (or would be). */
   async apply(object: KubernetesObject, options: ApplyOptions): Promise<KubernetesObject> {
     const { apiVersion, kind, metadata } = object;
-    const path = await this.#path({ apiVersion, kind, name: metadata.name, namespace: metadata.namespace });
+    const { name, namespace } = metadata;
+    const whole = await this.#path({ apiVersion, kind, name, namespace });
+    const path = options.subresource ? `${whole}/${options.subresource}` : whole;
     return this.#patch(path, "application/apply-patch+yaml", object, options, { force: options.force || undefined });
   }
 
@@ -169,7 +158,7 @@ export class ClusterClient {
         ...(uid === undefined ? {} : { preconditions: { uid } }),
       },
     };
-    const answer = await this.#ask(request, options.signal);
+    const answer = await this.#session.ask(request, options);
     if (this.#isAbsent(reference, answer)) return false;
     this.#accept(request, answer);
     return true;
@@ -179,9 +168,10 @@ export class ClusterClient {
     path: string,
     contentType: string,
     body: unknown,
-    { fieldManager, dryRun, signal }: WriteOptions,
+    options: WriteOptions,
     query: ApiRequest["query"] = {},
   ): Promise<KubernetesObject> {
+    const { fieldManager, dryRun } = options;
     const request: ApiRequest = {
       method: "PATCH",
       path,
@@ -189,7 +179,7 @@ export class ClusterClient {
       body,
       query: { fieldManager, dryRun: dryRun ? "All" : undefined, ...query },
     };
-    return this.#object(request, await this.#ask(request, signal));
+    return this.#object(request, await this.#session.ask(request, options));
   }
 
   async #path({ apiVersion, kind, name, namespace }: ObjectReference): Promise<string> {
@@ -206,8 +196,8 @@ export class ClusterClient {
     return false;
   }
 
-  async #body(request: ApiRequest, { signal }: CallOptions): Promise<unknown> {
-    return this.#accept(request, await this.#ask(request, signal)).body;
+  async #body(request: ApiRequest, options: CallOptions): Promise<unknown> {
+    return this.#accept(request, await this.#session.ask(request, options)).body;
   }
 
   #object(request: ApiRequest, answer: ApiAnswer): KubernetesObject {
@@ -228,45 +218,5 @@ export class ClusterClient {
 
   #malformed(request: ApiRequest, reason: string): ClusterError {
     return malformed({ server: this.server, ...request }, reason);
-  }
-
-  /** Sends the request; again with new credentials after a 401, and after a pause where the server asks for one. */
-  async #ask(request: ApiRequest, signal?: AbortSignal): Promise<ApiAnswer> {
-    const either = [this.#options.signal, signal].flatMap((one) => one ?? []);
-    const stop = either.length === 2 ? AbortSignal.any(either) : either[0];
-    let isRenewed = false;
-    for (let attempt = 1; ; attempt++) {
-      const connection = await this.#connected();
-      const answer = await send(connection, request, this.#limits, stop);
-      for (const text of answer.warnings) this.#options.onWarning?.(text);
-      if (answer.status === 401 && !isRenewed && connection.expires !== Number.POSITIVE_INFINITY) {
-        isRenewed = true;
-        await this.#renew();
-      } else if (
-        (answer.status === 429 || answer.status === 503) &&
-        answer.retryAfter !== undefined &&
-        attempt < tries
-      ) {
-        await sleep(Math.min(answer.retryAfter, maxPauseMs), undefined, { signal: stop }).catch(() =>
-          stop?.throwIfAborted(),
-        );
-      } else return answer;
-    }
-  }
-
-  async #connected(): Promise<Connection> {
-    const connection = await this.#connection;
-    return connection.expires > Date.now() ? connection : this.#renew();
-  }
-
-  /** Credentials that cannot be renewed now may be a moment later: the old ones stay, and are found old again. */
-  #renew(): Promise<Connection> {
-    const old = this.#connection;
-    const renewed = openConnection(this.#target, this.#options.signal);
-    this.#connection = renewed;
-    renewed.catch(() => {
-      this.#connection = old;
-    });
-    return renewed;
   }
 }

@@ -100,7 +100,8 @@ export function refusal(asked: Asked, code: number, status: Status | undefined):
     );
   if (code === 409 && status?.details?.causes?.some(({ reason }) => reason === "FieldManagerConflict"))
     return fieldConflict(asked, status);
-  if (code === 429 || code >= 500)
+  // An apply with a field that the kind does not have is answered as a fault of the server's, although it is the object's.
+  if ((code === 429 || code >= 500) && !words.startsWith("failed to create typed patch object"))
     return new ClusterError(
       "cluster-failing",
       {

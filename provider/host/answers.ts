@@ -1,9 +1,11 @@
 // The frame's answers in the engine's messages.
-import { type ServiceError, status } from "@grpc/grpc-js";
+import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import * as rpc from "@pulumi/pulumi/proto/provider_pb";
+import { Status } from "@pulumi/pulumi/proto/status_pb";
+import { Any } from "google-protobuf/google/protobuf/any_pb";
 import { messageOf, PlatformError } from "../../lib/errors";
 import { type Change, type DiffResult, topLevel } from "./diff";
-import type { CheckResult } from "./handler";
+import { type CheckResult, Unfinished } from "./handler";
 import { toWire } from "./values";
 
 /** Header lists are bounded (16 KiB at the engine), and the message is percent-encoded on the way. */
@@ -60,9 +62,28 @@ export function failure(
   timeout: AbortSignal | undefined,
   seconds: number,
 ): Partial<ServiceError> {
+  if (error instanceof Unfinished) return unfinished(error);
   if (stopped.aborted) return { code: status.CANCELLED, details: `stopped: ${messageOf(stopped.reason)}` };
   if (timeout?.aborted) return { code: status.DEADLINE_EXCEEDED, details: `not finished within ${seconds} s` };
   const details =
     error instanceof PlatformError ? error.message : (error instanceof Error && error.stack) || messageOf(error);
   return { code: status.UNKNOWN, details: details.slice(0, maxMessage) };
+}
+
+/** The message that the engine looks for beside the status, in the header that gRPC has for details. */
+function unfinished({ id, outputs, inputs, message }: Unfinished): Partial<ServiceError> {
+  const details = new rpc.ErrorResourceInitFailed();
+  details.setId(id);
+  details.setProperties(toWire(outputs));
+  details.setInputs(toWire(inputs));
+  details.setReasonsList([message.slice(0, maxMessage)]);
+  const packed = new Any();
+  packed.pack(details.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
+  const answer = new Status();
+  answer.setCode(status.UNKNOWN);
+  answer.setMessage(message.slice(0, maxMessage));
+  answer.addDetails(packed);
+  const metadata = new Metadata();
+  metadata.add("grpc-status-details-bin", Buffer.from(answer.serializeBinary()));
+  return { code: status.UNKNOWN, details: message.slice(0, maxMessage), metadata };
 }

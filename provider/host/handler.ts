@@ -74,6 +74,22 @@ export interface ResourceHandler {
   delete?(context: ResourceContext, id: string, outputs: Values): Promise<void>;
 }
 
+/**
+ * Thrown by create, update, read and delete for a resource that is there and not as it should be: the engine keeps it in the state
+ * with the reason, and tries again at the next update. Only for resources of which half is worth knowing of.
+ */
+export class Unfinished extends Error {
+  constructor(
+    readonly id: string,
+    readonly outputs: Values,
+    readonly inputs: Values,
+    reason: string,
+  ) {
+    super(reason);
+    this.name = "Unfinished";
+  }
+}
+
 export interface ProviderDefinition {
   /** The package's name, as in its tokens. */
   readonly name: string;
@@ -86,6 +102,10 @@ export interface ProviderDefinition {
   configure?(context: ResourceContext, configuration: Values): Promise<void>;
   /** Token → handler, made at its first use so that a start loads nothing that is not needed. */
   readonly resources: Readonly<Record<string, () => ResourceHandler>>;
+  /** Serves all tokens that are not in `resources`; undefined for one that it does not know. Default: there are none. */
+  otherResources?(token: string): ResourceHandler | undefined;
+  /** Default: {@link diffInputs} of the old and the new configuration. */
+  diffConfig?(olds: Values, news: Values): Promise<DiffResult>;
   /** Called before the process ends, whatever ends it; must not take time. */
   stop?(): void;
 }

@@ -42,9 +42,8 @@ export async function serve(definition: ProviderDefinition): Promise<void> {
     const token = typeOfUrn(urn);
     const known = handlers.get(token);
     if (known) return known;
-    const make = definition.resources[token];
-    if (!make) throw new Error(`the package ${definition.name} has no resource type ${token}`);
-    const handler = make();
+    const handler = definition.resources[token]?.() ?? definition.otherResources?.(token);
+    if (!handler) throw new Error(`the package ${definition.name} has no resource type ${token}`);
     handlers.set(token, handler);
     return handler;
   };
@@ -105,9 +104,10 @@ export async function serve(definition: ProviderDefinition): Promise<void> {
       const news = fromWire(request.getNews());
       return checkResponse((await definition.checkConfig?.(news)) ?? { inputs: news });
     }),
-    diffConfig: call(urnOnly, async (request: rpc.DiffRequest) =>
-      diffResponse(diffInputs(fromWire(request.getOldInputs()), fromWire(request.getNews()))),
-    ),
+    diffConfig: call(urnOnly, async (request: rpc.DiffRequest) => {
+      const [olds, news] = [fromWire(request.getOldInputs()), fromWire(request.getNews())];
+      return diffResponse((await definition.diffConfig?.(olds, news)) ?? diffInputs(olds, news));
+    }),
     configure: call(noFacts, async (request: rpc.ConfigureRequest, context) => {
       configuration = unwrapSecrets(fromWire(request.getArgs()));
       await definition.configure?.({ ...context, configuration }, configuration);

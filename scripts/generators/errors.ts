@@ -58,7 +58,8 @@ function placesIn(file: string, root: string): Place[] {
     if (named) makers.set(named.name, named.parameters);
   });
   each(source, (node) => {
-    if (ts.isNewExpression(node) && node.expression.getText() === "PlatformError") places.push(...ofObject(node));
+    if (ts.isNewExpression(node) && ["PlatformError", "ClusterError"].includes(node.expression.getText()))
+      places.push(...ofObject(node));
     if (ts.isCallExpression(node) && makers.has(node.expression.getText())) {
       places.push(...ofCall(node, makers.get(node.expression.getText())!));
     }

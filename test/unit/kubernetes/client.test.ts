@@ -214,7 +214,7 @@ describe("stand-in: the client of a cluster", () => {
   it("passes on what the API server warns of", async () => {
     const heard: string[] = [];
     cluster.answer(() => json(found, 200, { warning: '299 - "v1 ComponentStatus is \\"deprecated\\""' }));
-    await (await connect({ onWarning: (text) => heard.push(text) })).get(settings);
+    await (await connect()).get(settings, { onWarning: (text) => heard.push(text) });
     assert.deepEqual(heard, ['v1 ComponentStatus is "deprecated"']);
   });
 
