@@ -101,6 +101,7 @@ for (const preview of [false, true])
         },
         policyTests: "optional",
         environments: [],
+        allow: [],
         integration: {},
         size: {},
         limits: {
