@@ -14,6 +14,7 @@ import {
   quoted,
   removeLine,
   Secret,
+  secretLine,
   setLine,
   shellQuote,
   stackFileName,
@@ -28,6 +29,8 @@ export interface Scene extends Place {
   readonly raw: unknown;
   /** How a number stands in the stack file: YAML's 1.10 is the number 1.1. Undefined where that cannot be seen. */
   readonly written: (path: Path) => string | undefined;
+  /** A top-level key as the stack's file has it, encrypted values as markers; undefined where the file does not tell. */
+  readonly inFile: (key: string) => unknown;
   /** The stack that the promotion comes from. Undefined where neither it nor the files of the project tell. */
   readonly source: () => string | undefined;
 }
@@ -154,9 +157,11 @@ function promoteLine(scene: Scene): string {
 }
 
 function refusedText(path: Path, text: string, shape: KeyShape, refusal: Refusal, scene: Scene): ConfigurationProblem {
+  if (refusal.code === "secret-plain")
+    return problem(refusal.code, path, refusal.wrong, shape.rule, secretLine(path, scene));
   const hidden = refusal.code === "url-credentials";
   const version = refusal.pin === "to-version" ? "VERSION" : undefined;
-  const pinnable = refusal.pin && (refusal.code !== "url-moving" || catalogued(path[1]));
+  const pinnable = refusal.pin && path[0] !== "clusters" && (refusal.code !== "url-moving" || catalogued(path[1]));
   const offered = refusal.meant === undefined ? offeredLine(path, scene) : undefined;
   const fix = pinnable
     ? path[0] === "promotion"
@@ -202,6 +207,7 @@ function replaceLine(path: Path, shape: KeyShape, scene: Scene): string {
 
 const exampleNames: Readonly<Record<string, string>> = {
   base: "bash",
+  clusters: "dev",
   policies: "security-policy",
   mirrors: "github.com",
 };

@@ -34,9 +34,21 @@ export function fromPulumi(): RawConfiguration {
   return Object.fromEntries(
     own.map(([key, text]) => {
       const name = key.slice(prefix.length);
-      return [name, runtime.isConfigSecret(key) ? new Secret() : fromEngine(name, text)];
+      return [name, runtime.isConfigSecret(key) ? secretFromEngine(name, text) : fromEngine(name, text)];
     }),
   );
+}
+
+/** Of a key with a secret anywhere in it the engine says that all of it is: of `clusters` it is the pull secrets. */
+function secretFromEngine(name: string, text: string): unknown {
+  const value = name === "clusters" ? fromEngine(name, text) : undefined;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return new Secret();
+  const clusters = Object.entries(value).map(([cluster, keys]: [string, unknown]) => {
+    const secret =
+      keys !== null && typeof keys === "object" ? (keys as { pullSecret?: unknown }).pullSecret : undefined;
+    return [cluster, typeof secret === "string" ? { ...(keys as object), pullSecret: new Secret(secret) } : keys];
+  });
+  return Object.fromEntries(clusters);
 }
 
 /** The engine hands over maps and lists as JSON, texts as they are: only the schema can tell which is which. */

@@ -7,8 +7,9 @@ import type { SizeBudget } from "../lib/gate/size";
 import type { Digest } from "../lib/oci/digest";
 import { mapRecord } from "../lib/record";
 import { completeTool } from "./catalogued";
+import { clusterSettings } from "./clusterSettings";
 import { problemsOfIssue } from "./issues";
-import { writtenIn } from "./load";
+import { fromStackFile, writtenIn } from "./load";
 import { ConfigurationError, type ConfigurationProblem, type Path, stackFileName } from "./problems";
 import { besidePromotion, promotes, withoutBuild } from "./promotionRules";
 import { registrySettings } from "./registrySettings";
@@ -55,20 +56,32 @@ function validate(given: RawConfiguration, context: ParseContext): Validated {
     ...context,
     raw: given,
     written: (path: Path) => writtenIn(stackFile, path),
+    inFile: (key: string) => keyIn(stackFile, context.stack, key),
     source: () => sourceStack(given.promotion ?? {}, context),
   };
   const beside = isPromotion ? besidePromotion(whole) : [];
   const raw = isPromotion ? withoutBuild(given) : given;
   const scene = { ...whole, raw };
   const result = isPromotion
-    ? settled(promotionSchema.safeParse(raw), ({ image: { name }, promotion, registry }) => ({
+    ? settled(promotionSchema.safeParse(raw), ({ image: { name }, promotion, registry, clusters }) => ({
         registry: registrySettings(registry),
         image: { name },
+        clusters: clusterSettings(clusters),
         promotion: { ...promotion, digest: promotion.digest as Digest },
       }))
     : settled(buildSchema.safeParse(withShortForms(raw)), toSettings);
   const issues = result.issues.flatMap((issue) => problemsOfIssue(issue, scene));
   return { ...result, problems: sorted([...beside, ...issues, ...problemsOfRules(scene)]) };
+}
+
+/** A key of the stack's file; undefined where that cannot be read. */
+function keyIn(path: string, stack: string, key: string): unknown {
+  try {
+    return fromStackFile(path, stack).raw[key];
+  } catch (error) {
+    if (error instanceof PlatformError) return undefined;
+    throw error;
+  }
 }
 
 /** What a schema says, as settings. */
@@ -104,9 +117,10 @@ function sorted(problems: readonly ConfigurationProblem[]): ConfigurationProblem
   return [...problems].sort((a, b) => rank(a) - rank(b) || compare(a.key, b.key) || compare(a.code, b.code));
 }
 
-function toSettings({ registry, base, tools, gate, ...rest }: ParsedConfiguration): BuildSettings {
+function toSettings({ registry, base, tools, gate, clusters, ...rest }: ParsedConfiguration): BuildSettings {
   return {
     ...rest,
+    clusters: clusterSettings(clusters, rest.artifacts.environments),
     registry: registrySettings(registry),
     base: installed(base.packages) ? base : { image: base.image },
     tools: mapRecord(tools, (tool, name) => completeTool(name, tool)),

@@ -77,8 +77,24 @@ function bounded(text: string): string {
   return cut(text, 80);
 }
 
-/** Stands where a secret was, so that none can reach a message. */
-export class Secret {}
+/** Stands where a secret was, so that none can reach a message: nothing that prints an object sees what it holds. */
+export class Secret {
+  readonly #text: string | undefined;
+
+  /** Without a text for a secret that is only known to be there, as in a stack's file. */
+  constructor(text?: string) {
+    this.#text = text;
+  }
+
+  get isKnown(): boolean {
+    return this.#text !== undefined;
+  }
+
+  /** Undefined where it is not known. Hand it on as a secret, and to nothing that prints. */
+  reveal(): string | undefined {
+    return this.#text;
+  }
+}
 
 /** One argument for a POSIX shell, whatever is in it. */
 export function shellQuote(text: string): string {
@@ -93,6 +109,12 @@ export function setLine(path: Path, value: string | number, { stack }: Place): s
   const line = `pulumi config set${pathFlag(path)}`;
   const flags = `${type}${stackFlag(stack)}`;
   return /^-./.test(text) ? `${line}${flags} -- ${shellQuote(text)}` : `${line} ${shellQuote(text)}${flags}`;
+}
+
+/** The line that sets a secret: the engine asks for it, so that it never stands in a shell's history. */
+export function secretLine(path: Path, { stack }: Place): string {
+  if (!typeable(path)) return `edit ${keyPath(path)} in ${stackFileName(stack)}`;
+  return `pulumi config set --secret${pathFlag(path)}${stackFlag(stack)}`;
 }
 
 /** The line that removes one key. */

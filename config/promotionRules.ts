@@ -35,13 +35,14 @@ export function besidePromotion(scene: Scene): ConfigurationProblem[] {
 }
 
 /** The configuration without those keys: they are said once, and nothing more is asked of them. */
-export function withoutBuild({ registry, image, promotion, ...others }: RawConfiguration): RawConfiguration {
+export function withoutBuild({ registry, image, promotion, clusters, ...others }: RawConfiguration): RawConfiguration {
   const unknown = Object.entries(others).filter(([key]) => !buildKeys.some(([first]) => first === key));
   const { user: _, ...named } = (isMap(image) ? image : {}) as Record<string, unknown>;
   return {
     ...Object.fromEntries(unknown),
     ...(registry !== undefined && { registry }),
     ...(image !== undefined && { image: isMap(image) ? named : image }),
+    ...(clusters !== undefined && { clusters }),
     promotion,
   };
 }

@@ -12,7 +12,7 @@ const placeSchema = schema.pick({ registry: true, image: true });
 /** The repository of the releases, `host/path`. Error: `configuration-invalid` with the problems of keys `registry` and `image` alone. */
 export function releasePlace({ registry, image }: RawConfiguration, context: ParseContext): string {
   const raw = { ...(registry !== undefined && { registry }), ...(image !== undefined && { image }) };
-  const scene = { ...context, raw, written: () => undefined, source: () => undefined };
+  const scene = { ...context, raw, written: () => undefined, inFile: () => undefined, source: () => undefined };
   const found = placeSchema.safeParse(raw);
   const issues = found.success ? [] : found.error.issues.flatMap((issue) => problemsOfIssue(issue, scene));
   const problems = [...issues, ...problemsOfRules(scene)];

@@ -4,6 +4,8 @@ import { readdirSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { hostName } from "./addresses";
 import { catalogued, defaultToolPath } from "./catalogued";
+import { clusterPlaces, clusterSecrets, unexpectedSecrets } from "./clusterPlaces";
+import { clusters } from "./clusterRules";
 import { deliveries } from "./deliveryRules";
 import { integrationCases, requiredTests } from "./gateRules";
 import { entryName } from "./grammar";
@@ -41,6 +43,9 @@ export function problemsOfRules(scene: Scene): ConfigurationProblem[] {
     deliveries,
     integrationCases,
     requiredTests,
+    clusters,
+    clusterPlaces,
+    clusterSecrets,
   ].flatMap((rule) => rule(scene));
 }
 
@@ -50,22 +55,14 @@ function keysAt(scene: Scene, path: Path): string[] {
   return value !== null && typeof value === "object" && !(value instanceof Secret) ? Object.keys(value).sort() : [];
 }
 
-/** Nothing here is secret: pins and addresses must be readable in every preview. */
+/** Nothing here is secret but one key: pins and addresses must be readable in every preview. */
 function secrets(scene: Scene): ConfigurationProblem[] {
-  const found: Path[] = [];
-  const visit = (value: unknown, path: Path) => {
-    if (value instanceof Secret) found.push(path);
-    else if (value !== null && typeof value === "object" && path.length < 20)
-      for (const [key, item] of Object.entries(value)) visit(item, [...path, Array.isArray(value) ? Number(key) : key]);
-  };
-  visit(scene.raw, []);
-  const rule = "no key of this program is secret, and registry credentials never stand in a configuration";
-  return found.map((path) => problem("secret-unexpected", path, "is a secret", rule, removeLine(path, scene)));
+  return unexpectedSecrets(scene.raw, scene);
 }
 
-/** Names become folders, stage names and levels of repositories; hosts of mirrors are names too. */
+/** Names become folders, stage names, levels of repositories and names of resources; hosts of mirrors are names too. */
 function names(scene: Scene): ConfigurationProblem[] {
-  return (["tools", "policies", "bundles", "mirrors"] as const).flatMap((map) => {
+  return (["tools", "policies", "bundles", "mirrors", "clusters"] as const).flatMap((map) => {
     const form = map === "mirrors" ? hostName : entryName;
     return keysAt(scene, [map]).flatMap((name) => {
       const refusal = form.refuse(name);

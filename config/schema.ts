@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { PackageManager } from "../lib/base/packages";
 import * as addresses from "./addresses";
+import { clusterMap } from "./clusterSchema";
 import { gate } from "./gateSchema";
 import * as grammar from "./grammar";
 import { packageGrammars } from "./packageGrammar";
@@ -92,6 +93,7 @@ export const schema = z.strictObject({
       .meta({ description: "One bundle", rule: "a bundle is a map with repositories" }),
     "OPA bundles by name. They are not published yet; what they are made of is part of what has a version",
   ).default({}),
+  clusters: clusterMap.default({}),
   source: text(grammar.commit, "The commit that is released, where the project is no git checkout").optional(),
   mirrors: z
     .record(z.string(), text(addresses.mirrorUrl, "The URL that downloads from this host take instead"))
@@ -106,6 +108,7 @@ export const buildSchema = schema.omit({ promotion: true });
 export const promotionSchema = z.strictObject({
   registry: schema.shape.registry,
   image: schema.shape.image,
+  clusters: schema.shape.clusters,
   promotion,
 });
 

@@ -5,6 +5,7 @@ import type { SizeBudget } from "../lib/gate/size";
 import type { Digest } from "../lib/oci/digest";
 import type { ToolSource } from "../lib/plan/composition";
 import type { RepositorySource } from "../lib/sources/repositorySource";
+import type { ClusterSettings } from "./clusterSettings";
 import type { RegistrySettings } from "./registrySettings";
 
 /** How the gate asks a tool for its version. */
@@ -49,6 +50,8 @@ export interface PromotionSettings {
   readonly registry: RegistrySettings;
   readonly image: { readonly name: string };
   readonly promotion: PromotionSource;
+  /** By name. */
+  readonly clusters: Readonly<Record<string, ClusterSettings>>;
 }
 
 /** A stack that builds. */
@@ -74,6 +77,8 @@ export interface BuildSettings {
   readonly artifacts: { /** Environments that policies are delivered to. */ readonly environments: readonly string[] };
   /** OPA bundles by name, and the policy repositories they are made of. */
   readonly bundles: Readonly<Record<string, { readonly repositories: readonly string[] }>>;
+  /** By name. */
+  readonly clusters: Readonly<Record<string, ClusterSettings>>;
   /** URL that stands in for a host of downloads. */
   readonly mirrors: Readonly<Record<string, string>>;
 }

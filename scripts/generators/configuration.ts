@@ -31,8 +31,8 @@ ${example}
 - A nested key is set with \`--path\`: \`pulumi config set --path 'policy-platform:gate.smoke.timeout' 90s\`.
 - \`policy-platform check\` finds every error of a stack without a network; a preview finds the same ones, all at once, each
   with the line that mends it.
-- Nothing here is secret. Registry credentials are found where the docker command finds them: its config file and its
-  credential helpers.
+- Nothing here is secret but \`pullSecret\` of a cluster. Registry credentials are found where the docker command finds them:
+  its config file and its credential helpers.
 
 ${topLevelKeys.map((key) => section([key])).join("\n\n")}
 `;

@@ -5,7 +5,7 @@ import { projectDir, valid } from "./valid";
 
 const context = { stack: "dev", projectDir };
 const problems = (changes: object) =>
-  problemsOf({ ...valid(), ...changes }, context).map(({ code, what, fix }) => ({ code, what, fix }));
+  problemsOf({ ...valid(), clusters: {}, ...changes }, context).map(({ code, what, fix }) => ({ code, what, fix }));
 
 describe("what a stack delivers", () => {
   it("is read as it stands", () => {

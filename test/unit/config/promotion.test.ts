@@ -109,14 +109,14 @@ describe("a stack that promotes", () => {
   });
 
   it("is told first that promotion is misspelt, and then what a stack that builds lacks", () => {
-    const [first, ...rest] = problemsOf({ registry, promtion: promotion, clusters: {} }, context);
+    const [first, ...rest] = problemsOf({ registry, promtion: promotion, signatures: {} }, context);
     assert.match(first!.what, /^policy-platform:promtion is no known key; did you mean promotion\?$/);
     assert.equal(first!.meant, "policy-platform:promotion");
     const keys = rest.map(({ key, code }) => `${key} ${code}`);
     assert.deepEqual(keys, [
       "policy-platform:base key-missing",
       "policy-platform:policies key-missing",
-      "policy-platform:clusters key-unknown",
+      "policy-platform:signatures key-unknown",
     ]);
   });
 

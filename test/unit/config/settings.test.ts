@@ -34,6 +34,7 @@ describe("a configuration in order", () => {
       policies: { "security-policy": { folder: "policies/security-policy" } },
       artifacts: { environments: [] },
       bundles: {},
+      clusters: {},
     });
   });
 
@@ -578,11 +579,11 @@ const cases: readonly Case[] = [
   ],
   [
     "an unknown key like no other",
-    ["clusters"],
+    ["signatures"],
     {},
     "key-unknown",
-    "policy-platform:clusters is no known key",
-    "pulumi config rm 'policy-platform:clusters' --stack dev",
+    "policy-platform:signatures is no known key",
+    "pulumi config rm 'policy-platform:signatures' --stack dev",
   ],
   [
     "a nested key that was set without --path",

@@ -40,6 +40,7 @@ export function valid(): Record<string, never> {
     },
     artifacts: { environments: ["dev", "production"] },
     bundles: {},
+    clusters: { dev: { environment: "dev", enforcement: "audit" } },
     mirrors: { "github.com": "https://mirror.example.com/github" },
   };
   return configuration as unknown as Record<string, never>;

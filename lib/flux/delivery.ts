@@ -1,0 +1,103 @@
+// All objects of one cluster: where Flux pulls the artifact from, how it applies it, and Kyverno where Flux installs it.
+import { fluxLayerType } from "./artifact";
+import type { PolicyDocument } from "./documents";
+import { type EnforcementChoice, type KustomizePatch, patchesFor } from "./enforcement";
+import { type KyvernoObjects, type KyvernoSource, kyvernoObjects } from "./kyverno";
+import {
+  type HealthCheckExpression,
+  healthCheckExprs,
+  type KubernetesObject,
+  kustomization,
+  namespaceObject,
+  ociRepository,
+  type SourceVerification,
+} from "./objects";
+
+/** What a cluster is to get and how. Times are as Flux takes them: `10m`. */
+export interface DeliveryArgs {
+  /** Of the OCIRepository and of the Kustomization. */
+  readonly name: string;
+  readonly namespace: string;
+  readonly createNamespace: boolean;
+  /** Where the artifact is: `host/path`. */
+  readonly repository: string;
+  /** Digest of the artifact; unused with `follow`. */
+  readonly digest: string;
+  /** Range of versions in place of the digest. */
+  readonly follow?: string;
+  readonly secretRef?: string;
+  readonly provider?: "aws" | "azure" | "gcp";
+  readonly certSecretRef?: string;
+  readonly verify?: SourceVerification;
+  readonly interval: string;
+  readonly retryInterval: string;
+  readonly timeout: string;
+  readonly path: string;
+  readonly prune: boolean;
+  readonly dependsOn: readonly string[];
+  readonly serviceAccount?: string;
+  readonly kyverno?: KyvernoSource;
+}
+
+/** What follows from the documents of the artifact: the rest is the same whatever they are. */
+export interface DeliveryFacts {
+  readonly patches: readonly KustomizePatch[];
+  readonly healthCheckExprs: readonly HealthCheckExpression[];
+}
+
+/** Errors: `exception-unknown`. */
+export function deliveryFacts(documents: readonly PolicyDocument[], choice: EnforcementChoice): DeliveryFacts {
+  return { patches: patchesFor(documents, choice), healthCheckExprs: healthCheckExprs(documents) };
+}
+
+export interface DeliveryObjects {
+  readonly namespace?: KubernetesObject;
+  readonly kyverno?: KyvernoObjects;
+  readonly source: ReturnType<typeof ociRepository>;
+  readonly kustomization: ReturnType<typeof kustomization>;
+}
+
+const fluxLayer = { mediaType: fluxLayerType, operation: "extract" } as const;
+
+/** Pure: equal arguments are equal objects. */
+export function deliveryObjects(args: DeliveryArgs, facts: DeliveryFacts): DeliveryObjects {
+  const { name, namespace, createNamespace, repository, digest, follow, interval, retryInterval, ...rest } = args;
+  const kyverno = rest.kyverno && kyvernoObjects({ ...rest.kyverno, namespace, interval, retryInterval });
+  const before = kyverno?.dependency === undefined ? [] : [kyverno.dependency];
+  return {
+    ...(createNamespace && { namespace: namespaceObject(namespace) }),
+    ...(kyverno && { kyverno }),
+    source: ociRepository({
+      name,
+      namespace,
+      repository,
+      ref: follow === undefined ? { digest } : { semver: follow },
+      interval,
+      layerSelector: fluxLayer,
+      ...given({
+        provider: rest.provider,
+        secretRef: rest.secretRef,
+        certSecretRef: rest.certSecretRef,
+        verify: rest.verify,
+      }),
+    }),
+    kustomization: kustomization({
+      name,
+      namespace,
+      source: { kind: "OCIRepository", name },
+      path: rest.path,
+      prune: rest.prune,
+      interval,
+      retryInterval,
+      timeout: rest.timeout,
+      dependsOn: [...before, ...rest.dependsOn.filter((one) => !before.includes(one))],
+      ...given({ serviceAccount: rest.serviceAccount }),
+      ...facts,
+    }),
+  };
+}
+
+/** Without what is undefined: no object has a key without a value. */
+function given<T extends object>(record: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as never;
+}
