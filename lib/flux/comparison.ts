@@ -41,8 +41,8 @@ export function differences(live: Observed, dryRun: Observed): Difference[] {
 }
 
 /**
- * Fields under `spec` that are not ours, of a manager whom Flux does not undo: a dry run keeps them, so that it alone would see
- * no difference. What somebody else wrote as we did is ours too.
+ * Fields under `spec` that are not ours: a dry run keeps them, so that it alone would see no difference. What somebody else wrote
+ * as we did is ours too.
  */
 function foreignFields(live: Observed): Difference[] {
   const entries = listAt(live, "metadata", "managedFields").flatMap((entry) =>
@@ -51,15 +51,16 @@ function foreignFields(live: Observed): Difference[] {
       : [],
   );
   const ours = new Set(entries.filter(({ manager }) => manager === fluxManager).flatMap(({ paths }) => paths));
-  const found = new Map<string, string>();
+  const found = new Map<string, Difference>();
   for (const { manager, paths } of entries)
-    if (!isUndone(manager)) for (const path of paths) if (!ours.has(path)) found.set(path, manager);
-  return [...found].map(([path, by]) => ({ path, by }));
+    for (const path of paths)
+      if (!ours.has(path)) found.set(path, { path, ...(!isUndone(manager) && { by: manager }) });
+  return [...found.values()];
 }
 
 /** Flux takes over, and so removes, what any kubectl wrote: it goes by the beginning of the manager's name. */
 function isUndone(manager: string): boolean {
-  return manager === fluxManager || manager.startsWith("kubectl") || manager.startsWith("before-first-apply");
+  return manager.startsWith("kubectl") || manager.startsWith("before-first-apply");
 }
 
 /** Paths of the leaves of a FieldsV1 set: `f:` names a member, `k:` and `v:` an item of a list, which counts as a whole. */
