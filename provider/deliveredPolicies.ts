@@ -1,11 +1,13 @@
 // policychain:index:DeliveredPolicies: what one cluster has taken of an artifact. Policies belong to Flux, so a refresh of the stack's
 // own objects cannot see them: this looks at each by name, and an update ends when the cluster enforces what was released.
+import { posix } from "node:path";
 import { messageOf, PlatformError } from "../lib/errors";
 import { actionOf } from "../lib/flux/action";
 import { awaitDelivery } from "../lib/flux/await";
 import { type DeliveredDocument, type Delivery, deliveryCluster, titleOf } from "../lib/flux/cluster";
+import { applied, Enforcement, patchesFor } from "../lib/flux/enforcement";
 import { inspectDelivery, running } from "../lib/flux/inspect";
-import { requireCluster, requireExceptions } from "../lib/flux/preconditions";
+import { requireCluster } from "../lib/flux/preconditions";
 import { readArtifact } from "../lib/flux/read";
 import { asDelivered, type Standing } from "../lib/flux/standing";
 import { connectCluster } from "../lib/kubernetes/client";
@@ -38,7 +40,8 @@ interface DeliveredInputs {
   readonly kustomization: string;
   readonly repository: string;
   readonly digest?: Digest;
-  readonly enforcement: string;
+  readonly path?: string;
+  readonly enforcement: Enforcement;
   readonly exceptions?: readonly string[];
   readonly policies?: Readonly<Record<string, string>>;
   readonly timeoutSeconds?: number;
@@ -120,10 +123,8 @@ async function foresee(context: ResourceContext, inputs: Values): Promise<void> 
   }
 }
 
-async function requirePossible(delivery: Delivery, { digest, exceptions = [] }: DeliveredInputs): Promise<void> {
-  const documents = digest === undefined ? [] : await delivery.documents(digest);
-  if (digest !== undefined) requireExceptions(exceptions, documents, { digest, stack: delivery.stack });
-  await requireCluster(delivery, documents);
+async function requirePossible(delivery: Delivery, { digest }: DeliveredInputs): Promise<void> {
+  await requireCluster(delivery, digest === undefined ? [] : await delivery.documents(digest));
 }
 
 async function open(context: ResourceContext, wanted: DeliveredInputs): Promise<Delivery> {
@@ -149,9 +150,10 @@ async function open(context: ResourceContext, wanted: DeliveredInputs): Promise<
 /** Documents of artifacts that this process has read, by repository and digest: many clusters get the same one. */
 const read = new Map<string, ReturnType<typeof readArtifact>>();
 
+/** As the cluster is to hold them. Errors: those of `readArtifact`, `exception-unknown`. */
 async function documentsOf(
   context: ResourceContext,
-  { repository, insecure }: DeliveredInputs,
+  { repository, insecure, path = "./", ...choice }: DeliveredInputs,
   digest: Digest,
 ): Promise<readonly DeliveredDocument[]> {
   const key = `${repository}@${digest}`;
@@ -162,9 +164,13 @@ async function documentsOf(
     read.delete(key);
     throw error;
   });
-  return documents.map(({ apiVersion, kind, namespace, name, object }) => ({
-    ...{ apiVersion, kind, namespace, name, document: object },
-  }));
+  const folder = posix.join(path, "/").replace(/^(?:\.?\/)+/, "");
+  const below = documents.filter((document) => document.path.startsWith(folder));
+  patchesFor(below, choice);
+  return below.map((document) => {
+    const { apiVersion, kind, namespace, name } = document;
+    return { apiVersion, kind, namespace, name, document: applied(document, choice) };
+  });
 }
 
 function deliveredOf(policies: readonly Standing[], documents: readonly DeliveredDocument[]): Value {
@@ -217,5 +223,6 @@ function requireName(text: string): void {
 }
 
 function requireEnforcement(text: string): void {
-  if (!["asAuthored", "audit", "enforce"].includes(text)) throw new Error("is not one of asAuthored, audit, enforce");
+  const known = Object.values(Enforcement) as string[];
+  if (!known.includes(text)) throw new Error(`is not one of ${known.join(", ")}`);
 }

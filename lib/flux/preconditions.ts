@@ -22,22 +22,6 @@ export async function requireCluster(
   if (shared.length > 0) throw sharedError(shared, cluster, stack);
 }
 
-/** Refuses an exception that names no policy of the artifact: it would be believed to be in force. Error: `exception-unknown`. */
-export function requireExceptions(
-  exceptions: readonly string[],
-  documents: readonly ObjectName[],
-  { digest, stack }: { readonly digest: string; readonly stack: string },
-): void {
-  const names = new Set(documents.map(({ name }) => name));
-  const unknown = exceptions.filter((name) => !names.has(name));
-  if (unknown.length === 0) return;
-  throw new PlatformError("exception-unknown", {
-    what: `exceptions name ${unknown.join(", ")}, and the artifact ${digest} has no policy of that name`,
-    rule: "an exception names a policy that is delivered",
-    fix: `write one of ${[...names].sort().slice(0, 10).join(", ")}, or take the name out of clusters.<name>.exceptions of stack ${stack}`,
-  });
-}
-
 async function requireServed(cluster: DeliveryCluster, documents: readonly ObjectName[], stack: string): Promise<void> {
   const kinds = new Map([...fluxKinds, ...documents].map((one) => [`${one.kind} of ${one.apiVersion}`, one]));
   const unserved: string[] = [];

@@ -16,6 +16,8 @@ export interface DeliveredPoliciesArgs {
   repository: pulumi.Input<string>;
   /** Of the artifact; absent where the cluster follows a range, and Flux chooses. */
   digest?: pulumi.Input<string>;
+  /** Folder of the artifact that is applied. Default `./`, all of it. */
+  path?: pulumi.Input<string>;
   /** `asAuthored`, `audit` or `enforce`. */
   enforcement: pulumi.Input<string>;
   /** Names of policies that keep auditing in a cluster that enforces. Default: none. */

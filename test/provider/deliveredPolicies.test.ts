@@ -303,8 +303,31 @@ describe("stand-in: the policies delivered to a cluster", () => {
     });
 
     it("are refused when an exception names no policy, before anything is written", async () => {
-      await refused("exception-unknown", /exceptions name c,.*write one of a, b/, { exceptions: ["a", "c"] });
-      await refused("exception-unknown", /exceptions name c/, { exceptions: ["c"] }, { preview: true });
+      const exceptions = { enforcement: "enforce", exceptions: ["a", "c"] };
+      await refused("exception-unknown", /no policy of the artifact.*"c"/, exceptions);
+      await refused("exception-unknown", /"c"/, exceptions, { preview: true });
+      assert.deepEqual(asked(), []);
+    });
+
+    it("are as the cluster is to enforce them: a patch that is gone is an edit", async () => {
+      const enforced = { enforcement: "enforce", exceptions: ["b"] };
+      live("a", ({ spec }) => (spec.validationFailureAction = "Enforce"));
+      const { delivered } = await create(enforced);
+      assert.deepEqual(
+        delivered.map(({ action }: any) => action),
+        ["enforce", "audit"],
+      );
+      live("a");
+      await refused("delivery-timeout", /ClusterPolicy\/a .*edited: spec.validationFailureAction/, {
+        ...enforced,
+        timeoutSeconds: 1,
+      });
+    });
+
+    it("are those of one folder where the Kustomization applies no more", async () => {
+      const { delivered } = await create({ path: "./security/policies/p" });
+      assert.deepEqual(delivered, []);
+      assert.equal((await create({ path: "./security" })).delivered.length, 2);
     });
 
     it("are refused while a field of another manager stays beside theirs", async () => {
