@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { findPlace, type Place } from "./place";
 import { addPromote } from "./promoteVerb";
-import { addRenderCi } from "./renderVerb";
+import { addRender } from "./renderVerb";
 import { addRepositoryPush } from "./repositoryVerb";
 import { exitCodes, fail } from "./screen";
 import { type CommonOptions, exitCodeHelp, verbsOf } from "./verb";
@@ -90,7 +90,7 @@ export function policyPlatform(done: (code: number) => void): Command {
   );
 
   addPromote(program, { done });
-  addRenderCi(program, verb, { done });
+  addRender(program, verb, { done });
   addRepositoryPush(program, { done });
 
   for (const command of allCommands(program)) {

@@ -1,18 +1,45 @@
-// The verb `render ci` on the command line: its options and their help. It loads nothing of what it does.
+// The verbs below `render` on the command line: their options and their help. They load nothing of what they do.
 import { type Command, Option } from "commander";
 import { findPlace } from "./place";
 import type { RenderCiOptions } from "./renderCi";
+import type { RenderFluxOptions } from "./renderFlux";
 import { fail } from "./screen";
 import type { AddVerb, CommonOptions } from "./verb";
 
 const collect = (value: string, before: readonly string[] = []) => [...before, value];
 
-export function addRenderCi(
-  program: Command,
-  verb: AddVerb,
-  { done }: { readonly done: (code: number) => void },
-): void {
+type Done = { readonly done: (code: number) => void };
+
+export function addRender(program: Command, verb: AddVerb, outcome: Done): void {
   const render = program.command("render").description("Print files that others commit.").summary("files for others");
+  addRenderCi(render, verb, outcome);
+  addRenderFlux(render, verb, outcome);
+}
+
+function addRenderFlux(render: Command, verb: AddVerb, { done }: Done): void {
+  verb(
+    "flux",
+    "the Flux objects by which clusters get the policies",
+    "Prints the objects by which the stack's clusters get its last release, as YAML: where Flux pulls the artifact from, by\ndigest, how it applies it, and the patches by which a cluster audits or enforces. With --to they are written as\nfiles: what is equal is not touched, and what somebody else wrote is not replaced. No secret is ever written.",
+    [
+      "policy-platform render flux --stack prod --cluster europe | kubectl apply -f -",
+      "policy-platform render flux --stack prod --to ../fleet/clusters",
+    ],
+    render,
+  )
+    .option("--cluster <name>", "this cluster of the stack alone; default: all")
+    .option("--to <folder>", "write files: of one cluster into this folder, of all into a folder each below it")
+    .action(async (options: CommonOptions & RenderFluxOptions) => {
+      try {
+        const { renderFlux } = await import("./renderFlux");
+        done(await renderFlux(findPlace(options), options, options.output));
+      } catch (error) {
+        done(fail(options.output, error));
+      }
+    });
+}
+
+function addRenderCi(render: Command, verb: AddVerb, { done }: Done): void {
   verb(
     "ci",
     "the CI file with which an application team checks its chart",

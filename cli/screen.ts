@@ -35,6 +35,9 @@ const invalidCodes = new Set([
   "push-reference",
   "push-name",
   "ci-option",
+  "cluster-unknown",
+  "cluster-environment",
+  "render-secret",
 ]);
 
 /** Shows what was thrown and returns the exit code. A bug keeps its stack. */

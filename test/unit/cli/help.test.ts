@@ -5,7 +5,7 @@ import { golden } from "../../support/golden";
 import { run } from "./run";
 
 describe("help", () => {
-  for (const verb of ["", "check", "pin", "version", "promote", "repair", "render ci"]) {
+  for (const verb of ["", "check", "pin", "version", "promote", "repair", "render ci", "render flux"]) {
     it(`of ${verb || "the command"} stays as it was reviewed`, async () => {
       const { code, stdout, stderr } = await run(...verb.split(" ").filter(Boolean), "--help");
       assert.equal(code, 0);
