@@ -14,5 +14,7 @@ void serve({
     "policychain:index:GateRun": () => (require("./gateRun") as typeof import("./gateRun")).gateRun,
     "policychain:index:DeliveredPolicies": () =>
       (require("./deliveredPolicies") as typeof import("./deliveredPolicies")).deliveredPolicies,
+    "policychain:index:DeliveryCheck": () =>
+      (require("./deliveryCheck") as typeof import("./deliveryCheck")).deliveryCheck,
   },
 });

@@ -11,6 +11,8 @@ export const running = "running";
 export interface Inspection extends Standings {
   /** Flux's; empty where nothing has been applied. */
   readonly revision: string;
+  /** Of the artifact that was looked for; empty where a cluster that follows a range has none. */
+  readonly digest: string;
   /** `OCIRepository/flux-system/policies` → {@link running}, `missing`, `suspended`, `failing: …`. */
   readonly flux: Readonly<Record<string, string>>;
   /** What becomes of the differences without anybody's doing, a sentence each. */
@@ -34,7 +36,7 @@ export async function inspectDelivery(delivery: Delivery): Promise<Inspection> {
   const wanted = digest ?? digestOf(revision);
   const documents = wanted === "" ? [] : await delivery.documents(wanted);
   const found = await standings(cluster, delivery.kustomization, documents, await liveObjects(cluster, documents));
-  return { revision, flux, ...found, notes: notesOn(found, kustomization, appliedText) };
+  return { revision, digest: wanted, flux, ...found, notes: notesOn(found, kustomization, appliedText) };
 }
 
 function textOf(object: Observed | undefined, progress: ReturnType<typeof sourceProgress>): string {

@@ -8,6 +8,7 @@ import { RegistryClient } from "../../lib/oci/client";
 import { sha256 } from "../../lib/oci/digest";
 import { parseRepository } from "../../lib/oci/reference";
 import { deliveredPolicies } from "../../provider/deliveredPolicies";
+import { deliveryCheck } from "../../provider/deliveryCheck";
 import { type ResourceContext, UNKNOWN, type Values } from "../../provider/host";
 import { startRegistry } from "../support/registry";
 import { refusedWith } from "../support/scriptedCluster";
@@ -299,13 +300,11 @@ describe("stand-in: the policies delivered to a cluster", () => {
       const other = { metadata: { namespace: "team-b", name: "rules" }, status: { inventory: { entries: [id] } } };
       cluster.put({ apiVersion: "kustomize.toolkit.fluxcd.io/v1", kind: "Kustomization", ...other });
       await refused("policy-shared", /ClusterPolicy\/a \(Kustomization team-b\/rules\)/);
-      await refused("policy-shared", /team-b\/rules/, {}, { preview: true });
     });
 
     it("are refused when an exception names no policy, before anything is written", async () => {
       const exceptions = { enforcement: "enforce", exceptions: ["a", "c"] };
       await refused("exception-unknown", /no policy of the artifact.*"c"/, exceptions);
-      await refused("exception-unknown", /"c"/, exceptions, { preview: true });
       assert.deepEqual(asked(), []);
     });
 
@@ -378,29 +377,59 @@ describe("stand-in: the policies delivered to a cluster", () => {
   });
 
   describe("in a preview", () => {
-    it("are known by digest, and nothing is written", async () => {
+    it("are known by digest, and the cluster is not asked for anything", async () => {
       const outputs = await create({}, { preview: true });
       assert.deepEqual([outputs.revision, outputs.ready], [digest, UNKNOWN]);
+      assert.deepEqual(cluster.lines(), []);
+    });
+  });
+
+  describe("before anything is written for them", () => {
+    const looked = async (preview: boolean, more: Values = {}) => {
+      const { source: _, policies: __, timeoutSeconds: ___, ...inputs } = given(more);
+      assert.deepEqual((await deliveryCheck.check!(context(), undefined, inputs)).failures, []);
+      return (await deliveryCheck.create(context({ preview }), inputs)).outputs;
+    };
+    const shared = () => {
+      const id = { id: "_a_kyverno.io_ClusterPolicy", v: "v1" };
+      const other = { metadata: { namespace: "team-b", name: "rules" }, status: { inventory: { entries: [id] } } };
+      cluster.put({ apiVersion: "kustomize.toolkit.fluxcd.io/v1", kind: "Kustomization", ...other });
+    };
+
+    it("are found possible where Flux's objects are still to come", async () => {
+      cluster.remove("OCIRepository", "policies");
+      cluster.remove("Kustomization", "policies");
+      assert.equal((await looked(false)).digest, digest);
       assert.deepEqual(asked(), []);
     });
 
-    it("are not asked for while the digest is unknown or its artifact is still to be pushed", async () => {
-      await create({ digest: UNKNOWN }, { preview: true });
-      assert.deepEqual(cluster.lines(), []);
-      await create({ digest: sha256("not pushed yet") }, { preview: true });
-      assert.deepEqual([cluster.lines(), said], [[], []]);
+    it("are refused in a preview and in an update when they have another owner or an exception names none", async () => {
+      shared();
+      for (const preview of [true, false]) {
+        await assert.rejects(looked(preview), { code: "policy-shared" });
+        const exceptions = { enforcement: "enforce", exceptions: ["c"] };
+        await assert.rejects(looked(preview, exceptions), { code: "exception-unknown" });
+      }
     });
 
-    it("say what the cluster lacks, and that it cannot be asked, without an error", async () => {
+    it("are refused in an update when the cluster lacks their kinds or is away, of which a preview warns", async () => {
       cluster.serve("kyverno.io/v1", false);
-      await create({}, { preview: true });
+      await looked(true);
+      await assert.rejects(looked(false), { code: "kind-unserved" });
       await cluster.stop();
-      await create({}, { preview: true });
+      await looked(true);
+      await assert.rejects(looked(false), { code: "cluster-unreachable" });
       assert.match(
         said.join("\n"),
-        /warn: this update needs more[^\n]*install Kyverno[^\n]*\nwarn: not known before the update/,
+        /^warn: this update needs more[^\n]*install Kyverno[^\n]*\nwarn: not known before the update[^\n]*$/,
       );
       cluster = await startStandInCluster();
+    });
+
+    it("are not looked at in a preview while their digest is unknown, or their artifact is still to be pushed", async () => {
+      await looked(true, { digest: UNKNOWN });
+      await looked(true, { digest: sha256("not pushed yet") });
+      assert.deepEqual([cluster.lines(), said], [[], []]);
     });
   });
 

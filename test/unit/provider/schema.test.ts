@@ -73,7 +73,7 @@ function specProperties(
   );
 }
 
-const resources = ["Manifest", "Copy", "Tag", "GateRun", "DeliveredPolicies"];
+const resources = ["Manifest", "Copy", "Tag", "GateRun", "DeliveredPolicies", "DeliveryCheck"];
 
 describe("the package's schema", () => {
   it("has the resources of the SDK and no other", () => {
@@ -153,6 +153,8 @@ samples.DeliveredPolicies = {
   repository: "127.0.0.1:1/releases/policies/dev",
   digest,
 };
+const { source: _, ...checked } = samples.DeliveredPolicies!;
+samples.DeliveryCheck = checked;
 const context: ResourceContext = {
   urn: "urn",
   signal: new AbortController().signal,
