@@ -100,7 +100,7 @@ describe("a folder of rendered files", () => {
     assert.throws(() => readdirSync(place), /ENOENT/);
     await writeRendered(place, files);
     for (const [name, text] of files) assert.equal(readFileSync(join(place, name), "utf8"), text);
-    const times = () => readdirSync(place).map((name) => statSync(join(place, name)).mtimeNs);
+    const times = () => readdirSync(place).map((name) => statSync(join(place, name), { bigint: true }).mtimeNs);
     const before = times();
     assert.deepEqual(await writeRendered(place, files), []);
     assert.deepEqual(times(), before);
