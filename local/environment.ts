@@ -7,10 +7,12 @@ export interface EnvironmentOptions {
   readonly engineHost: string;
   /** Folders that come first on PATH. */
   readonly path: readonly string[];
+  /** Value of KUBECONFIG, where a local cluster has been started. */
+  readonly kubeconfig?: string;
 }
 
 /** Everything but PATH. */
-export function stackEnvironment({ layout, engineHost }: EnvironmentOptions): Record<string, string> {
+export function stackEnvironment({ layout, engineHost, kubeconfig }: EnvironmentOptions): Record<string, string> {
   return {
     PULUMI_HOME: layout.pulumiHome,
     PULUMI_BACKEND_URL: `file://${layout.state}`,
@@ -21,6 +23,7 @@ export function stackEnvironment({ layout, engineHost }: EnvironmentOptions): Re
     // Node loads the SDK and the TypeScript compiler at every command: 0.3 s less when it need not compile them again.
     NODE_COMPILE_CACHE: layout.compileCache,
     DOCKER_HOST: engineHost,
+    ...(kubeconfig === undefined ? {} : { KUBECONFIG: kubeconfig }),
   };
 }
 

@@ -23,6 +23,10 @@ export interface Layout {
   readonly state: string;
   readonly passphraseFile: string;
   readonly environmentFile: string;
+  /** The local clusters, a folder each. */
+  readonly clusters: string;
+  /** A context for each local cluster. */
+  readonly kubeconfig: string;
   /** Node's compiled form of what it has loaded before. */
   readonly compileCache: string;
   /** What this command remembers from run to run. */
@@ -62,6 +66,8 @@ export function layoutOf(projectDir: string): Layout {
     state: join(root, "state"),
     passphraseFile: join(root, "passphrase"),
     environmentFile: join(root, "env"),
+    clusters: join(root, "clusters"),
+    kubeconfig: join(root, "kubeconfig"),
     compileCache: join(root, "node"),
     memoryFile: join(root, "memory.json"),
     stackFile: join(projectDir, `Pulumi.${stackName}.yaml`),

@@ -5,14 +5,18 @@ import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
 import { diskFull, isDiskFull } from "../lib/diskFull";
 import { messageOf, PlatformError } from "../lib/errors";
+import { bringUpCluster } from "./controlPlane/bringUp";
+import type { ClusterChoice } from "./controlPlane/cluster";
+import { clusterLines } from "./controlPlane/manage";
 import { runningOwnEngine } from "./engine";
 import { type Layout, layoutOf } from "./layout";
 import { readMemory, remember } from "./memory";
 import { movedTags } from "./movedTags";
-import { type Level, levels, prepare } from "./prepare";
+import { environmentOptions, type Level, levels, prepare, withToolchain } from "./prepare";
 import { interruptPulumi } from "./pulumi";
 import { defaultPort, whoAnswers } from "./registry";
-import { bringUp, lastOutputs, prepareStack, stackOutputs } from "./stack";
+import { bringUp, lastOutputs, prepareStack, type StackOptions, stackOutputs } from "./stack";
+import { writeEnvironmentFile } from "./stackFile";
 import { Steps } from "./steps";
 import { cleanUp, stopServices } from "./stopAll";
 import { type Outputs, releaseLines, renderSummary } from "./summary";
@@ -23,6 +27,9 @@ interface Flags {
   readonly registryPort?: string;
   readonly only?: Level;
   readonly cache: boolean;
+  /** Whether a local cluster is started too. */
+  readonly withCluster: boolean;
+  readonly cluster: ClusterChoice;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -44,12 +51,24 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function up(layout: Layout, { registryPort, only }: Flags): Promise<number> {
+async function up(layout: Layout, flags: Flags): Promise<number> {
   const begun = performance.now();
   const steps = interruptible(new Steps({ write: (text) => console.log(text) }));
-  const { pulumi, environment } = await prepare({ layout, steps, registryPort, level: only });
-  if (only !== undefined || environment === undefined) return 0;
-  const stack = { layout, pulumi, environment, screen: steps.screen };
+  await withToolchain(layout, steps, async (toolchain) => {
+    const { registryPort, only } = flags;
+    const { pulumi, engine, environment } = await prepare({ layout, steps, toolchain, registryPort, level: only });
+    if (only === undefined && environment !== undefined)
+      await release({ layout, pulumi, environment, screen: steps.screen }, steps, begun);
+    if (!flags.withCluster) return;
+    await bringUpCluster({ layout, steps, toolchain, choice: flags.cluster });
+    if (engine) await writeEnvironmentFile(environmentOptions(layout, engine.host));
+  });
+  return 0;
+}
+
+/** Brings the stack up and prints its summary. */
+async function release(stack: StackOptions, steps: Steps, begun: number): Promise<void> {
+  const { layout } = stack;
   const ready = steps.run("Stack", (step) => prepareStack(stack, step));
   void steps.run("pulumi up", (step) => bringUp(stack, step), { after: [ready] });
   // Not the steps themselves: after an interruption that is what counts, not what it did to the engine.
@@ -60,13 +79,18 @@ async function up(layout: Layout, { registryPort, only }: Flags): Promise<number
     remember(layout.memoryFile, { firstRun: { milliseconds: total, steps: steps.times } });
   const moved = await movedTags(outputs);
   console.log(renderSummary(outputs, { moved, times: steps.times, total, docker: isOnPath("docker") }));
-  return 0;
 }
 
 /** Makes ready whatever is missing, and prints the stack's variables as one JSON object: for test runners and other programs. */
-async function printEnvironment(layout: Layout, { registryPort, only = "layers" }: Flags): Promise<number> {
+async function printEnvironment(layout: Layout, flags: Flags): Promise<number> {
+  const { registryPort, only = "layers", withCluster, cluster } = flags;
   const steps = interruptible(new Steps({ write: (text) => console.error(text) }));
-  const { environment } = await prepare({ layout, steps, registryPort, level: only });
+  const environment = await withToolchain(layout, steps, async (toolchain) => {
+    const prepared = await prepare({ layout, steps, toolchain, registryPort, level: only });
+    if (!withCluster) return prepared.environment;
+    const { kubeconfig } = await bringUpCluster({ layout, steps, toolchain, choice: cluster });
+    return { ...prepared.environment, KUBECONFIG: kubeconfig };
+  });
   return say([JSON.stringify(environment ?? {}, null, 2)]);
 }
 
@@ -99,6 +123,7 @@ async function status(layout: Layout): Promise<number> {
   return say([
     `registry 127.0.0.1:${port} ${states[await whoAnswers(port, layout.identity)]}`,
     engine ? `Docker engine ${engine.version} runs at ${engine.host}` : "no Docker engine of ours runs",
+    ...(await clusterLines(layout)),
     "released by the last run",
     ...releaseLines(lastOutputs(layout)),
   ]);
@@ -120,6 +145,10 @@ function parse(argv: readonly string[]): { command: string; flags: Flags } {
       options: {
         "registry-port": { type: "string" },
         only: { type: "string" },
+        cluster: { type: "boolean" },
+        "no-cluster": { type: "boolean" },
+        "cluster-name": { type: "string" },
+        "cluster-port": { type: "string" },
         cache: { type: "boolean" },
         json: { type: "boolean" },
       },
@@ -127,9 +156,18 @@ function parse(argv: readonly string[]): { command: string; flags: Flags } {
     if (positionals.length > 1) throw new Error(`unexpected ${positionals[1]}`);
     const only = values.only as Level | undefined;
     if (only !== undefined && !levels.includes(only)) throw new Error(`--only is one of ${levels.join(", ")}`);
+    const command = positionals[0] ?? "up";
+    if (values.cluster && values["no-cluster"]) throw new Error("--cluster and --no-cluster exclude each other");
     return {
-      command: positionals[0] ?? "up",
-      flags: { registryPort: values["registry-port"], only, cache: values.cache ?? false },
+      command,
+      flags: {
+        registryPort: values["registry-port"],
+        only,
+        cache: values.cache ?? false,
+        // Programs that ask for an environment say it when they need a cluster: it takes memory and seconds.
+        withCluster: values.cluster ?? (command === "up" && only === undefined && !values["no-cluster"]),
+        cluster: { name: values["cluster-name"], port: values["cluster-port"] },
+      },
     };
   } catch (error) {
     throw usage(messageOf(error));
@@ -139,7 +177,7 @@ function parse(argv: readonly string[]): { command: string; flags: Flags } {
 function usage(what: string): PlatformError {
   return new PlatformError("usage", {
     what,
-    rule: "npm run local [-- --registry-port PORT] [--only toolchain|services|layers]; local:status, local:down, local:clean [-- --cache]",
+    rule: "npm run local [-- --registry-port PORT] [--only toolchain|services|layers] [--no-cluster] [--cluster-name NAME] [--cluster-port PORT]; local:status, local:down, local:clean [-- --cache]",
     fix: "see README.md",
   });
 }

@@ -16,6 +16,13 @@ interface PushedLayer {
   readonly digest: string;
 }
 
+interface RememberedCluster {
+  /** The first of its ports. */
+  readonly port: number;
+  /** The kernel's boot id while it is meant to run: a program that is missing then has ended by itself. */
+  readonly boot?: string;
+}
+
 export interface Memory {
   /** The run that first ended well in this checkout: the cold one, where nothing was in the cache folder either. */
   readonly firstRun?: { readonly milliseconds: number; readonly steps: readonly StepTime[] };
@@ -24,12 +31,14 @@ export interface Memory {
   readonly engine?: Service;
   /** Programs and versions for which a run made everything ready: what is missing then is not needed here. */
   readonly prepared?: string;
+  /** The local clusters by name. */
+  readonly clusters: Readonly<Record<string, RememberedCluster>>;
   readonly layers: Readonly<Record<string, PushedLayer>>;
   /** Values of Pulumi.local.yaml that this command wrote, by path (`tools.yq.image`): the only ones it may change. */
   readonly pins: Readonly<Record<string, string>>;
 }
 
-const empty: Memory = { layers: {}, pins: {} };
+const empty: Memory = { clusters: {}, layers: {}, pins: {} };
 
 export function readMemory(file: string): Memory {
   try {

@@ -4,7 +4,7 @@ import { mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises"
 import { join } from "node:path";
 import { isAlive } from "../lib/process";
 import { type Engine, findEngine, requireRoot, runningOwnEngine, startEngine } from "./engine";
-import { processEnvironment } from "./environment";
+import { type EnvironmentOptions, processEnvironment } from "./environment";
 import { pushBase, pushProbe, pushTool, toolNames } from "./layers/push";
 import type { Layout } from "./layout";
 import { readMemory, remember } from "./memory";
@@ -23,6 +23,7 @@ export type Level = (typeof levels)[number];
 export interface PrepareOptions {
   readonly layout: Layout;
   readonly steps: Steps;
+  readonly toolchain: Toolchain;
   /** Value of --registry-port. */
   readonly registryPort?: string;
   /** Default `layers`. */
@@ -39,25 +40,33 @@ export interface Prepared {
   readonly environment?: Record<string, string>;
 }
 
-/** Runs the steps; what is there already is used as it is. */
-export async function prepare(options: PrepareOptions): Promise<Prepared> {
-  const { layout, steps, level = "layers" } = options;
+/** Lends the toolchain of one run; what its builds leave behind is removed when the work has ended well. */
+export async function withToolchain<T>(
+  layout: Layout,
+  steps: Steps,
+  work: (toolchain: Toolchain) => Promise<T>,
+): Promise<T> {
   const apt = new PrivateApt(layout, steps.signal);
   const toolchain = new Toolchain(layout, steps, apt);
   try {
-    const prepared = await begin(options, toolchain, apt, levels.indexOf(level)).catch((error) =>
-      steps.interrupt(error),
-    );
-    await steps.settle();
+    const result = await work(toolchain);
     await toolchain.close();
-    return prepared!;
+    return result;
   } finally {
     await apt.close();
   }
 }
 
-async function begin(options: PrepareOptions, toolchain: Toolchain, apt: PrivateApt, depth: number): Promise<Prepared> {
-  const { layout, steps } = options;
+/** Runs the steps; what is there already is used as it is. */
+export async function prepare(options: PrepareOptions): Promise<Prepared> {
+  const { steps, level = "layers" } = options;
+  const prepared = await begin(options, levels.indexOf(level)).catch((error) => steps.interrupt(error));
+  await steps.settle();
+  return prepared!;
+}
+
+async function begin(options: PrepareOptions, depth: number): Promise<Prepared> {
+  const { layout, steps, toolchain } = options;
   const port = choosePort(
     options.registryPort,
     readMemory(layout.memoryFile).registryPort ?? (await portInStackFile(layout)),
@@ -75,11 +84,13 @@ async function begin(options: PrepareOptions, toolchain: Toolchain, apt: Private
     owned.has(`tools.${name}.image`) ? toolchain.tool(name) : toolchain.toolIfThere(name),
   );
   const linked = awaitedLater(
-    Promise.all([engineFolder, ...tools]).then((folders) =>
-      linkPrograms(
-        layout,
-        folders.filter((folder) => folder !== undefined),
-      ),
+    Promise.all([Promise.all([engineFolder, ...tools]), toolchain.toolIfThere("kubernetes")]).then(
+      ([folders, kubernetes]) =>
+        linkPrograms(
+          layout,
+          folders.filter((folder) => folder !== undefined),
+          kubernetes,
+        ),
     ),
   );
   if (depth < levels.indexOf("services")) {
@@ -93,13 +104,11 @@ async function begin(options: PrepareOptions, toolchain: Toolchain, apt: Private
     return pushProbe(layout, address);
   });
   const docker = awaitedLater(registry.then((probe) => ensureEngine(layout, steps, toolchain, probe)));
-  const layers = withLayers
-    ? awaitedLater(pushLayers(options, { toolchain, apt, address, registry, owned }))
-    : undefined;
+  const layers = withLayers ? awaitedLater(pushLayers(options, { address, registry, owned })) : undefined;
 
   const engine = await docker;
   await Promise.all([plugins, linked]);
-  const paths = { layout, engineHost: engine.host, path: [layout.bin] };
+  const paths = environmentOptions(layout, engine.host);
   await writeEnvironmentFile(paths);
   await layers;
   if (layers) remember(layout.memoryFile, { prepared: programVersions() });
@@ -165,8 +174,6 @@ async function ensureEngine(
 }
 
 interface LayerOptions {
-  readonly toolchain: Toolchain;
-  readonly apt: PrivateApt;
   readonly address: string;
   readonly registry: Promise<unknown>;
   /** Paths of the pins to provide. */
@@ -174,15 +181,15 @@ interface LayerOptions {
 }
 
 async function pushLayers(
-  { layout, steps }: PrepareOptions,
-  { toolchain, apt, address, registry, owned }: LayerOptions,
+  { layout, steps, toolchain }: PrepareOptions,
+  { address, registry, owned }: LayerOptions,
 ): Promise<void> {
   const wanted: Record<string, string> = { "registry.address": address };
   const pushes: Promise<unknown>[] = [];
   if (owned.has("base.image")) {
     pushes.push(
       steps.run("Base image", async (step) => {
-        wanted["base.image"] = await pushBase({ layout, apt, address, step, registry });
+        wanted["base.image"] = await pushBase({ layout, apt: toolchain.apt, address, step, registry });
       }),
     );
   }
@@ -204,19 +211,29 @@ async function pushLayers(
   await steps.run("Stack file", (step) => writeStackFile(layout, address, wanted, step));
 }
 
+/** What the environment of this checkout is made of; a cluster is part of it once one has been started here. */
+export function environmentOptions(layout: Layout, engineHost: string): EnvironmentOptions {
+  const kubeconfig = existsSync(layout.kubeconfig) ? layout.kubeconfig : undefined;
+  return { layout, engineHost, path: [layout.bin], kubeconfig };
+}
+
 /** `.local/bin`: what a shell of this stack finds first. A link that is right stays: commands may be running through it. */
-async function linkPrograms(layout: Layout, folders: readonly string[]): Promise<void> {
+async function linkPrograms(layout: Layout, folders: readonly string[], kubernetes: string | undefined): Promise<void> {
   await mkdir(layout.bin, { recursive: true });
   const links = new Map<string, string>([["node", process.execPath]]);
   for (const folder of folders) for (const name of await readdir(folder)) links.set(name, join(folder, name));
+  if (kubernetes) links.set("kubectl", join(kubernetes, "kubectl"));
   const command = join(layout.projectDir, "dist", "cli", "policy-platform.js");
   if (existsSync(command)) links.set("policy-platform", command);
   for (const name of await readdir(layout.bin)) if (!links.has(name)) await rm(join(layout.bin, name), { force: true });
-  for (const [name, target] of links) {
-    const link = join(layout.bin, name);
-    if ((await readlink(link).catch(() => undefined)) === target) continue;
-    await rm(`${link}.tmp`, { force: true });
-    await symlink(target, `${link}.tmp`);
-    await rename(`${link}.tmp`, link);
-  }
+  for (const [name, target] of links) await linkProgram(layout, name, target);
+}
+
+export async function linkProgram(layout: Layout, name: string, target: string): Promise<void> {
+  const link = join(layout.bin, name);
+  if ((await readlink(link).catch(() => undefined)) === target) return;
+  await mkdir(layout.bin, { recursive: true });
+  await rm(`${link}.tmp`, { force: true });
+  await symlink(target, `${link}.tmp`);
+  await rename(`${link}.tmp`, link);
 }

@@ -23,6 +23,8 @@ export interface DetachedOptions {
   readonly log: string;
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
+  /** What stands first among its arguments, by which it can be found again; default: the program. */
+  readonly argv0?: string;
 }
 
 /** Starts a program that goes on when this command and its terminal are gone. */
@@ -37,6 +39,7 @@ export async function startDetached(
     const child = spawn(program, args, {
       cwd: options.cwd,
       env: options.env,
+      argv0: options.argv0,
       detached: true,
       stdio: ["ignore", log, log],
     });

@@ -2,7 +2,6 @@
 // It marks its answers with the checkout's identity, so nothing is ever written to a registry that is not ours.
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "../lib/errors";
@@ -10,6 +9,7 @@ import { childEnvironment } from "../lib/exec";
 import { isAlive, type ProcessIdentity } from "../lib/process";
 import type { Layout } from "./layout";
 import { readMemory, remember } from "./memory";
+import { canListen } from "./ports";
 import { findByArgument, startDetached, stop } from "./process";
 
 export const defaultPort = 5000;
@@ -137,14 +137,6 @@ async function lastLine(file: string): Promise<string> {
 async function freePortAbove(port: number): Promise<number> {
   for (let candidate = port + 1; candidate < 65_536; candidate++) if (await canListen(candidate)) return candidate;
   return port + 1;
-}
-
-function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }
 
 function portTaken(port: number, answerer: Answerer, free: number): PlatformError {

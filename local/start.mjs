@@ -27,13 +27,10 @@ const cache = join(
   "policy-platform",
 );
 const [command = "up"] = process.argv.slice(2).filter((word) => !word.startsWith("-"));
-/** The local cluster is for people: tests ask for it where they need it. */
+/** As local/main.ts decides it: programs that ask for an environment say it when they need a cluster. */
 const wantsCluster =
-  command === "env"
-    ? process.argv.some(
-        (word, index) => word === "--only=cluster" || (word === "cluster" && process.argv[index - 1] === "--only"),
-      )
-    : command === "up" && !process.argv.some((word) => word === "--no-cluster" || word.startsWith("--only"));
+  process.argv.includes("--cluster") ||
+  (command === "up" && !process.argv.some((word) => word === "--no-cluster" || word.startsWith("--only")));
 /** `env` prints a document on stdout: everything that is said goes to stderr. */
 const say = command === "env" ? console.error : console.log;
 const progressStream = command === "env" ? process.stderr : process.stdout;

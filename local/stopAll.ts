@@ -3,17 +3,20 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { cacheFolder } from "../lib/cache";
 import { PlatformError } from "../lib/errors";
+import { stopClusters } from "./controlPlane/manage";
 import { mountsBelow, stopEngine } from "./engine";
 import type { Layout } from "./layout";
 import { stopRegistry } from "./registry";
 import { dropSalt, keepsSecrets } from "./stackFile";
 
-/** Ends engine and registry of this checkout; resolves with one line for each. */
+/** Ends clusters, engine and registry of this checkout; resolves with one line for each. */
 export async function stopServices(layout: Layout): Promise<string[]> {
   if (!existsSync(layout.root)) return ["nothing was started here"];
+  const clusters = await stopClusters(layout);
   const engine = await stopEngine(layout);
   const registry = await stopRegistry(layout);
   return [
+    ...clusters,
     engine ? "Docker engine stopped" : "no Docker engine of ours runs",
     registry ? "registry stopped" : "no registry of ours runs",
   ];

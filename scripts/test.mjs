@@ -80,11 +80,14 @@ function prepareRegistry() {
   if (status !== 0) process.exit(1);
 }
 
-/** Engine, Docker, registry and tools as `npm run local` has them; builds and starts what is missing. */
+/** Engine, Docker, registry, tools and a cluster as `npm run local` has them; builds and starts what is missing. */
 async function localEnvironment() {
   const port =
     existsSync(".local/registry") || (await isFree(5000)) ? [] : ["--registry-port", String(await freePort())];
-  const { status, stdout } = spawnSync(process.execPath, ["local/start.mjs", "env", "--json", ...port], {
+  const clusterPort =
+    existsSync(".local/clusters") || (await isFree(6443)) ? [] : ["--cluster-port", String(await freePort())];
+  const args = ["local/start.mjs", "env", "--json", "--cluster", ...port, ...clusterPort];
+  const { status, stdout } = spawnSync(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit"],
     encoding: "utf8",
   });

@@ -83,11 +83,15 @@ async function createCheckout(): Promise<Checkout> {
   }
   const path = (...names: string[]) => join(dir, ...names);
   const start = (...args: string[]) => {
-    const child = spawn(process.execPath, [path("local", "start.mjs"), ...args], {
-      cwd: dir,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, DOCKER_HOST: `unix://${path("no-engine.sock")}` },
-    });
+    const child = spawn(
+      process.execPath,
+      [path("local", "start.mjs"), ...args, ...(args[0] === "up" ? ["--no-cluster"] : [])],
+      {
+        cwd: dir,
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, DOCKER_HOST: `unix://${path("no-engine.sock")}` },
+      },
+    );
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding("utf8").on("data", (text) => (output += text));
