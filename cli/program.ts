@@ -1,5 +1,6 @@
 // The command line: verbs, options, help. What a verb does is loaded only when it runs, so that help is instant.
 import { Command, CommanderError } from "commander";
+import { addDiff } from "./diffVerb";
 import { findPlace, type Place } from "./place";
 import { addPromote } from "./promoteVerb";
 import { addRender } from "./renderVerb";
@@ -91,6 +92,7 @@ export function policyPlatform(done: (code: number) => void): Command {
 
   addPromote(program, { done });
   addRender(program, verb, { done });
+  addDiff(program, verb, { done });
   addRepositoryPush(program, { done });
 
   for (const command of allCommands(program)) {

@@ -66,7 +66,7 @@ export async function policyDifference(
 }
 
 /** Reads one repository after the other out of an image: its files by path in the repository, or why they cannot be read. */
-async function policyReader(
+export async function policyReader(
   client: RegistryClient,
   image: PlacedImage,
 ): Promise<(name: string) => Promise<Files | string>> {

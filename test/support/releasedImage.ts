@@ -22,6 +22,8 @@ export interface ImageContent {
   readonly forged?: Readonly<Record<string, Layer>>;
   /** The history of the image; default: as BuildKit writes that of the rendered Dockerfile. */
   readonly history?: unknown;
+  /** That the image names as those it has artifacts for. */
+  readonly environments?: readonly string[];
   /** False: an image that does not name its inputs. */
   readonly labelled?: boolean;
 }
@@ -37,13 +39,14 @@ export interface WholeRelease {
 export async function pushWholeRelease(
   client: RegistryClient,
   releases: Repository,
-  { tools = {}, policies = {}, forged = {}, history, labelled = true }: ImageContent,
+  { tools = {}, policies = {}, forged = {}, history, environments = [], labelled = true }: ImageContent,
   ...tags: string[]
 ): Promise<WholeRelease> {
   const base = await layerOf({ "/etc/os-release": "ID=test" });
   const toolLayers = await all(tools, (version, name) => layerOf({ [`/usr/local/bin/${name}`]: version }));
   const policyLayers = await all(policies, (files, name) => layerOf(files, `/repos/${name}/`));
   const inputs: Inputs = {
+    ...(environments.length > 0 && { artifacts: { environments } }),
     base: base.image,
     format: 1,
     image: { user: "65532:65532" },

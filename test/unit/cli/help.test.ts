@@ -5,12 +5,22 @@ import { golden } from "../../support/golden";
 import { run } from "./run";
 
 describe("help", () => {
-  for (const verb of ["", "check", "pin", "version", "promote", "repair", "render ci", "render flux"]) {
+  for (const verb of [
+    "",
+    "check",
+    "pin",
+    "version",
+    "promote",
+    "repair",
+    "render ci",
+    "render flux",
+    "diff image artifact",
+  ]) {
     it(`of ${verb || "the command"} stays as it was reviewed`, async () => {
       const { code, stdout, stderr } = await run(...verb.split(" ").filter(Boolean), "--help");
       assert.equal(code, 0);
       assert.equal(stderr, "");
-      golden(`cli/${verb.replace(" ", "-") || "policy-platform"}.txt`, stdout);
+      golden(`cli/${verb.replaceAll(" ", "-") || "policy-platform"}.txt`, stdout);
     });
   }
 
