@@ -20,7 +20,7 @@ const pluginFolder = join(root, "dist", "policychain");
 
 /** One resource of the program. Text values such as `${image.digest}` are outputs of a resource above it. */
 export interface ProgramResource {
-  readonly type: "Manifest" | "Copy" | "Tag" | "GateRun";
+  readonly type: "Manifest" | "Copy" | "Tag" | "GateRun" | "DeliveryCheck" | "DeliveredPolicies";
   readonly name: string;
   readonly args: Readonly<Record<string, unknown>>;
   readonly replaceOnChanges?: readonly string[];
@@ -141,6 +141,8 @@ const classes = {
   ...require(${JSON.stringify(join(root, "provider/resources/copy"))}),
   ...require(${JSON.stringify(join(root, "provider/resources/tag"))}),
   ...require(${JSON.stringify(join(root, "provider/resources/gateRun"))}),
+  ...require(${JSON.stringify(join(root, "provider/resources/deliveryCheck"))}),
+  ...require(${JSON.stringify(join(root, "provider/resources/deliveredPolicies"))}),
 };
 const made = {};
 const resolve = (value) => {
