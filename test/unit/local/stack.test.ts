@@ -90,13 +90,13 @@ describe("the memory of earlier runs", () => {
     const folder = mkdtempSync(join(tmpdir(), "memory-"));
     const file = join(folder, "deep", "memory.json");
     try {
-      assert.deepEqual(readMemory(file), { layers: {}, pins: {} });
+      assert.deepEqual(readMemory(file), { clusters: {}, layers: {}, pins: {} });
       remember(file, { registryPort: 5001, registry: { pid: 1, started: "2", boot: "3", program: "x" } });
       remember(file, { pins: { "base.image": "y" } });
       remember(file, { registry: undefined });
-      assert.deepEqual(readMemory(file), { layers: {}, pins: { "base.image": "y" }, registryPort: 5001 });
+      assert.deepEqual(readMemory(file), { clusters: {}, layers: {}, pins: { "base.image": "y" }, registryPort: 5001 });
       writeFileSync(file, '{"pins": ');
-      assert.deepEqual(readMemory(file), { layers: {}, pins: {} });
+      assert.deepEqual(readMemory(file), { clusters: {}, layers: {}, pins: {} });
     } finally {
       rmSync(folder, { recursive: true });
     }
