@@ -3,7 +3,6 @@ import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { messageOf } from "../errors";
-import { parseYaml } from "../policies/yaml";
 import { printable, quoted } from "../printable";
 import { kubeconfigMalformed, kubeconfigMissing } from "./errors";
 
@@ -92,7 +91,7 @@ async function readOne(path: string): Promise<Kubeconfig | undefined> {
   try {
     if ((await stat(file)).size > maxBytes)
       throw kubeconfigMalformed(quoted(path), `it is larger than ${maxBytes} bytes`);
-    return parse(quoted(path), await readFile(file), dirname(file));
+    return await parse(quoted(path), await readFile(file), dirname(file));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return undefined;
@@ -102,7 +101,9 @@ async function readOne(path: string): Promise<Kubeconfig | undefined> {
   }
 }
 
-function parse(origin: string, bytes: Buffer, folder: string): Kubeconfig {
+async function parse(origin: string, bytes: Buffer, folder: string): Promise<Kubeconfig> {
+  // Here and not above: the parser is a third of a plugin's start, and most commands look into no kubeconfig.
+  const { parseYaml } = await import("../policies/yaml");
   const { documents, problem } = parseYaml(bytes);
   // Not the reader's own words: they may quote the line, and it may hold a token.
   if (problem) throw kubeconfigMalformed(origin, `it is no YAML (line ${problem.line})`);

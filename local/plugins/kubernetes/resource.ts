@@ -130,10 +130,11 @@ async function refuseForeign(
     { signal: context.signal },
   );
   if (!live || isManagedBy(live, fieldManager)) return;
-  // A replacement is previewed while the old object is still there, and the official plugin creates under this name.
-  if (context.preview && live.metadata.managedFields?.some(({ manager }) => manager?.startsWith("pulumi-kubernetes")))
-    return;
-  throw alreadyThere(live, context.urn);
+  const foreign = alreadyThere(live, context.urn);
+  // A replacement is previewed while the old object is still there, and one of the official plugin's has a name of its making.
+  const isPulumis = live.metadata.managedFields?.some(({ manager }) => manager?.startsWith("pulumi-kubernetes"));
+  if (!context.preview || !isPulumis) throw foreign;
+  context.warn(foreign.message);
 }
 
 async function look(context: ResourceContext, id: string, type: ObjectType): Promise<KubernetesObject | undefined> {
