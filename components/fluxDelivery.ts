@@ -1,0 +1,214 @@
+// FluxDelivery: one cluster and the policies that it gets through Flux, or the folder that others apply to it.
+import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource";
+import { Namespace } from "@pulumi/kubernetes/core/v1/namespace";
+import { Secret } from "@pulumi/kubernetes/core/v1/secret";
+import { Provider } from "@pulumi/kubernetes/provider";
+import * as pulumi from "@pulumi/pulumi";
+import { type DeliveryArgs, type DeliveryFacts, deliveryObjects } from "../lib/flux/delivery";
+import type { HealthCheckExpression } from "../lib/flux/objects";
+import { dockerConfigJson, pullSecretName } from "../lib/flux/pullSecret";
+import { DeliveredPolicies } from "../provider/resources/deliveredPolicies";
+import { Kyverno, type KyvernoGitArgs } from "./kyverno";
+import { renderInto } from "./renderedCluster";
+
+/** A patch of a Kustomization, and the one object that it is for. */
+export interface DeliveryPatch {
+  patch: string;
+  target: { group: string; version: string; kind: string; name: string; namespace?: string };
+}
+
+/** What follows from the policies of an artifact: `deliveryFacts` of lib/flux/delivery.ts makes it. */
+export interface DeliveryPolicies {
+  /** By which the cluster audits or enforces. */
+  patches: readonly DeliveryPatch[];
+  /** When policies of CEL kinds are ready. */
+  healthCheckExprs: readonly HealthCheckExpression[];
+  /** `Kind/name` or `Kind/namespace/name` of each policy. */
+  names: readonly string[];
+}
+
+export interface FluxDeliveryArgs {
+  /** Where the artifact is, `host/path`. */
+  repository: string;
+  /** The artifact. Take it from what comes after the release, so that no cluster gets what is not released. */
+  digest: pulumi.Input<string>;
+  /** What follows from its policies. */
+  policies: pulumi.Input<DeliveryPolicies>;
+  /** File with the cluster's address and login; its content never comes into the state. Default: KUBECONFIG, then `~/.kube/config`. */
+  kubeconfig?: string;
+  /** Default: the kubeconfig's current context. */
+  context?: string;
+  /** Where Flux's objects are. Default `flux-system`; another one replaces them. */
+  namespace?: string;
+  /** Declare the namespace too. Default false. */
+  createNamespace?: boolean;
+  /** Of the OCIRepository and the Kustomization. Default `policies`; another one replaces them. */
+  name?: string;
+  /** `asAuthored` (default), `audit` or `enforce`: what the patches were made for. */
+  enforcement?: string;
+  /** Policies that keep auditing where the cluster enforces. Default none. */
+  exceptions?: readonly string[];
+  /** Range of versions in place of the digest. */
+  follow?: string;
+  /** Secret that is there, with the login to pull by. One of this, `provider` and `pullSecret` at most. */
+  secretRef?: string;
+  /** Cloud whose workload identity logs in: `aws`, `azure` or `gcp`. */
+  provider?: DeliveryArgs["provider"];
+  /** `user:password` or a docker config as JSON, given as a secret; becomes a Secret in the cluster. */
+  pullSecret?: pulumi.Input<string>;
+  /** Secret that is there with the registry's authority. */
+  certSecretRef?: string;
+  /** Default `10m`. */
+  interval?: string;
+  /** Default `30s`. */
+  retryInterval?: string;
+  /** For Flux, to apply everything and see it ready. Default `2m`. */
+  timeout?: string;
+  /** For this program, to see all of it. Default 300. */
+  timeoutSeconds?: number;
+  /** Folder of the artifact. Default `./`. */
+  path?: string;
+  /** Delete policies that left the artifact. Default true. */
+  prune?: boolean;
+  /** Kustomizations of the same namespace that come first. Default none. */
+  dependsOn?: readonly string[];
+  /** Service account that Flux applies as. */
+  serviceAccount?: string;
+  /** Where Flux gets Kyverno from. Default: it is there already. */
+  kyverno?: { chart?: string; git?: KyvernoGitArgs };
+  /** Folder that YAML is written into, in updates alone, instead of speaking to a cluster. */
+  render?: string;
+  /** Allow this program plain http to a registry that is not on loopback; Flux never may. Default false. */
+  insecure?: boolean;
+}
+
+/**
+ * Delivers an artifact to a cluster. Order: namespace, pull secret, Kyverno, Kustomization, source: new patches are there before
+ * the content that they are for, and content that they do not fit is not applied.
+ *
+ * @example new FluxDelivery("dev", { repository: names.artifacts("dev"), digest: artifact.digest, policies, context: "dev", enforcement: "audit" })
+ */
+export class FluxDelivery extends pulumi.ComponentResource {
+  /** What Flux applied; unknown in previews. Of a rendered cluster the digest that was written. */
+  readonly revision: pulumi.Output<string>;
+  /** True once all policies are ready; of a rendered cluster nobody knows, and it is false. */
+  readonly ready: pulumi.Output<boolean>;
+
+  constructor(name: string, args: FluxDeliveryArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("policychain:index:FluxDelivery", name, {}, opts);
+    if (args.render === undefined) {
+      const delivered = this.delivered(name, args);
+      this.revision = delivered.revision;
+      this.ready = delivered.ready;
+    } else {
+      this.revision = renderInto(this, name, args.render, plainArgs(args), args);
+      this.ready = pulumi.output(false);
+    }
+    this.registerOutputs({ revision: this.revision, ready: this.ready });
+  }
+
+  private delivered(name: string, args: FluxDeliveryArgs): DeliveredPolicies {
+    const { kubeconfig, context, pullSecret } = args;
+    const plain = plainArgs(args, pullSecret === undefined ? undefined : pullSecretName(args.name ?? "policies"));
+    // Objects of somebody else are refused when they are created; a field of ours that somebody changed is taken back.
+    const provider = new Provider(`${name}-cluster`, { kubeconfig, context, enablePatchForce: true }, { parent: this });
+    const options = { parent: this, provider };
+    const before: pulumi.Resource[] = [];
+    const objects = deliveryObjects({ ...plain, digest: "" }, none);
+    if (objects.namespace)
+      before.push(new Namespace(`${name}-namespace`, { metadata: { name: plain.namespace } }, options));
+    if (pullSecret !== undefined)
+      before.push(this.loginSecret(name, plain, pullSecret, { ...options, dependsOn: [...before] }));
+    if (args.kyverno) {
+      const { namespace, interval, retryInterval } = plain;
+      const from = { ...args.kyverno, namespace, interval, retryInterval };
+      before.push(
+        new Kyverno(`${name}-kyverno`, from, { parent: this, providers: [provider], dependsOn: [...before] }),
+      );
+    }
+    const whole = (digest: string, facts: DeliveryFacts) => deliveryObjects({ ...plain, digest }, facts);
+    const { spec: _, ...kustomization } = structuredClone(objects.kustomization);
+    const kustomizationSpec = pulumi
+      .output(args.policies)
+      .apply((facts) => whole("", factsOf(facts)).kustomization.spec);
+    const applies = new CustomResource(
+      `${name}-kustomization`,
+      { ...kustomization, spec: kustomizationSpec },
+      { ...options, dependsOn: [...before] },
+    );
+    const { spec, ...source } = structuredClone(objects.source);
+    const ref = args.follow === undefined ? { digest: args.digest } : { semver: args.follow };
+    const pulls = new CustomResource(
+      `${name}-source`,
+      { ...source, spec: { ...spec, ref } },
+      { ...options, dependsOn: [applies] },
+    );
+    return this.awaited(name, args, plain, [applies, pulls]);
+  }
+
+  /** The one that waits for all of it, and looks at it in a refresh. */
+  private awaited(name: string, args: FluxDeliveryArgs, plain: PlainArgs, dependsOn: pulumi.Resource[]) {
+    const { kubeconfig, context, enforcement = "asAuthored", exceptions = [], timeoutSeconds, insecure } = args;
+    return new DeliveredPolicies(
+      `${name}-policies`,
+      {
+        kubeconfig,
+        context,
+        namespace: plain.namespace,
+        source: plain.name,
+        kustomization: plain.name,
+        repository: plain.repository,
+        digest: args.follow === undefined ? args.digest : undefined,
+        path: plain.path,
+        enforcement,
+        exceptions: [...exceptions],
+        policies: pulumi
+          .output(args.policies)
+          .apply(({ names }) => Object.fromEntries(names.map((one) => [one, "as delivered"]))),
+        timeoutSeconds,
+        insecure: insecure ? true : undefined,
+      },
+      { parent: this, dependsOn },
+    );
+  }
+
+  private loginSecret(
+    name: string,
+    { name: object, namespace, repository }: PlainArgs,
+    pullSecret: pulumi.Input<string>,
+    options: pulumi.CustomResourceOptions,
+  ): Secret {
+    const config = pulumi
+      .secret(pullSecret)
+      .apply((text) => Buffer.from(dockerConfigJson(text, repository)).toString("base64"));
+    const metadata = { name: pullSecretName(object), namespace };
+    const type = "kubernetes.io/dockerconfigjson";
+    return new Secret(`${name}-pull-secret`, { metadata, type, data: { ".dockerconfigjson": config } }, options);
+  }
+}
+
+const none: DeliveryFacts = { patches: [], healthCheckExprs: [] };
+
+/** What does not depend on the artifact, with all defaults. */
+export type PlainArgs = Omit<DeliveryArgs, "digest">;
+
+function plainArgs(args: FluxDeliveryArgs, secretRef = args.secretRef): PlainArgs {
+  const { repository, follow, provider, certSecretRef, serviceAccount, kyverno } = args;
+  return {
+    name: args.name ?? "policies",
+    namespace: args.namespace ?? "flux-system",
+    createNamespace: args.createNamespace ?? false,
+    interval: args.interval ?? "10m",
+    retryInterval: args.retryInterval ?? "30s",
+    timeout: args.timeout ?? "2m",
+    path: args.path ?? "./",
+    prune: args.prune ?? true,
+    dependsOn: args.dependsOn ?? [],
+    ...{ repository, follow, provider, certSecretRef, serviceAccount, kyverno, secretRef },
+  };
+}
+
+/** Without the names, which are no part of any object. */
+export function factsOf({ patches, healthCheckExprs }: DeliveryPolicies): DeliveryFacts {
+  return { patches, healthCheckExprs };
+}

@@ -1,0 +1,190 @@
+// What a cluster's delivery declares, in which order, and what of it a preview can say.
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { FluxDelivery, type FluxDeliveryArgs } from "../../components/fluxDelivery";
+import { Kyverno } from "../../components/kyverno";
+import { deliveryFacts } from "../../lib/flux/delivery";
+import type { PolicyDocument } from "../../lib/flux/documents";
+import { only, type Recorded, record } from "../support/mocks";
+import { documentOf } from "../support/policyDocuments";
+import { unwrap } from "../support/unwrap";
+
+const digest = `sha256:${"a".repeat(64)}`;
+const document = documentOf("kyverno.io/v1", "ClusterPolicy", "no-latest", { rules: [{ name: "r", validate: {} }] });
+const documents = [document as PolicyDocument];
+const enforcing = { ...deliveryFacts(documents, { enforcement: "enforce" }), names: ["ClusterPolicy/no-latest"] };
+const args: FluxDeliveryArgs = {
+  repository: "127.0.0.1:5000/releases/policies/dev",
+  digest,
+  policies: enforcing,
+  enforcement: "enforce",
+};
+const types = {
+  provider: "pulumi:providers:kubernetes",
+  namespace: "kubernetes:core/v1:Namespace",
+  secret: "kubernetes:core/v1:Secret",
+  source: "kubernetes:source.toolkit.fluxcd.io/v1:OCIRepository",
+  git: "kubernetes:source.toolkit.fluxcd.io/v1:GitRepository",
+  kustomization: "kubernetes:kustomize.toolkit.fluxcd.io/v1:Kustomization",
+  release: "kubernetes:helm.toolkit.fluxcd.io/v2:HelmRelease",
+  delivered: "policychain:index:DeliveredPolicies",
+};
+const specOf = (recorded: readonly Recorded[], type: string, name: string) =>
+  only(recorded, type, name).inputs.spec as Record<string, unknown>;
+
+for (const preview of [false, true]) {
+  describe(`a cluster's delivery${preview ? " in a preview" : ""}`, () => {
+    async function declared(more: Partial<FluxDeliveryArgs> = {}) {
+      const recorded = await record(preview, {
+        [types.delivered]: () => (preview ? {} : { revision: digest, ready: true }),
+      });
+      const delivery = new FluxDelivery("dev", { ...args, ...more });
+      const revision = await unwrap(delivery.revision);
+      return { recorded, delivery, revision };
+    }
+
+    it("declares the Kustomization with its patches, then the source by digest, then waits for both", async () => {
+      const { recorded, revision } = await declared();
+      assert.deepEqual(
+        recorded.map(({ type, name }) => `${type.split(":").at(-1)} ${name}`),
+        [
+          "FluxDelivery dev",
+          "kubernetes dev-cluster",
+          "Kustomization dev-kustomization",
+          "OCIRepository dev-source",
+          "DeliveredPolicies dev-policies",
+        ],
+      );
+      assert.deepEqual(specOf(recorded, types.kustomization, "dev-kustomization").patches, enforcing.patches);
+      const source = specOf(recorded, types.source, "dev-source");
+      assert.deepEqual([source.ref, source.insecure, source.suspend], [{ digest }, true, false]);
+      assert.deepEqual(only(recorded, types.delivered, "dev-policies").inputs, {
+        namespace: "flux-system",
+        source: "policies",
+        kustomization: "policies",
+        repository: args.repository,
+        digest,
+        path: "./",
+        enforcement: "enforce",
+        exceptions: [],
+        policies: { "ClusterPolicy/no-latest": "as delivered" },
+      });
+      assert.equal(revision, preview ? undefined : digest);
+    });
+
+    it("reaches the cluster by path and context, so that no kubeconfig comes into the state", async () => {
+      const { recorded } = await declared({ kubeconfig: ".local/kubeconfig", context: "dev" });
+      const { inputs } = only(recorded, types.provider, "dev-cluster");
+      assert.deepEqual([inputs.kubeconfig, inputs.context], [".local/kubeconfig", "dev"]);
+      const delivered = only(recorded, types.delivered, "dev-policies").inputs;
+      assert.deepEqual([delivered.kubeconfig, delivered.context], [".local/kubeconfig", "dev"]);
+    });
+
+    it("makes a namespace and a pull secret first, and the secret stays one", async () => {
+      const seen: unknown[] = [];
+      const { recorded } = await declared({
+        createNamespace: true,
+        pullSecret: pulumi.secret("user:hunter2").apply((text) => {
+          seen.push(text);
+          return text;
+        }),
+      });
+      const order = recorded.map(({ type }) => type).filter((type) => type.startsWith("kubernetes:"));
+      assert.deepEqual(order, [types.namespace, types.secret, types.kustomization, types.source]);
+      const { inputs } = only(recorded, types.secret, "dev-pull-secret");
+      const text = JSON.stringify(inputs);
+      assert.ok(!text.includes("hunter2"));
+      assert.deepEqual(specOf(recorded, types.source, "dev-source").secretRef, { name: "policies-pull" });
+      assert.match(text, /4dabf18193072939515e22adb298388d/, "the data is marked as a secret");
+      assert.deepEqual(seen, ["user:hunter2"]);
+    });
+
+    it("that follows a range names no digest, to Flux or to what waits", async () => {
+      const { recorded } = await declared({ follow: "1.x", enforcement: "asAuthored" });
+      assert.deepEqual(specOf(recorded, types.source, "dev-source").ref, { semver: "1.x" });
+      assert.equal("digest" in only(recorded, types.delivered, "dev-policies").inputs, false);
+    });
+
+    it("installs Kyverno of a commit before, which the policies depend on", async () => {
+      const git = { url: "https://git.example.com/kyverno", commit: "0".repeat(40), path: "config/release" };
+      const { recorded } = await declared({ kyverno: { git } });
+      only(recorded, types.git, "dev-kyverno-source");
+      const install = only(recorded, types.kustomization, "dev-kyverno-install").inputs;
+      assert.deepEqual((install.metadata as { annotations: unknown }).annotations, {
+        "pulumi.com/waitFor": "condition=Ready",
+      });
+      assert.deepEqual(specOf(recorded, types.kustomization, "dev-kustomization").dependsOn, [{ name: "kyverno" }]);
+      const names = recorded.map(({ name }) => name);
+      assert.ok(names.indexOf("dev-kyverno-install") < names.indexOf("dev-kustomization"), names.join(" "));
+    });
+
+    it("into a folder speaks to no cluster, and writes in an update alone", async () => {
+      const before = process.cwd();
+      process.chdir(mkdtempSync(join(tmpdir(), "delivery-")));
+      try {
+        const { recorded, delivery, revision } = await declared({ render: "clusters/dev" });
+        assert.deepEqual(
+          recorded.map(({ name }) => name),
+          ["dev"],
+        );
+        assert.equal(revision, digest);
+        assert.equal(await unwrap(delivery.ready), false);
+        assert.equal(existsSync("clusters/dev"), !preview);
+        if (preview) return;
+        assert.deepEqual(readdirSync("clusters/dev").length, 3);
+        assert.match(readFileSync("clusters/dev/policies.yaml", "utf8"), /value: "Enforce"/);
+      } finally {
+        process.chdir(before);
+      }
+    });
+  });
+
+  describe(`Kyverno${preview ? " in a preview" : ""}`, () => {
+    it("that is there already declares nothing", async () => {
+      const recorded = await record(preview);
+      await unwrap(new Kyverno("kyverno").urn);
+      assert.deepEqual(
+        recorded.map(({ type }) => type),
+        ["policychain:index:Kyverno"],
+      );
+    });
+
+    it("of a chart is a HelmRelease that is waited for, as mocks see it", async () => {
+      const recorded = await record(preview);
+      const kyverno = new Kyverno("kyverno", { chart: `oci://registry.example.com/charts/kyverno@${digest}` });
+      await unwrap(kyverno.urn);
+      for (let turn = 0; turn < 1000 && recorded.length < 3; turn++) await new Promise(setImmediate);
+      assert.deepEqual(specOf(recorded, types.source, "kyverno-source").ref, { digest });
+      assert.deepEqual(specOf(recorded, types.release, "kyverno-install").chartRef, {
+        kind: "OCIRepository",
+        name: "kyverno",
+      });
+    });
+
+    it("of both a chart and a commit is refused", async () => {
+      await record(preview);
+      const git = { url: "https://git.example.com/kyverno", commit: "0".repeat(40), path: "config" };
+      assert.throws(() => new Kyverno("kyverno", { chart: "x", git }), /chart or git, not both/);
+    });
+  });
+}
+
+describe("a cluster's delivery whose artifact is not known yet", () => {
+  it("leaves digest and patches unknown in a preview, and renders nothing", async () => {
+    const recorded = await record(true);
+    const unknown = <T>() => pulumi.output(pulumi.unknown as T) as pulumi.Output<T>;
+    const delivery = new FluxDelivery("dev", {
+      ...args,
+      digest: unknown<string>(),
+      policies: unknown<typeof enforcing>(),
+    });
+    await unwrap(delivery.revision);
+    assert.equal("patches" in (specOf(recorded, types.kustomization, "dev-kustomization") ?? {}), false);
+    assert.deepEqual((specOf(recorded, types.source, "dev-source") as { url: string }).url, `oci://${args.repository}`);
+    const rendered = new FluxDelivery("b", { ...args, digest: unknown<string>(), render: "clusters/b" });
+    assert.equal(await unwrap(rendered.revision), undefined);
+  });
+});
