@@ -3,11 +3,17 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fluxArtifact } from "../../lib/flux/artifact";
+import { artifactFiles } from "../../lib/flux/content";
+import { plainPolicies } from "../../lib/flux/imagePolicies";
+import { compareParity } from "../../lib/flux/parity";
+import { listedDocuments, unpackLayer } from "../../lib/flux/unpacked";
 import { policyCharts } from "../../lib/gate/charts";
 import type { Check } from "../../lib/gate/check";
 import { seenDeliveries } from "../../lib/gate/delivery";
 import { checkParity, type ParityResult } from "../../lib/gate/parity";
 import { folderLayerImage } from "../../lib/oci/layer";
+import { corpusPolicies, kyvernoChart } from "../support/corpus";
 import { hostGate } from "../support/hostGate";
 import { builtProgram } from "../support/kyverno";
 
@@ -141,5 +147,35 @@ describe("parity of an image and its artifacts", function () {
       assert.equal(status, "failed");
       assert.match(detail, says);
     }
+  });
+
+  it("is there for the chart of policies that Kyverno's own people publish", async () => {
+    const chart = [...(await kyvernoChart())].map(([path, content]) => [`charts/kyverno-policies/${path}`, content]);
+    const of = async (values: string) =>
+      only(await parity({ team: { ...Object.fromEntries(chart), "cd/dev/values.yaml": values } }, ["dev"]));
+    // It asks a cluster for its Kyverno, unless its values say it.
+    assert.match(
+      (await of("podSecurityStandard: restricted\n")).detail,
+      /it uses lookup, .*take what it asks for from values$/,
+    );
+    const { status, detail } = await of('podSecurityStandard: restricted\nkyvernoVersion: "1.13.2"\n');
+    assert.equal(status, "passed", detail);
+    assert.match(detail, /^17 policies with 19 written rules are what kyverno apply ran, /);
+  });
+
+  it("takes 300 policies that nobody here wrote in at most 3 s: their artifact, and the comparison", async () => {
+    const files = await corpusPolicies(300);
+    const started = performance.now();
+    const content = artifactFiles({ repositories: { corpus: files }, kyverno: "1.13.2" });
+    const { layer } = fluxArtifact(content.files);
+    const image = plainPolicies("corpus", files, () => true);
+    const { differences, policies, unchecked, carried } = compareParity(
+      image,
+      listedDocuments(await unpackLayer(layer)),
+    );
+    const seconds = (performance.now() - started) / 1000;
+    assert.deepEqual(differences, []);
+    assert.equal(policies + unchecked.length + carried.length, 300);
+    assert.ok(seconds <= 3, `${seconds.toFixed(1)} s`);
   });
 });

@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import { exec } from "../../lib/exec";
+import { isClusterScoped, policyKinds } from "../../lib/kyverno/kinds";
+import { factsOf } from "../../lib/policies/facts";
 import { expectSuccess } from "./project";
 
 const toolModule = join(__dirname, "..", "..", "local", "toolchain", "modules", "kyverno");
@@ -73,6 +75,42 @@ export async function copyCorpus(folder: string): Promise<Corpus> {
     statSync(join(folder, path)).isFile(),
   );
   return { folder, files: files.length, policies: policies.sort(), suites };
+}
+
+/** Policy files of the module's tests, `count` policies in all, none of which has the name of another: path → content. */
+export async function corpusPolicies(count: number): Promise<Map<string, Buffer>> {
+  const folder = join(await moduleFolder(), "test", "conformance", "chainsaw");
+  const names = new Set<string>();
+  const found = new Map<string, Buffer>();
+  for (const path of (readdirSync(folder, { recursive: true }) as string[]).sort()) {
+    if (!/\.yaml$/.test(path)) continue;
+    const content = readFileSync(join(folder, path));
+    const facts = factsOf(content);
+    if ("problem" in facts || facts.policies.length === 0) continue;
+    // Whole files of what a cluster takes as it is.
+    const own = facts.policies.map(({ kind, namespace, name }) => `${kind}/${namespace}/${name}`);
+    const isPlain = facts.policies.every(
+      ({ apiVersion, kind, namespace, name }) =>
+        name !== "" &&
+        (namespace !== "" || isClusterScoped(apiVersion, kind)) &&
+        policyKinds("1.13.2").refuse(apiVersion, kind) === undefined,
+    );
+    const isAlone = parseAllDocuments(content.toString()).length === own.length;
+    if (!isPlain || !isAlone || own.some((name) => names.has(name)) || names.size + own.length > count) continue;
+    for (const name of own) names.add(name);
+    found.set(path, content);
+  }
+  if (names.size !== count) throw new Error(`the module has ${names.size} policies of such names`);
+  return found;
+}
+
+/** The chart of Kyverno's own policies out of the same module: path → content. */
+export async function kyvernoChart(): Promise<Map<string, Buffer>> {
+  const folder = join(await moduleFolder(), "charts", "kyverno-policies");
+  const paths = (readdirSync(folder, { recursive: true }) as string[]).filter((path) =>
+    statSync(join(folder, path)).isFile(),
+  );
+  return new Map(paths.sort().map((path) => [path, readFileSync(join(folder, path))]));
 }
 
 /** In the module cache, where it is downloaded to when it is not there, checked by go.sum. */
