@@ -1,5 +1,6 @@
 // What the closed-network plugin `kubernetes` does when an object cannot be as it was declared, against the real API server.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import type { KubernetesObject } from "../../lib/kubernetes/objects";
 import { checkConfiguration, diffConfiguration } from "../../local/plugins/kubernetes/configure";
 import { secret, Unfinished, type Values } from "../../provider/host";
@@ -128,6 +129,14 @@ describe("an object that a cluster does not take", function () {
       await refused(code, () => sources.create(stand.context(user), source(user)));
       await refused(code, () => sources.read!(stand.context(user), `default/${user}`, source(user), {}));
     });
+
+  it("of a cluster whose certificate the kubeconfig does not vouch for is not sent there", async () => {
+    const kubeconfig = JSON.parse(readFileSync(stand.server.kubeconfig, "utf8"));
+    delete kubeconfig.clusters[0].cluster["certificate-authority"];
+    stand.use({ kubeconfig: JSON.stringify(kubeconfig) });
+    const error = await refused("cluster-unreachable", () => sources.create(stand.context("x"), source("x")));
+    assert.match(error.message, /its certificate is of an authority that the kubeconfig does not name/);
+  });
 
   it("of a cluster that is gone is not forgotten, unless the user says so", async () => {
     const gone = stand.server.kubeconfig;

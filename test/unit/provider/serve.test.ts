@@ -9,6 +9,7 @@ import { EngineService } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import type { LogRequest } from "@pulumi/pulumi/proto/engine_pb";
 import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import * as rpc from "@pulumi/pulumi/proto/provider_pb";
+import { Status } from "@pulumi/pulumi/proto/status_pb";
 import { buildSync } from "esbuild";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { fromWire, secret, toWire, UNKNOWN, type Values } from "../../../provider/host";
@@ -243,6 +244,25 @@ describe("the frame of a provider", function () {
 
   it("ends work whose time-out is over", async () => {
     await assert.rejects(session.create({ act: "wait" }, { timeout: 0.2 }), /not finished within 0.2 s/);
+  });
+
+  it("tells the engine what is there of a resource that is not ready, so that it stays in the state", async () => {
+    const error = await session.create({ act: "half" }).then(
+      () => assert.fail("it was ready"),
+      (reason: ServiceError) => reason,
+    );
+    assert.equal(error.details, "it is not ready");
+    const [packed] = error.metadata.get("grpc-status-details-bin");
+    const [details] = Status.deserializeBinary(packed as Buffer).getDetailsList();
+    const told = details!.unpack(rpc.ErrorResourceInitFailed.deserializeBinary, "pulumirpc.ErrorResourceInitFailed")!;
+    assert.deepEqual([told.getId(), told.getReasonsList()], ["one", ["it is not ready"]]);
+    assert.deepEqual([fromWire(told.getProperties()), fromWire(told.getInputs())], [{ done: "half" }, { act: "half" }]);
+  });
+
+  it("serves types that are not known beforehand", async () => {
+    const request = new rpc.CreateRequest();
+    request.setUrn("urn:pulumi:test::program::echo:any/v1:Thing::name");
+    assert.equal((await session.call<unknown, rpc.CreateResponse>("create", request)).getId(), "one");
   });
 
   it("names a resource type that it does not have", async () => {
