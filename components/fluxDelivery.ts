@@ -7,7 +7,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { type DeliveryArgs, type DeliveryFacts, deliveryObjects } from "../lib/flux/delivery";
 import type { HealthCheckExpression } from "../lib/flux/objects";
 import { dockerConfigJson, pullSecretName } from "../lib/flux/pullSecret";
-import { DeliveredPolicies } from "../provider/resources/deliveredPolicies";
+import { DeliveredPolicies, type DeliveredPolicy } from "../provider/resources/deliveredPolicies";
+import { DeliveryCheck } from "../provider/resources/deliveryCheck";
 import { Kyverno, type KyvernoGitArgs } from "./kyverno";
 import { renderInto } from "./renderedCluster";
 
@@ -83,8 +84,9 @@ export interface FluxDeliveryArgs {
 }
 
 /**
- * Delivers an artifact to a cluster. Order: namespace, pull secret, Kyverno, Kustomization, source: new patches are there before
- * the content that they are for, and content that they do not fit is not applied.
+ * Delivers an artifact to a cluster. Order: a look whether the cluster can take it (with a Kyverno that Flux
+ * installs: behind that), namespace, pull secret, Kyverno, Kustomization, source: new patches are there before the content that they
+ * are for, and content that they do not fit is not applied.
  *
  * @example new FluxDelivery("dev", { repository: names.artifacts("dev"), digest: artifact.digest, policies, context: "dev", enforcement: "audit" })
  */
@@ -93,6 +95,8 @@ export class FluxDelivery extends pulumi.ComponentResource {
   readonly revision: pulumi.Output<string>;
   /** True once all policies are ready; of a rendered cluster nobody knows, and it is false. */
   readonly ready: pulumi.Output<boolean>;
+  /** What the cluster has taken, and what each policy does there; unknown in previews, none of a rendered cluster. */
+  readonly policies: pulumi.Output<readonly DeliveredPolicy[]>;
 
   constructor(name: string, args: FluxDeliveryArgs, opts?: pulumi.ComponentResourceOptions) {
     super("policychain:index:FluxDelivery", name, {}, opts);
@@ -100,11 +104,13 @@ export class FluxDelivery extends pulumi.ComponentResource {
       const delivered = this.delivered(name, args);
       this.revision = delivered.revision;
       this.ready = delivered.ready;
+      this.policies = delivered.delivered;
     } else {
       this.revision = renderInto(this, name, args.render, plainArgs(args), args);
       this.ready = pulumi.output(false);
+      this.policies = pulumi.output([]);
     }
-    this.registerOutputs({ revision: this.revision, ready: this.ready });
+    this.registerOutputs({ revision: this.revision, ready: this.ready, policies: this.policies });
   }
 
   private delivered(name: string, args: FluxDeliveryArgs): DeliveredPolicies {
@@ -114,9 +120,17 @@ export class FluxDelivery extends pulumi.ComponentResource {
     const provider = new Provider(`${name}-cluster`, { kubeconfig, context, enablePatchForce: true }, { parent: this });
     const options = { parent: this, provider };
     const before: pulumi.Resource[] = [];
+    // A Kyverno that is yet to be installed serves its kinds only then.
+    if (!args.kyverno) before.push(this.checked(name, args, plain, []));
     const objects = deliveryObjects({ ...plain, digest: "" }, none);
     if (objects.namespace)
-      before.push(new Namespace(`${name}-namespace`, { metadata: { name: plain.namespace } }, options));
+      before.push(
+        new Namespace(
+          `${name}-namespace`,
+          { metadata: { name: plain.namespace } },
+          { ...options, dependsOn: [...before] },
+        ),
+      );
     if (pullSecret !== undefined)
       before.push(this.loginSecret(name, plain, pullSecret, { ...options, dependsOn: [...before] }));
     if (args.kyverno) {
@@ -125,6 +139,7 @@ export class FluxDelivery extends pulumi.ComponentResource {
       before.push(
         new Kyverno(`${name}-kyverno`, from, { parent: this, providers: [provider], dependsOn: [...before] }),
       );
+      before.push(this.checked(name, args, plain, before));
     }
     const whole = (digest: string, facts: DeliveryFacts) => deliveryObjects({ ...plain, digest }, facts);
     const { spec: _, ...kustomization } = structuredClone(objects.kustomization);
@@ -146,30 +161,20 @@ export class FluxDelivery extends pulumi.ComponentResource {
     return this.awaited(name, args, plain, [applies, pulls]);
   }
 
+  /** The one that refuses what the cluster could not take, before Flux is told of it. */
+  private checked(name: string, args: FluxDeliveryArgs, plain: PlainArgs, dependsOn: readonly pulumi.Resource[]) {
+    const inputs = lookedAt(args, plain);
+    return new DeliveryCheck(`${name}-check`, inputs, { parent: this, dependsOn: [...dependsOn] });
+  }
+
   /** The one that waits for all of it, and looks at it in a refresh. */
   private awaited(name: string, args: FluxDeliveryArgs, plain: PlainArgs, dependsOn: pulumi.Resource[]) {
-    const { kubeconfig, context, enforcement = "asAuthored", exceptions = [], timeoutSeconds, insecure } = args;
-    return new DeliveredPolicies(
-      `${name}-policies`,
-      {
-        kubeconfig,
-        context,
-        namespace: plain.namespace,
-        source: plain.name,
-        kustomization: plain.name,
-        repository: plain.repository,
-        digest: args.follow === undefined ? args.digest : undefined,
-        path: plain.path,
-        enforcement,
-        exceptions: [...exceptions],
-        policies: pulumi
-          .output(args.policies)
-          .apply(({ names }) => Object.fromEntries(names.map((one) => [one, "as delivered"]))),
-        timeoutSeconds,
-        insecure: insecure ? true : undefined,
-      },
-      { parent: this, dependsOn },
-    );
+    const policies = pulumi
+      .output(args.policies)
+      .apply(({ names }) => Object.fromEntries(names.map((one) => [one, "as delivered"])));
+    const { timeoutSeconds } = args;
+    const inputs = { ...lookedAt(args, plain), source: plain.name, policies, timeoutSeconds };
+    return new DeliveredPolicies(`${name}-policies`, inputs, { parent: this, dependsOn });
   }
 
   private loginSecret(
@@ -206,6 +211,14 @@ function plainArgs(args: FluxDeliveryArgs, secretRef = args.secretRef): PlainArg
     dependsOn: args.dependsOn ?? [],
     ...{ repository, follow, provider, certSecretRef, serviceAccount, kyverno, secretRef },
   };
+}
+
+/** What both looks at a cluster are told. */
+function lookedAt(args: FluxDeliveryArgs, { name, namespace, repository, path }: PlainArgs) {
+  const { kubeconfig, context, enforcement = "asAuthored", exceptions = [], insecure } = args;
+  const digest = args.follow === undefined ? args.digest : undefined;
+  const cluster = { kubeconfig, context, namespace, kustomization: name, insecure: insecure ? true : undefined };
+  return { ...cluster, repository, digest, path, enforcement, exceptions: [...exceptions] };
 }
 
 /** Without the names, which are no part of any object. */

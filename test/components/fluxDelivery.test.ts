@@ -52,6 +52,7 @@ for (const preview of [false, true]) {
         recorded.map(({ type, name }) => `${type.split(":").at(-1)} ${name}`),
         [
           "FluxDelivery dev",
+          "DeliveryCheck dev-check",
           "kubernetes dev-cluster",
           "Kustomization dev-kustomization",
           "OCIRepository dev-source",
@@ -119,6 +120,7 @@ for (const preview of [false, true]) {
       assert.deepEqual(specOf(recorded, types.kustomization, "dev-kustomization").dependsOn, [{ name: "kyverno" }]);
       const names = recorded.map(({ name }) => name);
       assert.ok(names.indexOf("dev-kyverno-install") < names.indexOf("dev-kustomization"), names.join(" "));
+      assert.ok(names.indexOf("dev-kyverno-install") < names.indexOf("dev-check"), names.join(" "));
     });
 
     it("into a folder speaks to no cluster, and writes in an update alone", async () => {
