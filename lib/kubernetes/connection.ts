@@ -9,6 +9,7 @@ import { printable } from "../printable";
 import { kubeconfigMalformed } from "./errors";
 import { runExecPlugin } from "./execPlugin";
 import { type Entry, type Fields, isFields, type Target } from "./kubeconfig";
+import { proxyOf } from "./proxy";
 
 export interface Connection {
   readonly server: URL;
@@ -73,7 +74,7 @@ async function clusterOf({ origin, cluster }: Target): Promise<Cluster> {
     tlsServerName: text(fields, "tls-server-name"),
     // The library takes plain http, as of `kubectl proxy`, only so.
     skipTLSVerify: fields["insecure-skip-tls-verify"] === true || server.startsWith("http:"),
-    proxyUrl: text(fields, "proxy-url"),
+    proxyUrl: text(fields, "proxy-url") ?? proxyOf(new URL(server)),
   };
 }
 
