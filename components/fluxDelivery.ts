@@ -116,8 +116,10 @@ export class FluxDelivery extends pulumi.ComponentResource {
   private delivered(name: string, args: FluxDeliveryArgs): DeliveredPolicies {
     const { kubeconfig, context, pullSecret } = args;
     const plain = plainArgs(args, pullSecret === undefined ? undefined : pullSecretName(args.name ?? "policies"));
-    // Objects of somebody else are refused when they are created; a field of ours that somebody changed is taken back.
-    const provider = new Provider(`${name}-cluster`, { kubeconfig, context, enablePatchForce: true }, { parent: this });
+    // Objects of somebody else are refused when they are created; a field of ours that somebody changed is taken back; a new
+    // pull secret takes the place of the old one without a moment in which there is none.
+    const settings = { kubeconfig, context, enablePatchForce: true, enableSecretMutable: true };
+    const provider = new Provider(`${name}-cluster`, settings, { parent: this });
     const options = { parent: this, provider };
     const before: pulumi.Resource[] = [];
     // A Kyverno that is yet to be installed serves its kinds only then.

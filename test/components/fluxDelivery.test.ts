@@ -103,6 +103,14 @@ for (const preview of [false, true]) {
       assert.deepEqual(seen, ["user:hunter2"]);
     });
 
+    it("takes back what others changed in its objects, changes a pull secret in place, and adopts nothing", async () => {
+      const { recorded } = await declared();
+      assert.deepEqual(only(recorded, types.provider, "dev-cluster").inputs, {
+        enablePatchForce: "true",
+        enableSecretMutable: "true",
+      });
+    });
+
     it("that follows a range names no digest, to Flux or to what waits", async () => {
       const { recorded } = await declared({ follow: "1.x", enforcement: "asAuthored" });
       assert.deepEqual(specOf(recorded, types.source, "dev-source").ref, { semver: "1.x" });
