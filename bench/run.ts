@@ -26,6 +26,7 @@ const benches: Readonly<Record<string, (part?: string) => Promise<Figure[]>>> = 
   compare: async (part) => (await import("./compare")).measure(part),
   promote: async () => (await import("./promote")).measure(),
   local: async () => (await import("./local")).measure(),
+  cluster: async () => (await import("./cluster")).measure(),
 };
 
 /** A measurement that needs a process of its own: its last lines are what was measured, its exit code is the verdict. */

@@ -86,9 +86,14 @@ export async function tryPod(options: KubectlOptions, pod: KubernetesObject): Pr
   return { admitted: code === 0, messages };
 }
 
+/** A Pod that breaks everything is refused at length. */
+const shownLines = 12;
+
 function trialLines(what: string, { admitted, messages }: PodTrial): string[] {
+  const more = messages.length - shownLines;
+  const shown = [...messages.slice(0, shownLines), ...(more > 0 ? [`… and ${more} more lines`] : [])];
   return [
     `${admitted ? "✔" : "✗"} ${what} is ${admitted ? "admitted" : "refused"}`,
-    ...messages.map((line) => `    ${line}`),
+    ...shown.map((line) => `    ${line}`),
   ];
 }

@@ -2,21 +2,17 @@
 // that are enforced, over a controller and everything killed, at a taken port, beside a second one, and down. Not shown here:
 // the cold builds.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { statSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { exec } from "../../lib/exec";
 import { clusterOf, components, type LocalCluster } from "../../local/controlPlane/cluster";
 import { type KubectlOptions, runKubectl } from "../../local/controlPlane/kubectl";
 import { watchCluster } from "../../local/controlPlane/manage";
 import { runningComponents } from "../../local/controlPlane/running";
 import { badPod, goodPod, policyLines, tryPod } from "../../local/controlPlane/summary";
-import { type Layout, layoutOf } from "../../local/layout";
-import { canListen } from "../../local/ports";
-import { killProcesses, processesOf } from "../support/processes";
+import { type ClusterCheckout, createClusterCheckout, freeClusterPorts, memoryOf } from "../support/clusterCheckout";
+import { processesOf } from "../support/processes";
 
-const root = join(__dirname, "..", "..");
 /** The goal is 20 s on an idle machine (docs/figures.md): here other tests may have run just before. */
 const readySeconds = 60;
 const memoryGoal = 700 * 2 ** 20;
@@ -43,18 +39,12 @@ const policy = {
 
 describe("the local cluster", function () {
   this.timeout(240_000);
-  let layout: Layout;
+  let checkout: ClusterCheckout;
   let dev: LocalCluster;
   let taken: Server | undefined;
 
-  const command = (...args: string[]) =>
-    exec(process.execPath, [join(root, "dist/local/main.js"), ...args], { cwd: layout.projectDir, timeout: 200_000 });
-  const start = async (...args: string[]) => {
-    const { code, stdout, stderr } = await command("env", "--json", "--only", "toolchain", "--cluster", ...args);
-    return { code, stdout, stderr };
-  };
   const at = ({ name, kubeconfig }: LocalCluster): KubectlOptions => ({
-    folder: layout.bin,
+    folder: checkout.layout.bin,
     kubeconfig,
     context: name,
   });
@@ -68,26 +58,20 @@ describe("the local cluster", function () {
     kubectl(dev, undefined, "wait", "--for=condition=Ready", "--timeout=60s", `clusterpolicy/${name}`);
 
   before(async () => {
-    const dir = mkdtempSync(join(tmpdir(), "policy-platform-cluster-"));
-    for (const name of ["local", "dist", "node_modules", "package.json", "Pulumi.yaml"])
-      symlinkSync(join(root, name), join(dir, name));
-    layout = layoutOf(dir);
-    dev = clusterOf(layout, "dev", await freeBase());
+    checkout = createClusterCheckout();
+    dev = clusterOf(checkout.layout, "dev", await freeClusterPorts());
     const begun = Date.now();
-    const { code, stdout, stderr } = await start("--cluster-port", `${dev.ports.api}`);
+    const { code, stdout, stderr } = await checkout.start("--cluster-port", `${dev.ports.api}`);
     assert.equal(code, 0, stderr);
     assert.ok(Date.now() - begun < readySeconds * 1000, stderr);
-    assert.equal(JSON.parse(stdout).KUBECONFIG, layout.kubeconfig);
+    assert.equal(JSON.parse(stdout).KUBECONFIG, checkout.layout.kubeconfig);
     await kubectl(dev, policy, "apply", "--filename=-");
     await ready("disallow-host-network");
   });
 
   after(async () => {
     taken?.close();
-    await command("down");
-    const left = processesOf(layout.projectDir);
-    killProcesses(left);
-    rmSync(layout.projectDir, { recursive: true, force: true });
+    await checkout.remove();
   });
 
   it("runs whole, for its owner alone, in bounded memory", async () => {
@@ -95,8 +79,8 @@ describe("the local cluster", function () {
       runningComponents(dev).map(({ component }) => component),
       [...components],
     );
-    assert.equal(statSync(layout.kubeconfig).mode & 0o777, 0o600);
-    const bytes = pids(dev).reduce((sum, pid) => sum + memoryOf(pid), 0);
+    assert.equal(statSync(checkout.layout.kubeconfig).mode & 0o777, 0o600);
+    const bytes = memoryOf(pids(dev));
     assert.ok(bytes <= memoryGoal, `${Math.round(bytes / 2 ** 20)} MiB`);
     assert.deepEqual(await openToOthers(pids(dev)), []);
   });
@@ -114,7 +98,7 @@ describe("the local cluster", function () {
 
   it("is left as it is by a second start", async () => {
     const before = pids(dev);
-    const { code, stderr } = await start();
+    const { code, stderr } = await checkout.start();
     assert.equal(code, 0, stderr);
     assert.match(stderr, /Local cluster dev: https:\/\/127\.0\.0\.1:\d+, runs already/);
     assert.deepEqual(pids(dev), before);
@@ -133,10 +117,10 @@ describe("the local cluster", function () {
     await watching;
     const told = /kyverno-controller of the cluster dev has ended; \S+kyverno-controller\.log ends with:\n +\S/;
     assert.match(seen.join("\n"), told);
-    const { stdout } = await command("status");
+    const { stdout } = await checkout.command("status");
     assert.match(stdout, /local cluster dev is not whole: npm run local starts kyverno-controller\n/);
     assert.match(stdout, told);
-    const again = await start();
+    const again = await checkout.start();
     assert.equal(again.code, 0, again.stderr);
     assert.match(again.stderr, told);
     assert.match(again.stderr, /started kyverno-controller \(/);
@@ -149,17 +133,17 @@ describe("the local cluster", function () {
 
   it("is whole again after everything was killed at once, with what it held", async () => {
     for (const pid of pids(dev)) process.kill(pid, "SIGKILL");
-    const { code, stderr } = await start();
+    const { code, stderr } = await checkout.start();
     assert.equal(code, 0, stderr);
     await ready("disallow-host-network");
     assert.equal((await tryPod(at(dev), badPod)).admitted, false);
   });
 
   it("says which program has a port that it needs, and which ports are free", async () => {
-    const base = await freeBase();
+    const base = await freeClusterPorts();
     taken = createServer();
     await new Promise<void>((resolve) => taken!.listen(base + 1, "127.0.0.1", resolve));
-    const { code, stderr } = await start("--cluster-name", "prod", "--cluster-port", `${base}`);
+    const { code, stderr } = await checkout.start("--cluster-name", "prod", "--cluster-port", `${base}`);
     assert.equal(code, 1);
     assert.match(
       stderr,
@@ -168,39 +152,25 @@ describe("the local cluster", function () {
       ),
     );
     assert.match(stderr, /choose others: npm run local -- --cluster-port \d+/);
-    assert.deepEqual(pids(clusterOf(layout, "prod", base)), []);
+    assert.deepEqual(pids(clusterOf(checkout.layout, "prod", base)), []);
   });
 
   it("runs beside a second one, each with policies of its own, and both go down", async () => {
-    const prod = clusterOf(layout, "prod", await freeBase());
-    const { code, stderr } = await start("--cluster-name", "prod", "--cluster-port", `${prod.ports.api}`);
+    const prod = clusterOf(checkout.layout, "prod", await freeClusterPorts());
+    const { code, stderr } = await checkout.start("--cluster-name", "prod", "--cluster-port", `${prod.ports.api}`);
     assert.equal(code, 0, stderr);
     assert.equal(pids(prod).length, components.length);
     assert.equal((await tryPod(at(prod), badPod)).admitted, true);
     assert.equal((await tryPod(at(dev), badPod)).admitted, false);
-    const { stdout } = await command("status");
+    const { stdout } = await checkout.command("status");
     for (const { name } of [dev, prod])
       assert.match(stdout, new RegExp(`^local cluster ${name} runs at https://`, "m"));
-    const down = await command("down");
+    const down = await checkout.command("down");
     assert.match(down.stdout, /local cluster dev stopped\nlocal cluster prod stopped/);
-    assert.deepEqual(processesOf(layout.projectDir), []);
+    assert.deepEqual(processesOf(checkout.layout.projectDir), []);
     assert.deepEqual([...pids(dev), ...pids(prod)], []);
   });
 });
-
-/** The first of five ports that nothing has. */
-async function freeBase(): Promise<number> {
-  for (;;) {
-    const base = 20_000 + Math.floor(Math.random() * 4_000) * 10;
-    const free = await Promise.all([0, 1, 2, 3, 4].map((index) => canListen(base + index)));
-    if (free.every(Boolean)) return base;
-  }
-}
-
-/** Bytes that a process has for itself; what it shares counts by its share. */
-function memoryOf(pid: number): number {
-  return Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))![1]) * 1024;
-}
 
 /** Listening sockets of these processes that are not on the loopback. */
 async function openToOthers(processes: readonly number[]): Promise<string[]> {
