@@ -1,0 +1,177 @@
+// The life of a delivery under the real engine, on the real control plane: taken, enforced, changed by hand, mended, pruned, gone.
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fluxArtifact } from "../../lib/flux/artifact";
+import { artifactFiles } from "../../lib/flux/content";
+import { deliveryFacts } from "../../lib/flux/delivery";
+import type { Enforcement } from "../../lib/flux/enforcement";
+import { pushArtifact } from "../../lib/flux/push";
+import { type ClusterClient, connectCluster } from "../../lib/kubernetes/client";
+import { RegistryClient } from "../../lib/oci/client";
+import { parseRepository } from "../../lib/oci/reference";
+import { type DeliveryProject, deliveryProject } from "../support/deliveryProject";
+import { startRegistry, type TestRegistry } from "../support/registry";
+
+const kubeconfig = process.env.KUBECONFIG!;
+const [sourceApi, kustomizeApi] = ["source.toolkit.fluxcd.io/v1", "kustomize.toolkit.fluxcd.io/v1"];
+const flux = { namespace: "flux-system", name: "life" };
+const sourceObject = { apiVersion: sourceApi!, kind: "OCIRepository", ...flux };
+const kustomization = { apiVersion: kustomizeApi!, kind: "Kustomization", ...flux };
+const policyNamed = (name: string) => ({ apiVersion: "kyverno.io/v1", kind: "ClusterPolicy", name });
+
+/** A policy about one ConfigMap that nobody else has. */
+const policy = (name: string, message = `${name} says no`) => ({
+  apiVersion: "kyverno.io/v1",
+  kind: "ClusterPolicy",
+  metadata: { name },
+  spec: {
+    validationFailureAction: "Audit",
+    background: false,
+    rules: [
+      {
+        name: "r",
+        match: { any: [{ resources: { kinds: ["ConfigMap"], names: [name] } }] },
+        validate: { message, pattern: { data: { allowed: "yes" } } },
+      },
+    ],
+  },
+});
+
+describe("the life of a delivery", function () {
+  this.timeout(120_000);
+  let registry: TestRegistry;
+  let cluster: ClusterClient;
+  let project: DeliveryProject;
+  let others: DeliveryProject | undefined;
+
+  /** Pushes policies as an artifact, and writes the program that delivers it. */
+  const deliver = async (
+    to: DeliveryProject,
+    enforcement: Enforcement,
+    policies: readonly object[],
+    more: object = {},
+  ) => {
+    const repository = `${registry.host}/releases/policies/dev`;
+    const text = policies.map((document) => JSON.stringify(document)).join("\n---\n");
+    const { files, documents } = artifactFiles({ repositories: { r: new Map([["p.yaml", Buffer.from(text)]]) } });
+    const artifact = fluxArtifact(files);
+    await pushArtifact(new RegistryClient(), parseRepository(repository), artifact);
+    const names = documents.map(({ kind, name }) => `${kind}/${name}`);
+    const facts = { ...deliveryFacts(documents, { enforcement }), names };
+    const place = { kubeconfig, context: "dev", name: "life", timeoutSeconds: 40, timeout: "20s" };
+    to.write({ ...place, repository, digest: artifact.digest, policies: facts, enforcement, ...more });
+    return artifact.digest;
+  };
+  /** Whether the cluster takes the ConfigMap that a policy is about; else its words. */
+  const refusal = (name: string): Promise<string> =>
+    cluster
+      .apply(
+        { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "default" }, data: { allowed: "no" } },
+        { fieldManager: "test", dryRun: true },
+      )
+      .then(
+        () => "",
+        (error: Error) => error.message,
+      );
+  const [a, b] = [policy("life-a"), policy("life-b")];
+
+  before(async () => {
+    registry = await startRegistry();
+    cluster = await connectCluster({ kubeconfig, context: "dev", namespace: "flux-system" });
+    project = await deliveryProject("life");
+  });
+  after(async () => {
+    await project?.run("destroy", "--yes", "--skip-preview");
+    project?.dispose();
+    others?.dispose();
+    await registry?.stop();
+  });
+
+  it("begins with one run, after which the cluster has the policies, and the next preview has nothing to do", async () => {
+    const digest = await deliver(project, "audit", [a, b]);
+    await project.up();
+    const { revision, ready, policies } = await project.outputs();
+    assert.deepEqual([revision, ready], [digest, true]);
+    const delivered = ["life-a", "life-b"].map((name) => ({
+      kind: "ClusterPolicy",
+      name,
+      action: "audit",
+      ready: true,
+    }));
+    assert.deepEqual(policies, delivered);
+    assert.equal(await refusal("life-a"), "");
+    for (const command of [["preview"], ["refresh", "--preview-only"]]) {
+      const { code, output } = await project.run(...command, "--expect-no-changes", "--diff");
+      assert.equal(code, 0, output);
+    }
+  });
+
+  it("goes from audit to enforce by one key, which the preview shows as such", async () => {
+    await deliver(project, "enforce", [a, b]);
+    const { output } = await project.run("preview", "--diff");
+    assert.match(output, /~ enforcement: "audit" => "enforce"/);
+    assert.doesNotMatch(output, /digest: /);
+    await project.up();
+    assert.match(await refusal("life-a"), /life-a says no/);
+  });
+
+  it("shows what people changed by hand, each by its name, and one run puts it right", async () => {
+    const by = { fieldManager: "kubectl-edit" };
+    await cluster.mergePatch(kustomization, { spec: { suspend: true } }, by);
+    await cluster.mergePatch(sourceObject, { spec: { interval: "7h" } }, by);
+    await cluster.mergePatch(policyNamed("life-a"), { spec: { validationFailureAction: "Audit" } }, by);
+    await cluster.delete(policyNamed("life-b"));
+    const { output } = await project.run("preview", "--refresh", "--diff");
+    assert.match(output, /~ ClusterPolicy\/life-a: "edited: spec.validationFailureAction" => "as delivered"/);
+    assert.match(output, /~ ClusterPolicy\/life-b: "missing" => "as delivered"/);
+    assert.match(output, /~ Kustomization\/flux-system\/life: "suspended" => "running"/);
+    assert.match(output, /~ suspend: true => false/);
+    assert.match(output, /~ interval: "7h" => "10m"/);
+    await project.up("--refresh");
+    for (const name of ["life-a", "life-b"]) assert.match(await refusal(name), new RegExp(`${name} says no`));
+    const clean = await project.run("refresh", "--preview-only", "--expect-no-changes", "--diff");
+    assert.equal(clean.code, 0, clean.output);
+  });
+
+  it("prunes a policy that left the artifact, and enforces the edited one at once", async () => {
+    const digest = await deliver(project, "enforce", [policy("life-a", "life-a says never")]);
+    await project.up();
+    assert.equal((await project.outputs()).revision, digest);
+    assert.equal(await cluster.get(policyNamed("life-b")), undefined);
+    assert.match(await refusal("life-a"), /life-a says never/);
+    assert.equal(await refusal("life-b"), "");
+  });
+
+  it("is refused to a second stack before anything of that one is written", async () => {
+    others = await deliveryProject("second");
+    await deliver(others, "audit", [policy("life-a"), policy("life-c")], { name: "second" });
+    const { code, output } = await others.run("up", "--yes", "--skip-preview");
+    assert.notEqual(code, 0);
+    assert.match(output, /ClusterPolicy\/life-a \(Kustomization flux-system\/life\)/);
+    for (const object of [sourceObject, kustomization])
+      assert.equal(await cluster.get({ ...object, name: "second" }), undefined);
+    assert.match(await refusal("life-a"), /life-a says never/);
+  });
+
+  it("goes on in the next run after one that was killed while it waited", async () => {
+    await deliver(project, "enforce", [a, b], { dependsOn: ["nobody"] });
+    const { child, result } = project.start("up", "--yes", "--skip-preview");
+    const waits = async () => JSON.stringify(await cluster.get(kustomization)).includes("DependencyNotReady");
+    for (let left = 200; left > 0 && !(await waits()); left--) await sleep(100);
+    child.kill("SIGKILL");
+    await result;
+    await project.repair();
+    const digest = await deliver(project, "enforce", [a, b]);
+    await project.up();
+    assert.equal((await project.outputs()).revision, digest);
+    assert.match(await refusal("life-b"), /life-b says no/);
+  });
+
+  it("ends with nothing of it left in the cluster", async () => {
+    const { code, output } = await project.run("destroy", "--yes", "--skip-preview");
+    assert.equal(code, 0, output);
+    for (const object of [sourceObject, kustomization]) assert.equal(await cluster.get(object), undefined);
+    for (let left = 100; left > 0 && (await cluster.get(policyNamed("life-a"))); left--) await sleep(100);
+    for (const name of ["life-a", "life-b"]) assert.equal(await cluster.get(policyNamed(name)), undefined);
+  });
+});
