@@ -1,6 +1,7 @@
 // One request to an API server: abortable, within time, its answer read within bounds.
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
 import type { Connection } from "./connection";
 import { type Asked, malformed, slow, unreachable } from "./errors";
 
@@ -101,8 +102,9 @@ function exchange(
         ...headers,
       },
     });
-    outgoing.on("socket", (socket) => {
-      if (!socket.connecting && outgoing.reusedSocket) onConnected();
+    outgoing.on("socket", (socket: Socket & { readonly secureConnecting?: boolean }) => {
+      // One that was kept, or that a proxy's agent has made, is there already.
+      if (!socket.connecting && socket.secureConnecting !== true) onConnected();
       else socket.once(server.protocol === "http:" ? "connect" : "secureConnect", onConnected);
     });
     outgoing.on("response", resolve);
