@@ -24,6 +24,7 @@ const benches: Readonly<Record<string, (part?: string) => Promise<Figure[]>>> = 
   gate: async () => (await import("./gate")).measure(),
   "gate-large": async () => (await import("./gateLarge")).measure(),
   compare: async (part) => (await import("./compare")).measure(part),
+  clusters: async () => (await import("./clusters")).measure(),
   promote: async () => (await import("./promote")).measure(),
   local: async () => (await import("./local")).measure(),
   cluster: async () => (await import("./cluster")).measure(),

@@ -10,6 +10,7 @@ import { dockerConfigJson, pullSecretName } from "../lib/flux/pullSecret";
 import { DeliveredPolicies, type DeliveredPolicy } from "../provider/resources/deliveredPolicies";
 import { DeliveryCheck } from "../provider/resources/deliveryCheck";
 import { Kyverno, type KyvernoGitArgs } from "./kyverno";
+import { whenKnown } from "./program";
 import { renderInto } from "./renderedCluster";
 
 /** A patch of a Kustomization, and the one object that it is for. */
@@ -145,9 +146,7 @@ export class FluxDelivery extends pulumi.ComponentResource {
     }
     const whole = (digest: string, facts: DeliveryFacts) => deliveryObjects({ ...plain, digest }, facts);
     const { spec: _, ...kustomization } = structuredClone(objects.kustomization);
-    const kustomizationSpec = pulumi
-      .output(args.policies)
-      .apply((facts) => whole("", factsOf(facts)).kustomization.spec);
+    const kustomizationSpec = whenKnown(args.policies, (facts) => whole("", factsOf(facts)).kustomization.spec);
     const applies = new CustomResource(
       `${name}-kustomization`,
       { ...kustomization, spec: kustomizationSpec },
@@ -171,9 +170,9 @@ export class FluxDelivery extends pulumi.ComponentResource {
 
   /** The one that waits for all of it, and looks at it in a refresh. */
   private awaited(name: string, args: FluxDeliveryArgs, plain: PlainArgs, dependsOn: pulumi.Resource[]) {
-    const policies = pulumi
-      .output(args.policies)
-      .apply(({ names }) => Object.fromEntries(names.map((one) => [one, "as delivered"])));
+    const policies = whenKnown(args.policies, ({ names }) =>
+      Object.fromEntries(names.map((one) => [one, "as delivered"])),
+    );
     const { timeoutSeconds } = args;
     const inputs = { ...lookedAt(args, plain), source: plain.name, policies, timeoutSeconds };
     return new DeliveredPolicies(`${name}-policies`, inputs, { parent: this, dependsOn });

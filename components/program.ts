@@ -11,6 +11,13 @@ export function known<T>(value: T | undefined): pulumi.Output<T> {
   return pulumi.output((value === undefined ? pulumi.unknown : value) as T) as pulumi.Output<T>;
 }
 
+/** The same as `output(value).apply(use)`, without the SDK's walk through every part of a value that is known: of a large one it takes longer than its use. */
+export function whenKnown<T, U>(value: pulumi.Input<T>, use: (value: T) => pulumi.Input<U>): pulumi.Output<U> {
+  const isLater = pulumi.Output.isInstance(value) || value instanceof Promise;
+  if (isLater) return pulumi.output(value).apply((its) => use(its as T)) as pulumi.Output<U>;
+  return pulumi.output(0).apply(() => use(value as T)) as pulumi.Output<U>;
+}
+
 /** A base as it was found, with the digest of `reference` once its build has ended: undefined where a preview cannot have it. */
 export async function asBuilt(
   found: FoundBase | undefined,

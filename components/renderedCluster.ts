@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { type DeliveryArgs, type DeliveryFacts, deliveryObjects } from "../lib/flux/delivery";
 import { renderedFiles } from "../lib/flux/render";
 import { renderedChanges, writeRendered } from "../lib/flux/renderedFolder";
+import { whenKnown } from "./program";
 
 /** What of an artifact is rendered. */
 interface RenderedArtifact {
@@ -18,7 +19,7 @@ export function renderInto(
   plain: Omit<DeliveryArgs, "digest">,
   { digest, policies }: RenderedArtifact,
 ): pulumi.Output<string> {
-  return pulumi.all([digest, policies]).apply(async ([known, { patches, healthCheckExprs }]) => {
+  const written = async (known: string, { patches, healthCheckExprs }: DeliveryFacts) => {
     const objects = deliveryObjects({ ...plain, digest: known }, { patches, healthCheckExprs });
     const files = renderedFiles(cluster, objects);
     const isPreview = pulumi.runtime.isDryRun();
@@ -28,5 +29,6 @@ export function renderInto(
       await pulumi.log.info(`${folder}: ${isPreview ? "would change" : "changed"} ${list}`, parent);
     }
     return known;
-  });
+  };
+  return whenKnown(digest, (known) => whenKnown(policies, (facts) => written(known, facts)));
 }

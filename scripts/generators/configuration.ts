@@ -13,7 +13,10 @@ const example = `config:
     yq: {version: "4.54.1", image: "127.0.0.1:5000/layers/tools/yq@sha256:…"}
   policy-platform:policies:
     security-policy: {folder: policies/security-policy}
-  policy-platform:gate: {smoke: {timeout: 60s, memory: 512Mi}}`;
+  policy-platform:gate: {smoke: {timeout: 60s, memory: 512Mi}}
+  policy-platform:artifacts: {environments: [production]}
+  policy-platform:clusters:
+    europe: {context: europe, secretRef: registry-login, enforcement: audit}`;
 
 export function configurationPage(): string {
   return `${generatedNote}
