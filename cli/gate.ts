@@ -165,6 +165,7 @@ function gateInputs(
       checks: { ...usualLimits.checks, ...settings.gate.checks },
     },
     environments: settings.artifacts.environments,
+    allow: settings.artifacts.allow,
     integration: settings.gate.integration,
     size: settings.gate.size,
   };

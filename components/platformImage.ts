@@ -37,6 +37,8 @@ export interface PlatformImageArgs {
   user?: pulumi.Input<string>;
   /** Environments that policies are delivered to; they stand in the image's label alone. Default: none. */
   environments?: readonly string[];
+  /** Kinds that clusters get beside policies; recorded in the image. Default: none. */
+  allow?: readonly string[];
   /** OPA bundles by name; they stand in the image's label alone. Default: none. */
   bundles?: { readonly [name: string]: PlatformImageBundle };
   /** Image of the same base and tools to build from, `host/path@sha256:…`; it changes no byte of what is built. Default: none. */
@@ -67,6 +69,7 @@ export class PlatformImage extends pulumi.ComponentResource {
       repositories: args.repositories,
       user: args.user ?? "65532:65532",
       environments: args.environments ?? [],
+      allow: args.allow ?? [],
       bundles: args.bundles ?? {},
     });
     const plan = parts.apply((known) => planImage(known, args));
@@ -98,6 +101,7 @@ interface ImageParts {
   readonly repositories: Readonly<Record<string, string>>;
   readonly user: string;
   readonly environments: readonly string[];
+  readonly allow: readonly string[];
   readonly bundles: Readonly<Record<string, { readonly repositories: readonly string[] }>>;
 }
 
@@ -117,7 +121,7 @@ function planImage(parts: ImageParts, { stem, built }: Pick<PlatformImageArgs, "
 
 /** Splits every reference into what can change the bytes (the digest) and what cannot (the address). */
 function splitReferences(parts: ImageParts): { inputs: Inputs; addresses: Addresses } {
-  const { base, tools, repositories, user, environments, bundles } = parts;
+  const { base, tools, repositories, user, environments, allow, bundles } = parts;
   const split = (reference: string) => {
     const { registry, path, digest } = parsePinned(reference);
     return { address: `${registry}/${path}`, digest };
@@ -125,7 +129,7 @@ function splitReferences(parts: ImageParts): { inputs: Inputs; addresses: Addres
   return {
     inputs: {
       format: 1,
-      artifacts: { environments },
+      artifacts: { environments, allow },
       bundles,
       base: split(base).digest,
       image: { user },

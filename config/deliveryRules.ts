@@ -10,6 +10,7 @@ export function deliveries(scene: Scene): ConfigurationProblem[] {
   const lists = (isMap ? Object.keys(bundles).sort() : []).map((name) => ["bundles", name, "repositories"]);
   return [
     ...repeated(["artifacts", "environments"], "each environment is named once", scene),
+    ...repeated(["artifacts", "allow"], "each kind is named once", scene),
     ...lists.flatMap((path) => repeated(path, "each policy repository is named once", scene)),
     ...lists.flatMap((path) => unknown(path, scene)),
   ];

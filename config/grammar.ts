@@ -55,6 +55,18 @@ export const toolVersion: Grammar = {
   },
 };
 
+/** Kinds of Kubernetes objects. */
+export const objectKind: Grammar = {
+  rule: "a kind is a word of letters and digits that begins with a capital letter, of at most 63",
+  example: "ConfigMap",
+  refuse(text) {
+    if (/^[A-Z][A-Za-z0-9]{0,62}$/.test(text)) return undefined;
+    const meant = text.slice(0, 1).toUpperCase() + text.slice(1);
+    const isMeant = /^[A-Z][A-Za-z0-9]{0,62}$/.test(meant);
+    return { code: "kind-malformed", wrong: "is not a kind", ...(isMeant && { meant }) };
+  },
+};
+
 /** Names of tools, policy repositories and the image: also stage names, folders and levels of a repository's path. */
 export const entryName: Grammar = {
   rule: "a name is 1 to 63 of a-z, 0-9 and -, and begins and ends with a letter or a digit",

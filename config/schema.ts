@@ -15,6 +15,8 @@ import { tool } from "./toolSchema";
 
 /** Each one has the charts of policies rendered once more. */
 const maxEnvironments = 20;
+/** More than that beside policies is no policy repository any more. */
+const maxKinds = 50;
 
 /** Packages of one package manager. */
 function packagesOf(manager: PackageManager) {
@@ -73,6 +75,16 @@ export const schema = z.strictObject({
             "Environments that policies are delivered to: the gate renders the charts of policies with the values of each one, and the list is part of what has a version",
           rule: `environments are a list of at most ${maxEnvironments} names, each once`,
           examples: [["dev", "production"]],
+        }),
+      allow: z
+        .array(text(grammar.objectKind, "One kind"))
+        .max(maxKinds)
+        .default([])
+        .meta({
+          description:
+            "Kinds that clusters get beside policies; an object of any other kind among the policies is refused",
+          rule: `what is allowed beside policies is a list of at most ${maxKinds} kinds, each once`,
+          examples: [["ConfigMap"]],
         }),
     })
     .prefault({})

@@ -74,7 +74,12 @@ export interface BuildSettings {
   };
   /** Commit that is released, where the project is no git checkout. */
   readonly source?: string;
-  readonly artifacts: { /** Environments that policies are delivered to. */ readonly environments: readonly string[] };
+  readonly artifacts: {
+    /** Environments that policies are delivered to. */
+    readonly environments: readonly string[];
+    /** Kinds that are delivered beside policies. */
+    readonly allow: readonly string[];
+  };
   /** OPA bundles by name, and the policy repositories they are made of. */
   readonly bundles: Readonly<Record<string, { readonly repositories: readonly string[] }>>;
   /** By name. */

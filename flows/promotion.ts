@@ -8,6 +8,7 @@ import { sourceStack } from "../config/sourceStack";
 import { planPromotion } from "../lib/plan/promotion";
 import { sourceUnreadable, sourceWarnings } from "../lib/promotion/source";
 import { leftLayers } from "../lib/registry/created";
+import { artifactOutputs } from "./artifacts";
 import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
@@ -48,7 +49,7 @@ export async function promotion(settings: PromotionSettings, registry: PolicyReg
     version,
     image: { repository: releases, digest: released.digest, reference, tags, inputDigest },
     gate: released.digest.apply((its) => ({ digest: its, passed: true, checks: [releasedThere(from, version)] })),
-    artifacts: {},
+    artifacts: artifactOutputs(released.artifacts, names.artifacts),
     bundles: {},
     clusters: {},
     changes,

@@ -12,6 +12,7 @@ import type { BuildSettings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
 import { planRelease } from "../lib/plan/plan";
 import { mapRecord } from "../lib/record";
+import { artifactOutputs } from "./artifacts";
 import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
@@ -38,8 +39,9 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     const args = { version, path, ...source, release: download, mirrors: settings.mirrors, insecure };
     return { version, reference: new Tool(name, { repository: names.tool(name), ...args }).reference };
   });
-  const { environments } = settings.artifacts;
-  const contents = { base, tools, repositories, user: settings.image.user, environments, bundles: settings.bundles };
+  const { environments, allow } = settings.artifacts;
+  const { user } = settings.image;
+  const contents = { base, tools, repositories, user, environments, allow, bundles: settings.bundles };
   const image = new PlatformImage("image", { candidates, ...contents, stem: plan.stem, built: plan.built });
   const inputDigest = plan.inputDigest ?? image.inputDigest;
   const subject = { inputDigest, buildUrn: image.buildUrn, insecure };
@@ -52,6 +54,7 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     tools: mapRecord(settings.tools, ({ version, smoke }) => ({ ...smoke, version, command: [...smoke.command] })),
     tests: plan.tests,
     environments,
+    allow,
     ...settings.gate,
     built: image.digest,
   });
@@ -62,6 +65,14 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     digest: gate.digest,
     version: known(plan.version),
     commitTag: known(plan.commitTag),
+    artifacts: Object.fromEntries(
+      environments.map((environment) => {
+        const repository = known(own.unread.size === 0 ? names.artifacts(environment) : undefined);
+        const planned = plan.artifacts?.[environment];
+        const kyverno = settings.tools.kyverno?.version;
+        return [environment, { repository, made: { environment, repositories, ...planned, allow, kyverno } }];
+      }),
+    ),
   });
   const { digest, reference, tags } = released;
   return {
@@ -69,7 +80,7 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     version: known(plan.version),
     image: { repository: releases, digest, reference, tags, inputDigest },
     gate: gate.result,
-    artifacts: {},
+    artifacts: artifactOutputs(released.artifacts, names.artifacts),
     bundles: {},
     clusters: {},
     changes: known(plan.changes),

@@ -9,6 +9,7 @@ void serve({
   schema: () => JSON.stringify({ ...require("./schema.json"), version }),
   resources: {
     "policychain:index:Manifest": () => (require("./manifest") as typeof import("./manifest")).manifest,
+    "policychain:index:Artifact": () => (require("./artifact") as typeof import("./artifact")).artifact,
     "policychain:index:Copy": () => (require("./copy") as typeof import("./copy")).copy,
     "policychain:index:Tag": () => (require("./tag") as typeof import("./tag")).tag,
     "policychain:index:GateRun": () => (require("./gateRun") as typeof import("./gateRun")).gateRun,

@@ -3,16 +3,15 @@
 import { PlatformError } from "../lib/errors";
 import type { ManifestAnswer, RegistryClient } from "../lib/oci/client";
 import type { Digest } from "../lib/oci/digest";
-import { imageLabels, labelsOfAnswer } from "../lib/oci/imageConfig";
-import { isTag, parseRepository, type Repository } from "../lib/oci/reference";
+import { labelsOfAnswer } from "../lib/oci/imageConfig";
+import { isTag, parseRepository } from "../lib/oci/reference";
 import { inputDigestLabel } from "../lib/pins/model";
-import { promotionTaken } from "../lib/promotion/errors";
-import { versionTaken } from "../lib/release/taken";
 import { stackOf } from "../lib/urn";
 import {
   containsUnknown,
   diffInputs,
   isUnknown,
+  isValues,
   type ResourceContext,
   type ResourceHandler,
   UNKNOWN,
@@ -23,24 +22,10 @@ import {
 import { parseFailures, requireDigest, schemaFailures } from "./inputs";
 import { idOf, registryClient } from "./registry";
 import type { TagRole } from "./resources/tag";
+import { contentMissing, refused, requireRevision, type WantedTag } from "./tagRefusals";
 import { decideTag, type TagDecision } from "./tagRule";
 
 const token = "policychain:index:Tag";
-
-/** Inputs whose repository, role and tag are known; digests may not be. */
-interface Wanted {
-  readonly repository: Repository;
-  /** `host/path`, for messages. */
-  readonly repositoryName: string;
-  readonly role: TagRole;
-  readonly tag: string;
-  readonly digest?: Digest;
-  readonly inputDigest?: string;
-  /** What the state says about this very tag. */
-  readonly released?: Digest;
-  /** `host/path` that a promotion comes from. */
-  readonly promotedFrom?: string;
-}
 
 /** What `read` needs of the state. */
 interface TagOutputs {
@@ -55,12 +40,24 @@ export const tag: ResourceHandler = {
   async check(_context, olds, news) {
     const { released: _, ...inputs } = news;
     const failures = schemaFailures(token, inputs);
-    const parsers = { repository: parseRepository, tag: requireTag, digest: requireDigest, inputDigest: requireDigest };
+    const parsers = {
+      repository: parseRepository,
+      tag: requireTag,
+      digest: requireDigest,
+      inputDigest: requireDigest,
+      revision: requireDigest,
+      "beside.repository": parseRepository,
+      "beside.digest": requireDigest,
+    };
     if (failures.length === 0) failures.push(...parseFailures(inputs, parsers));
+    if ((inputs.inputDigest ?? inputs.revision) === undefined)
+      failures.push({ property: "inputDigest", reason: "is required, or revision for an artifact" });
     return { inputs: { ...inputs, tag: keptName(olds, news), released: news.digest }, failures };
   },
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
-    diffInputs(oldInputs, news, { ignore: ["released", "promotedFrom", "insecure"] }),
+    diffInputs(oldInputs, news, {
+      ignore: ["released", "promotedFrom", "beside.repository", "beside.digest", "insecure"],
+    }),
   create: async (context, inputs) => ({
     id: idOf(inputs.repository, inputs.role),
     outputs: await makeSo(context, undefined, inputs),
@@ -82,11 +79,22 @@ export const tag: ResourceHandler = {
   },
 };
 
-/** A commit tag keeps its name while it is about the same image: a later commit that changes nothing is no new release. */
+/**
+ * A commit tag keeps its name while it is about the same image: a later commit that changes nothing is no new release. That of an
+ * artifact is called as that of the image beside it.
+ */
 function keptName(olds: Values | undefined, news: Values): Value {
   const [was, now] = [unwrapSecrets(olds ?? {}), unwrapSecrets(news)];
-  const same = !isUnknown(now.digest) && was.released === now.digest && was.repository === now.repository;
+  const about = ({ repository, beside }: Values): Values => ({
+    repository: repository as Value,
+    beside: beside as Value,
+  });
+  const same = was.released === now.digest && isEmpty(diffInputs(about(was), about(now)).changes);
   return now.role === "commit" && same && was.tag !== undefined ? was.tag : news.tag;
+}
+
+function isEmpty(changes: object): boolean {
+  return Object.keys(changes).length === 0;
 }
 
 async function makeSo(context: ResourceContext, oldInputs: Values | undefined, inputs: Values): Promise<Values> {
@@ -95,12 +103,12 @@ async function makeSo(context: ResourceContext, oldInputs: Values | undefined, i
   const outputs = { ...inputs, reference: `${wanted.repositoryName}:${wanted.tag}` };
   const client = registryClient(context, unwrapSecrets(inputs.insecure) as boolean | undefined, [wanted.repository]);
   if (context.preview) await foresee(context, client, wanted);
-  else await write(context, client, wanted as Required<Wanted>);
+  else await write(context, client, wanted as Required<WantedTag>);
   return outputs;
 }
 
-function readWanted(oldInputs: Values | undefined, inputs: Values): Wanted | undefined {
-  const { repository, role, tag, digest, inputDigest, promotedFrom } = unwrapSecrets(inputs);
+function readWanted(oldInputs: Values | undefined, inputs: Values): WantedTag | undefined {
+  const { repository, role, tag, digest, inputDigest, promotedFrom, revision, beside } = unwrapSecrets(inputs);
   if (containsUnknown({ repository, role, tag })) return undefined;
   const old = unwrapSecrets(oldInputs ?? {});
   const sameTag = old.repository === repository && old.tag === tag;
@@ -110,14 +118,16 @@ function readWanted(oldInputs: Values | undefined, inputs: Values): Wanted | und
     role: role as TagRole,
     tag: tag as string,
     digest: isUnknown(digest) ? undefined : (digest as Digest),
-    inputDigest: isUnknown(inputDigest) ? undefined : (inputDigest as string),
+    inputDigest: isUnknown(inputDigest) ? undefined : (inputDigest as string | undefined),
     released: sameTag ? (old.released as Digest | undefined) : undefined,
     ...(typeof promotedFrom === "string" && { promotedFrom }),
+    ...(typeof revision === "string" && !isUnknown(revision) && { revision }),
+    ...(isValues(beside) && !isUnknown(beside.repository) && { beside: beside.repository as string }),
   };
 }
 
 /** What write will find, as far as that can be known now: a taken version is refused before anything has been built. */
-async function foresee(context: ResourceContext, client: RegistryClient, wanted: Wanted): Promise<void> {
+async function foresee(context: ResourceContext, client: RegistryClient, wanted: WantedTag): Promise<void> {
   const { decision, found } = await look(client, wanted);
   if (decision === "keep") return;
   if (decision === "taken") {
@@ -131,7 +141,7 @@ async function foresee(context: ResourceContext, client: RegistryClient, wanted:
   if (manifest) await requireInputs(context, client, wanted, manifest);
 }
 
-async function write(context: ResourceContext, client: RegistryClient, wanted: Required<Wanted>): Promise<void> {
+async function write(context: ResourceContext, client: RegistryClient, wanted: Required<WantedTag>): Promise<void> {
   const { repository, tag, digest } = wanted;
   const isThere = async () => {
     const { decision, found } = await look(client, wanted);
@@ -140,7 +150,7 @@ async function write(context: ResourceContext, client: RegistryClient, wanted: R
   };
   if (await isThere()) return;
   const manifest = await client.manifest(repository, digest);
-  if (!manifest) throw imageMissing(wanted, stackOf(context.urn));
+  if (!manifest) throw contentMissing(wanted, stackOf(context.urn));
   await requireInputs(context, client, wanted, manifest);
   if (await isThere()) return;
   context.signal.throwIfAborted();
@@ -156,19 +166,24 @@ async function write(context: ResourceContext, client: RegistryClient, wanted: R
 }
 
 /** What is under the name, and what follows from it; `taken` never comes without a digest. */
-async function look(client: RegistryClient, wanted: Wanted): Promise<{ decision: TagDecision; found?: Digest }> {
-  const found = (await client.resolve(wanted.repository, wanted.tag))?.digest;
-  return { found, decision: decideTag({ role: wanted.role, found, wanted: wanted.digest, released: wanted.released }) };
+async function look(client: RegistryClient, wanted: WantedTag): Promise<{ decision: TagDecision; found?: Digest }> {
+  const { repository, role, tag, digest, released, beside } = wanted;
+  const found = (await client.resolve(repository, tag))?.digest;
+  const decision = decideTag({ role, found, wanted: digest, released });
+  // What an artifact is called counts once the image beside it is called so.
+  const isOpen = decision === "taken" && beside !== undefined && !(await client.resolve(parseRepository(beside), tag));
+  return { found, decision: isOpen ? "write" : decision };
 }
 
 /** Without this, `up --target` or `--exclude` would put a new version on the image that the state still knows. */
 async function requireInputs(
   context: ResourceContext,
   client: RegistryClient,
-  wanted: Wanted,
+  wanted: WantedTag,
   manifest: ManifestAnswer,
 ): Promise<void> {
   const { inputDigest } = wanted;
+  requireRevision(wanted, manifest, stackOf(context.urn));
   if (!inputDigest) return;
   const label = (await labelsOfAnswer(client, wanted.repository, manifest))[inputDigestLabel];
   if (label === inputDigest) return;
@@ -176,42 +191,6 @@ async function requireInputs(
     what: `${wanted.repositoryName}@${manifest.digest} was built from inputs ${label ?? "that it does not name"}, and ${wanted.tag} is to be made from ${inputDigest}`,
     rule: "a tag goes only to the image that was built from the inputs of this release",
     fix: `run pulumi up --stack ${stackOf(context.urn)} without --target and --exclude`,
-  });
-}
-
-/** The error for a tag that names `found`, which this stack did not release under it. */
-async function refused(
-  context: ResourceContext,
-  client: RegistryClient,
-  { repository, repositoryName, tag, role, digest, inputDigest, promotedFrom }: Wanted,
-  found: Digest,
-): Promise<PlatformError> {
-  const stack = stackOf(context.urn);
-  if (promotedFrom !== undefined)
-    return promotionTaken({ from: promotedFrom, to: repositoryName, digest, stack }, tag, found);
-  if (role === "commit") {
-    return new PlatformError("commit-tag-taken", {
-      what: `${repositoryName}:${tag} already names another image, ${found}`,
-      rule: "a commit's tag never moves",
-      fix: `commit the change first, or name its source: pulumi config set policy-platform:source <commit> --stack ${stack}`,
-    });
-  }
-  return versionTaken({
-    repository: repositoryName,
-    version: tag,
-    digest: found,
-    inputDigest: (await imageLabels(client, repository, found).catch(() => undefined))?.[inputDigestLabel],
-    wanted: inputDigest,
-    tags: await client.tags(repository),
-    stack,
-  });
-}
-
-function imageMissing({ repositoryName, tag, digest }: Wanted, stack: string): PlatformError {
-  return new PlatformError("manifest-missing", {
-    what: `${repositoryName} has no image ${digest} that ${tag} could name`,
-    rule: "a tag is written after the image has been copied",
-    fix: `run pulumi up --refresh --stack ${stack} without --target and --exclude`,
   });
 }
 

@@ -75,6 +75,16 @@ function withKustomization(files: ReadonlyMap<string, Buffer>): ReadonlyMap<stri
   return new Map([[kustomizationFile, list], ...paths.map((path) => [path, files.get(path)!] as const)]);
 }
 
+/** Paths of the files that a repository gives every artifact, without its charts. */
+export function plainPaths(files: ReadonlyMap<string, Uint8Array>): string[] {
+  return policyFilesOf("", files).map(({ path }) => path);
+}
+
+/** Whether a file of a policy repository can matter to an artifact. */
+export function mayMatter(path: string): boolean {
+  return /\.ya?ml$/i.test(path) || isKustomization(path) || `/${path}`.includes("/templates/");
+}
+
 interface DeliveredFile {
   readonly path: string;
   readonly content: Uint8Array;

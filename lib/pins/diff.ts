@@ -37,6 +37,11 @@ export function diffInputs(old: Inputs, next: Inputs, structures: StructureChang
         ? change("environment-added", "artifacts.environments", undefined, name)
         : change("environment-removed", "artifacts.environments", name),
     ),
+    ...listChanges(old.artifacts?.allow, next.artifacts?.allow).map(([name, isAdded]) =>
+      isAdded
+        ? change("kind-allowed", "artifacts.allow", undefined, name)
+        : change("kind-withdrawn", "artifacts.allow", name),
+    ),
     ...bothNames(old.bundles ?? {}, next.bundles ?? {}).flatMap((name) =>
       bundleChange(`bundles.${name}`, pick(old.bundles ?? {}, name), pick(next.bundles ?? {}, name)),
     ),

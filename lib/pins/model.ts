@@ -32,6 +32,8 @@ export interface Inputs {
 
 /** Part of {@link Inputs}. */
 export interface ArtifactInputs {
+  /** Kinds that clusters get beside policies; absent where there is none. Their order says nothing. */
+  readonly allow?: readonly string[];
   /** Names of environments, each with artifacts of its own. Their order says nothing. */
   readonly environments: readonly string[];
 }
@@ -54,9 +56,10 @@ const limits = { documentBytes: 256 * 1024, entries: 500, textLength: 128 };
 export function inputsDocument(inputs: Inputs): string {
   const { artifacts, base, bundles = {}, format, image, repositories, tools } = inputs;
   const environments = inOrder(artifacts?.environments ?? []);
+  const allow = inOrder(artifacts?.allow ?? []);
   return canonicalJson({
     // What is not used is not there, so that the label of an image without it is what it was before it could be.
-    ...(environments.length > 0 && { artifacts: { environments } }),
+    ...(environments.length > 0 && { artifacts: { ...(allow.length > 0 && { allow }), environments } }),
     base,
     ...(Object.keys(bundles).length > 0 && {
       bundles: mapRecord(bundles, (bundle) => ({ repositories: inOrder(bundle.repositories) })),
@@ -81,9 +84,7 @@ export function parseInputs(text: string): Inputs {
   if (Buffer.byteLength(text) > limits.documentBytes) throw malformed("it is longer than 256 KiB");
   const { artifacts, base, bundles, format, image, repositories, tools } = object(parseJson(text), "the document");
   const inputs: Inputs = {
-    ...(artifacts !== undefined && {
-      artifacts: { environments: nameList(object(artifacts, "artifacts").environments, "artifacts.environments") },
-    }),
+    ...(artifacts !== undefined && { artifacts: artifactInputs(object(artifacts, "artifacts")) }),
     base: digest(base, "base"),
     ...(bundles !== undefined && {
       bundles: named(bundles, "bundles", (entry, path) => ({
@@ -143,6 +144,18 @@ function named<T>(
       return [name, read(object(entry, `${path}.${name}`), `${path}.${name}`)];
     }),
   );
+}
+
+function artifactInputs({ allow, environments }: Record<string, unknown>): ArtifactInputs {
+  const kinds = allow === undefined ? undefined : kindList(allow);
+  return { ...(kinds && { allow: kinds }), environments: nameList(environments, "artifacts.environments") };
+}
+
+function kindList(value: unknown): string[] {
+  const isKind = (kind: unknown) => typeof kind === "string" && /^[A-Z][A-Za-z0-9]{0,62}$/.test(kind);
+  if (!Array.isArray(value) || value.length > limits.entries || !value.every(isKind))
+    throw malformed("artifacts.allow is no list of kinds");
+  return value as string[];
 }
 
 function nameList(value: unknown, path: string): string[] {

@@ -37,6 +37,11 @@ export const versionRule = {
     reason: "environment removed",
     when: "an environment is taken out of `artifacts.environments`, or renamed",
   },
+  "kind-withdrawn": {
+    bump: "major",
+    reason: "kind withdrawn",
+    when: "a kind is taken out of `artifacts.allow`",
+  },
   "bundle-removed": { bump: "major", reason: "bundle removed", when: "a bundle is removed or renamed" },
   "bundle-narrowed": {
     bump: "major",
@@ -50,6 +55,7 @@ export const versionRule = {
     reason: "new environment",
     when: "an environment is added to `artifacts.environments`",
   },
+  "kind-allowed": { bump: "minor", reason: "new kind", when: "a kind is added to `artifacts.allow`" },
   "bundle-added": { bump: "minor", reason: "new bundle", when: "a bundle is added" },
   "bundle-widened": { bump: "minor", reason: "bundle widened", when: "a bundle takes in one more policy repository" },
   "policies-updated": {

@@ -62,7 +62,7 @@ export interface CompositionSettings {
   readonly policies: Readonly<Record<string, RepositorySource>>;
   readonly mirrors: Readonly<Record<string, string>>;
   /** Environments that policies are delivered to. */
-  readonly artifacts: { readonly environments: readonly string[] };
+  readonly artifacts: { readonly environments: readonly string[]; readonly allow?: readonly string[] };
   /** OPA bundles by name. */
   readonly bundles: Readonly<Record<string, { readonly repositories: readonly string[] }>>;
 }

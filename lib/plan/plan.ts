@@ -22,6 +22,7 @@ import { freshContents } from "../sources/freshContents";
 import { pinnedLayer, remoteSource } from "../sources/repositorySource";
 import { homesOf, shippedPolicies } from "../sources/shippedPolicies";
 import { type TestSource, testSources } from "../sources/testSource";
+import { type ArtifactPlan, planArtifacts } from "./artifacts";
 import { type Composition, type CompositionSettings, compose } from "./composition";
 
 /** The part of a stack's settings that decides what is released. */
@@ -76,6 +77,8 @@ export interface Plan {
   /** The digest that is released with these very inputs already. */
   readonly released?: Digest;
   readonly changes?: Preflight["changes"];
+  /** By environment. */
+  readonly artifacts?: ArtifactPlan["artifacts"];
   /** What the image is built from, if not from its parts: `host/path@sha256:…`. */
   readonly stem?: string;
   /** Folder of the context that the image of these inputs was built from, as the state says. */
@@ -98,10 +101,8 @@ export async function planRelease(
   const composition = await compose(settings, { mayDownload: !preview, base: base?.digest, client });
   const { inputs, folders, downloaded, unknown } = composition;
   const contents = await freshContents(client, settings, composition.contents);
-  const notes = await requirePolicies(
-    await shippedPolicies(client, settings, { projectDir: options.projectDir, folders, contents }),
-    { kyverno: pick(settings.tools, "kyverno")?.version },
-  );
+  const repositories = await shippedPolicies(client, settings, { projectDir: options.projectDir, folders, contents });
+  const notes = await requirePolicies(repositories, { kyverno: pick(settings.tools, "kyverno")?.version });
   const known = {
     folders: mapRecord(folders, ({ digest, files }) => ({ digest, files })),
     tests: testSources(settings.policies, folders),
@@ -117,7 +118,7 @@ export async function planRelease(
     const lines = reasons.map(({ problem: { what, fix } }) => `${what}: version and digest are unknown here; ${fix}`);
     return { ...known, lines: [...notes, ...lines] };
   }
-  const [found, tag, way] = await Promise.all([
+  const [found, tag, way, planned] = await Promise.all([
     preflightRelease(
       client,
       settings,
@@ -133,6 +134,12 @@ export async function planRelease(
       source: settings.source,
     }),
     wayToBuild(client, settings, { inputs, state: options.state }),
+    planArtifacts(client, {
+      inputs,
+      repositories,
+      home: repositoryNames(settings.registry).artifacts,
+      projectDir: options.projectDir,
+    }),
   ]);
   if (found.taken && !preview) throw found.taken;
   await requireMovableLatest(settings, { digest: found.image?.digest, latest, stack });
@@ -145,7 +152,8 @@ export async function planRelease(
     released: found.image?.digest,
     changes: found.changes,
     ...way,
-    lines: [...notes, ...found.lines],
+    artifacts: planned.artifacts,
+    lines: [...notes, ...found.lines, ...(preview ? planned.lines : [])],
   };
 }
 

@@ -23,24 +23,29 @@ export interface ShippedOptions {
   readonly contents: Readonly<Record<string, RepositoryContent>>;
 }
 
+/** One of them, under its name. */
+export interface ShippedRepository extends CheckedRepository {
+  readonly name: string;
+}
+
 /** All of them in the order of the settings; without a layer image that is not in its registry, as then nothing can be built of it either. */
 export async function shippedPolicies(
   client: RegistryClient,
   settings: FreshSettings,
   { projectDir, folders, contents }: ShippedOptions,
-): Promise<CheckedRepository[]> {
+): Promise<ShippedRepository[]> {
   const repositories = Object.entries(settings.policies).map(async ([name, source]) => {
     const memory = memoryFile(projectDir, name);
     const folder = Object.hasOwn(folders, name) ? folders[name] : undefined;
-    if (folder) return [{ shown: source.folder!, source: source.folder!, files: folder.files, memory }];
+    if (folder) return [{ name, shown: source.folder!, source: source.folder!, files: folder.files, memory }];
     const content = Object.hasOwn(contents, name) ? contents[name] : undefined;
     if (content) {
       await rememberFiles(projectDir, name, { digest: content.image.digest, files: content.image.files });
-      return [{ shown: name, source: content.read, files: content.image.files, memory }];
+      return [{ name, shown: name, source: content.read, files: content.image.files, memory }];
     }
     const digest = pinnedLayer(source);
     const layer = digest && (await pinned(name, digest, { client, settings, source, projectDir }));
-    return layer ? [{ shown: name, memory, ...layer }] : [];
+    return layer ? [{ name, shown: name, memory, ...layer }] : [];
   });
   return (await Promise.all(repositories)).flat();
 }

@@ -20,7 +20,7 @@ const pluginFolder = join(root, "dist", "policychain");
 
 /** One resource of the program. Text values such as `${image.digest}` are outputs of a resource above it. */
 export interface ProgramResource {
-  readonly type: "Manifest" | "Copy" | "Tag" | "GateRun" | "DeliveryCheck" | "DeliveredPolicies";
+  readonly type: "Manifest" | "Artifact" | "Copy" | "Tag" | "GateRun" | "DeliveryCheck" | "DeliveredPolicies";
   readonly name: string;
   readonly args: Readonly<Record<string, unknown>>;
   readonly replaceOnChanges?: readonly string[];
@@ -138,6 +138,7 @@ require(${JSON.stringify(join(root, "components/lightSdk"))});
 const pulumi = require("@pulumi/pulumi");
 const classes = {
   ...require(${JSON.stringify(join(root, "provider/resources/manifest"))}),
+  ...require(${JSON.stringify(join(root, "provider/resources/artifact"))}),
   ...require(${JSON.stringify(join(root, "provider/resources/copy"))}),
   ...require(${JSON.stringify(join(root, "provider/resources/tag"))}),
   ...require(${JSON.stringify(join(root, "provider/resources/gateRun"))}),

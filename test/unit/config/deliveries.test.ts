@@ -13,7 +13,7 @@ describe("what a stack delivers", () => {
       { ...valid(), bundles: { all: { repositories: ["security-policy"] } } },
       context,
     );
-    assert.deepEqual(artifacts, { environments: ["dev", "production"] });
+    assert.deepEqual(artifacts, { environments: ["dev", "production"], allow: [] });
     assert.deepEqual(bundles, { all: { repositories: ["security-policy"] } });
   });
 

@@ -32,7 +32,7 @@ describe("a configuration in order", () => {
       base: { image: pinned("layers/base") },
       tools: {},
       policies: { "security-policy": { folder: "policies/security-policy" } },
-      artifacts: { environments: [] },
+      artifacts: { environments: [], allow: [] },
       bundles: {},
       clusters: {},
     });

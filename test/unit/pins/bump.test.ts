@@ -25,7 +25,7 @@ function packages(old: Record<string, string>, next: Record<string, string>) {
 /** One pair of releases for each row of the table, with the version that must come after v1.2.3. */
 const rows: Record<
   ChangeKind,
-  { next: Inputs; structures?: StructureChanges; bases?: Bases; version: string; reason: string }
+  { old?: Inputs; next: Inputs; structures?: StructureChanges; bases?: Bases; version: string; reason: string }
 > = {
   "package-added": { ...packages({}, { bash: "1" }), version: "v1.2.4", reason: "package added" },
   "package-removed": { ...packages({ bash: "1" }, {}), version: "v1.2.4", reason: "package removed" },
@@ -96,6 +96,17 @@ const rows: Record<
     version: "v2.0.0",
     reason: "environment removed",
   },
+  "kind-allowed": {
+    next: inputsWith({ artifacts: { ...before.artifacts!, allow: ["ConfigMap"] } }),
+    version: "v1.3.0",
+    reason: "new kind",
+  },
+  "kind-withdrawn": {
+    old: inputsWith({ artifacts: { ...before.artifacts!, allow: ["ConfigMap"] } }),
+    next: before,
+    version: "v2.0.0",
+    reason: "kind withdrawn",
+  },
   "bundle-added": {
     next: inputsWith({ bundles: { ...before.bundles, other: { repositories: ["security-policy"] } } }),
     version: "v1.3.0",
@@ -123,10 +134,10 @@ const patch = diffInputs(before, edited);
 const major = diffInputs(before, edited, removedRule);
 
 describe("the version rule", () => {
-  for (const [kind, { next, structures, bases, version, reason }] of Object.entries(rows)) {
+  for (const [kind, { old = before, next, structures, bases, version, reason }] of Object.entries(rows)) {
     const { when } = versionRule[kind as ChangeKind];
     it(`says ${version} after v1.2.3 when ${when}`, () => {
-      const changes = diffInputs(before, next, structures, bases);
+      const changes = diffInputs(old, next, structures, bases);
       assert.deepEqual(
         changes.map((change) => change.kind),
         [kind],

@@ -73,7 +73,7 @@ function specProperties(
   );
 }
 
-const resources = ["Manifest", "Copy", "Tag", "GateRun", "DeliveredPolicies", "DeliveryCheck"];
+const resources = ["Manifest", "Artifact", "Copy", "Tag", "GateRun", "DeliveredPolicies", "DeliveryCheck"];
 
 describe("the package's schema", () => {
   it("has the resources of the SDK and no other", () => {
@@ -145,6 +145,13 @@ const samples: Record<string, Values> = {
       checks: { timeoutSeconds: 1, memoryBytes: 1, outputBytes: 1 },
     },
   },
+};
+samples.Artifact = {
+  repository: "127.0.0.1:1/releases/policies/dev",
+  environment: "dev",
+  repositories: { security: { digest, layers: "127.0.0.1:1/layers/s" } },
+  digest,
+  image: { repository: "127.0.0.1:1/releases/x", digest },
 };
 const delivery = { source: "policies", kustomization: "policies", enforcement: "asAuthored" };
 samples.DeliveredPolicies = {

@@ -1,0 +1,146 @@
+// Which artifacts a run is going to publish, as far as that can be known before anything is built: their digests, or that helm has to
+// render a part of them first. What was computed once of equal content is remembered, so that an unchanged stack reads nothing.
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { projectCache, writeByRename } from "../cache";
+import { canonicalJson } from "../canonicalJson";
+import { PlatformError } from "../errors";
+import { fluxArtifact } from "../flux/artifact";
+import { chartRepositories } from "../flux/charts";
+import { artifactFiles, mayMatter } from "../flux/content";
+import { type RepositoryFiles, renderedBefore, renderOf } from "../flux/rendered";
+import type { RegistryClient } from "../oci/client";
+import { type Digest, sha256 } from "../oci/digest";
+import { parseRepository } from "../oci/reference";
+import { type Inputs, pick } from "../pins/model";
+import { mapRecord } from "../record";
+import type { ShippedRepository } from "../sources/shippedPolicies";
+
+/** The artifact of one environment; without a digest it is not known here. */
+export interface PlannedArtifact {
+  readonly digest?: Digest;
+  /** Digest of its layer. */
+  readonly revision?: Digest;
+  /** Digest of what a part of it is rendered from, where charts are. */
+  readonly render?: Digest;
+}
+
+export interface ArtifactPlan {
+  /** By environment. */
+  readonly artifacts: Readonly<Record<string, PlannedArtifact>>;
+  /** For people: what is not known here, and why. */
+  readonly lines: readonly string[];
+}
+
+export interface ArtifactScene {
+  readonly inputs: Inputs;
+  readonly repositories: readonly ShippedRepository[];
+  /** Where artifacts of an environment are, `host/path`. */
+  readonly home: (environment: string) => string;
+  readonly projectDir: string;
+}
+
+/** Errors: those of `artifactFiles` and `fluxArtifact`; `artifact-without-helm`. */
+export async function planArtifacts(client: RegistryClient, scene: ArtifactScene): Promise<ArtifactPlan> {
+  const { inputs, repositories } = scene;
+  const environments = inputs.artifacts?.environments ?? [];
+  // Without a layer image that is gone nothing can be built: whoever needs it says so.
+  const isWhole = repositories.length === Object.keys(inputs.repositories).length;
+  if (!isWhole) return { artifacts: Object.fromEntries(environments.map((name) => [name, {}])), lines: [] };
+  let read: Promise<RepositoryFiles> | undefined;
+  const files = () => {
+    read ??= readAll(repositories);
+    return read;
+  };
+  const artifacts: Record<string, PlannedArtifact> = {};
+  for (const environment of environments) {
+    const key = keyOf(inputs, environment);
+    const known = await recall(scene.projectDir, environment, key);
+    const artifact = known ?? (await planned(client, scene, environment, await files()));
+    artifacts[environment] = artifact;
+    if (!known && artifact.digest) await remember(scene.projectDir, environment, { key, artifact });
+  }
+  const unknown = Object.keys(artifacts).filter((name) => artifacts[name]!.digest === undefined);
+  const lines = unknown.map(
+    (name) => `artifact ${name}: its digest is unknown here, as helm has not rendered its charts yet`,
+  );
+  return { artifacts, lines };
+}
+
+async function planned(
+  client: RegistryClient,
+  { inputs, home }: ArtifactScene,
+  environment: string,
+  repositories: RepositoryFiles,
+): Promise<PlannedArtifact> {
+  const charts = chartRepositories(repositories, environment);
+  const allow = inputs.artifacts?.allow ?? [];
+  const helm = pick(inputs.tools, "helm")?.digest;
+  if (charts.length > 0 && !helm) throw withoutHelm(environment, charts);
+  const digests = mapRecord(inputs.repositories, ({ digest }) => digest);
+  const render = charts.length === 0 ? undefined : renderOf({ environment, charts, digests, helm: helm!, allow });
+  const before = { charts, repositories, home: parseRepository(home(environment)) };
+  const rendered = render && (await renderedBefore(client, { render, ...before }));
+  if (render && !rendered) return { render };
+  const kyverno = pick(inputs.tools, "kyverno")?.version;
+  const { files } = artifactFiles({ repositories, rendered, allow, kyverno });
+  const { digest, revision } = fluxArtifact(files, { render });
+  return { digest, revision, ...(render && { render }) };
+}
+
+async function readAll(repositories: readonly ShippedRepository[]): Promise<RepositoryFiles> {
+  const read = repositories.map(async ({ name, files, source }) => {
+    const paths = Object.keys(files).filter(mayMatter);
+    const contents = await Promise.all(
+      paths.map(async (path) => {
+        const bytes = typeof source === "string" ? await readFile(join(source, path)) : await source(path);
+        return bytes ? [[path, bytes] as const] : [];
+      }),
+    );
+    return [name, new Map(contents.flat())] as const;
+  });
+  return Object.fromEntries(await Promise.all(read));
+}
+
+/** What is remembered is of use only to the same maker. */
+const format = 1;
+
+/** Of everything that an artifact depends on, and that could refuse it. */
+function keyOf({ artifacts, repositories, tools }: Inputs, environment: string): Digest {
+  const allow = [...(artifacts?.allow ?? [])].sort();
+  const [helm, kyverno] = [pick(tools, "helm")?.digest, pick(tools, "kyverno")?.version];
+  const digests = mapRecord(repositories, ({ digest }) => digest);
+  return sha256(canonicalJson({ allow, environment, format, helm, kyverno, repositories: digests }));
+}
+
+interface Remembered {
+  readonly key: Digest;
+  readonly artifact: PlannedArtifact;
+}
+
+/** A memory that is missing, broken or of other content only costs the work. */
+async function recall(projectDir: string, environment: string, key: Digest): Promise<PlannedArtifact | undefined> {
+  try {
+    const memory = JSON.parse(await readFile(fileOf(projectDir, environment), "utf8")) as Remembered;
+    return memory.key === key ? memory.artifact : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function remember(projectDir: string, environment: string, memory: Remembered): Promise<void> {
+  const write = (temporary: string) => writeFile(temporary, JSON.stringify(memory));
+  await writeByRename(fileOf(projectDir, environment), write).catch(() => undefined);
+}
+
+function fileOf(projectDir: string, environment: string): string {
+  return projectCache(projectDir, "artifacts", `${environment}.json`);
+}
+
+function withoutHelm(environment: string, charts: readonly string[]): PlatformError {
+  return new PlatformError("artifact-without-helm", {
+    what: `the artifact of ${environment} holds policies of charts (${charts.join(", ")}), and the image has no tool helm`,
+    rule: "charts are rendered by the helm of the image",
+    fix: "add the tool helm, or take cd/<environment>/values.yaml out of those repositories",
+  });
+}

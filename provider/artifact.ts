@@ -1,0 +1,126 @@
+// policychain:index:Artifact: the policies of one environment as a Flux artifact. It is made again of the layer images that were
+// tested, and pushed by digest only where it is what was announced.
+import { PlatformError } from "../lib/errors";
+import { type FluxArtifact, fluxArtifact } from "../lib/flux/artifact";
+import { artifactFiles } from "../lib/flux/content";
+import { layerFiles } from "../lib/flux/layerFiles";
+import { pushArtifact } from "../lib/flux/push";
+import { artifactHead } from "../lib/flux/read";
+import type { RegistryClient } from "../lib/oci/client";
+import { missingFrom } from "../lib/oci/copy";
+import type { Digest } from "../lib/oci/digest";
+import { parseRepository } from "../lib/oci/reference";
+import { mapRecordAsync } from "../lib/record";
+import { stackOf } from "../lib/urn";
+import { renderedFiles } from "./artifactCharts";
+import {
+  diffInputs,
+  isUnknown,
+  type ResourceContext,
+  type ResourceHandler,
+  UNKNOWN,
+  unwrapSecrets,
+  type Value,
+  type Values,
+} from "./host";
+import { parseFailures, requireDigest, schemaFailures } from "./inputs";
+import { withMissing, withoutMissing } from "./missing";
+import { idOf, pinned, registryClient } from "./registry";
+
+const token = "policychain:index:Artifact";
+
+/** Inputs once nothing is unknown. */
+export interface ArtifactInputs {
+  readonly repository: string;
+  readonly environment: string;
+  readonly repositories: Readonly<Record<string, { readonly digest: Digest; readonly layers: string }>>;
+  readonly digest?: Digest;
+  readonly revision?: Digest;
+  readonly render?: Digest;
+  readonly image: { readonly repository: string; readonly digest: Digest };
+  readonly allow?: readonly string[];
+  readonly kyverno?: string;
+  readonly insecure?: boolean;
+}
+
+/** What makes the content, where the digest does not say it. */
+const content = ["repositories", "render", "allow", "kyverno"] as const;
+
+export const artifact: ResourceHandler = {
+  async check(_context, _olds, news) {
+    const inputs = withoutMissing(news);
+    const failures = schemaFailures(token, inputs);
+    const digests = { digest: requireDigest, revision: requireDigest, render: requireDigest };
+    const parsers = { repository: parseRepository, "image.repository": parseRepository, ...digests };
+    return { inputs, failures: failures.length > 0 ? failures : parseFailures(inputs, parsers) };
+  },
+  diff: async (_context, _id, oldInputs, oldOutputs, news) =>
+    diffInputs(
+      { ...about(oldInputs), digest: oldOutputs.digest },
+      { ...about(news), digest: digestOf(oldInputs, oldOutputs, news) },
+    ),
+  create: async (context, inputs) => ({ id: idOf(inputs.repository), outputs: await makeSo(context, inputs) }),
+  update: (context, _id, _oldInputs, _oldOutputs, news) => makeSo(context, news),
+  async read(context, id, inputs, outputs) {
+    const { repository, digest, insecure } = unwrapSecrets(outputs) as unknown as Required<ArtifactInputs>;
+    const home = parseRepository(repository);
+    const missing = await missingFrom(registryClient(context, insecure, [home]), home, digest);
+    if (missing.includes(digest)) return undefined;
+    return { id, inputs: withMissing(inputs, missing), outputs: withMissing(outputs, missing) };
+  },
+};
+
+/** What a difference is about, beside the digest. */
+function about({ repository, missing }: Values): Values {
+  return { repository, missing };
+}
+
+/** The digest that is wanted: that of the state where nobody says it, and what it is made of is the same. */
+function digestOf(oldInputs: Values, oldOutputs: Values, news: Values): Values[string] {
+  if (news.digest !== undefined && news.digest !== null) return news.digest;
+  const made = (values: Values): Values => Object.fromEntries(content.map((key) => [key, values[key] as Value]));
+  const { changes } = diffInputs(made(oldInputs), made(news));
+  return Object.keys(changes).length === 0 ? oldOutputs.digest : UNKNOWN;
+}
+
+async function makeSo(context: ResourceContext, inputs: Values): Promise<Values> {
+  const wanted = unwrapSecrets(inputs);
+  const outputs = (digest: Values[string], revision: Values[string]): Values => ({
+    ...inputs,
+    digest,
+    revision,
+    reference:
+      isUnknown(digest) || isUnknown(wanted.repository) ? UNKNOWN : pinned(String(wanted.repository), digest as Digest),
+  });
+  if (context.preview) return outputs(inputs.digest ?? UNKNOWN, inputs.revision ?? UNKNOWN);
+  const known = wanted as unknown as ArtifactInputs;
+  const home = parseRepository(known.repository);
+  const client = registryClient(context, known.insecure, [home]);
+  if (known.digest && (await missingFrom(client, home, known.digest)).length === 0) {
+    const head = await artifactHead(client, home, known.digest);
+    if (head) return outputs(head.digest, head.revision);
+  }
+  const made = await make(context, client, known);
+  if (known.digest && known.digest !== made.digest) throw mismatch(known, made, stackOf(context.urn));
+  context.signal.throwIfAborted();
+  const bytes = await pushArtifact(client, home, made);
+  context.progress(`pushed ${bytes} bytes to ${known.repository}`);
+  return outputs(made.digest, made.revision);
+}
+
+async function make(context: ResourceContext, client: RegistryClient, inputs: ArtifactInputs): Promise<FluxArtifact> {
+  const { repositories, render, allow = [], kyverno } = inputs;
+  const files = await mapRecordAsync(repositories, ({ layers, digest }, name) =>
+    layerFiles(client, parseRepository(layers), { name, digest }),
+  );
+  const rendered = render && (await renderedFiles(context, client, { ...inputs, render, files }));
+  return fluxArtifact(artifactFiles({ repositories: files, rendered, allow, kyverno }).files, { render });
+}
+
+function mismatch({ environment, digest }: ArtifactInputs, made: FluxArtifact, stack: string): PlatformError {
+  return new PlatformError("artifact-mismatch", {
+    what: `the policies of ${environment} make the artifact ${made.digest}, and ${digest} was announced`,
+    rule: "what is pushed is what a preview saw, or nothing is",
+    fix: `run it again when nothing writes to the policies: pulumi up --stack ${stack}`,
+  });
+}
