@@ -6,6 +6,7 @@ import { isTemplate } from "../gate/policyFiles";
 import { groupOf, isClusterScoped, isPolicyKind, policyKinds } from "../kyverno/kinds";
 import { policyRules } from "../policies/rules";
 import { printable, quoted } from "../printable";
+import { requireOneMeaning } from "./ambiguous";
 import { documentsOf, type PolicyDocument, type ReadDocument } from "./documents";
 import { isKustomization, requirePlainKustomizations } from "./kustomization";
 
@@ -32,7 +33,7 @@ export interface ArtifactContent {
 }
 
 /**
- * Takes what is to be delivered. Errors: `artifact-empty`, `artifact-kind`, `artifact-namespace`, `artifact-file-twice`, `artifact-kustomization`,
+ * Takes what is to be delivered. Errors: `artifact-ambiguous`, `artifact-empty`, `artifact-kind`, `artifact-namespace`, `artifact-file-twice`, `artifact-kustomization`,
  * `policy-yaml-broken`, `policy-unnamed`, `policy-kind-unknown`, `policy-duplicate`.
  */
 export function artifactFiles({
@@ -45,6 +46,7 @@ export function artifactFiles({
   const documents: PolicyDocument[] = [];
   const take = (at: string, content: Uint8Array, found: readonly ReadDocument[]) => {
     if (files.has(at)) throw twice(at);
+    requireOneMeaning(at, content);
     files.set(at, Buffer.from(content));
     documents.push(...found.map((document) => ({ ...document, path: at, repository: at.split("/")[0]! })));
   };

@@ -33,6 +33,7 @@ export function parseYaml(bytes: Uint8Array): ParsedYaml {
   const parsed = parseAllDocuments(text, {
     lineCounter: lines,
     uniqueKeys: false,
+    merge: true, // as Kubernetes' readers do
     prettyErrors: false,
     logLevel: "silent",
   });
