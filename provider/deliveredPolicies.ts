@@ -98,15 +98,14 @@ function deliveredOf(policies: readonly Standing[], documents: readonly Delivere
   }));
 }
 
-/** What was found of each policy; where the program does not list them, of those alone that are not as delivered. */
+/** What was found of each policy that the program lists, and of every other one that is not as delivered. */
 function textsOf(policies: readonly Standing[], given: Value): Values {
-  const listed = isValues(given) ? given : {};
-  return Object.fromEntries(
-    policies.flatMap((policy) => {
-      const title = titleOf(policy);
-      return Object.hasOwn(listed, title) || policy.text !== asDelivered ? [[title, policy.text]] : [];
-    }),
-  );
+  const listed = isValues(given) ? Object.keys(given) : [];
+  const changed = policies.filter(({ text }) => text !== asDelivered);
+  return {
+    ...Object.fromEntries(listed.map((title) => [title, asDelivered])),
+    ...Object.fromEntries(changed.map((policy) => [titleOf(policy), policy.text])),
+  };
 }
 
 /** The state of Flux's two objects as it is to be. */

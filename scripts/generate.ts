@@ -6,12 +6,14 @@ import { comparisonPages } from "../bench/compare/pages";
 import { cliPage } from "./generators/cli";
 import { configurationPage } from "./generators/configuration";
 import { errorsPage } from "./generators/errors";
+import { resourcesPage } from "./generators/resources";
 
 const root = join(__dirname, "..");
 
 const pages: readonly { readonly path: string; readonly make: () => string }[] = [
   { path: "docs/configuration.md", make: configurationPage },
   { path: "docs/cli.md", make: cliPage },
+  { path: "docs/resources.md", make: resourcesPage },
   { path: "docs/errors.md", make: () => errorsPage(root) },
   ...Object.entries(comparisonPages).map(([path, draw]) => ({ path, make: () => draw(root) })),
 ];

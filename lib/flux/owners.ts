@@ -32,14 +32,15 @@ export function sharedObjects(
   objects: readonly ObjectName[],
   own: { readonly namespace: string; readonly name: string },
   cluster: {
-    readonly kustomizations: readonly Observed[];
+    /** Undefined where they may not be listed: then a Kustomization that labels name is taken to exist. */
+    readonly kustomizations: readonly Observed[] | undefined;
     readonly live: (object: ObjectName) => Observed | undefined;
   },
 ): Shared[] {
   const ownName = `${own.namespace}/${own.name}`;
   const inventory = new Map<string, string>();
   const known = new Set<string>();
-  for (const kustomization of cluster.kustomizations) {
+  for (const kustomization of cluster.kustomizations ?? []) {
     const title = `${textAt(kustomization, "metadata", "namespace")}/${textAt(kustomization, "metadata", "name")}`;
     known.add(title);
     if (title === ownName) continue;
@@ -51,7 +52,9 @@ export function sharedObjects(
     const labelled = labelledOwner(cluster.live(object));
     const kustomization = listed ?? (labelled.kustomization !== ownName ? labelled.kustomization : undefined);
     const owner =
-      kustomization !== undefined && known.has(kustomization) ? `Kustomization ${kustomization}` : labelled.other;
+      kustomization !== undefined && (!cluster.kustomizations || known.has(kustomization))
+        ? `Kustomization ${kustomization}`
+        : labelled.other;
     return owner === undefined ? [] : [{ object, owner }];
   });
 }

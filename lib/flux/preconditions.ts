@@ -17,7 +17,12 @@ export async function requireCluster(
 ): Promise<void> {
   await requireServed(cluster, documents, stack);
   const live = await liveObjects(cluster, documents);
-  const kustomizations = await cluster.list(kustomizationKind.apiVersion, kustomizationKind.kind);
+  const kustomizations = await cluster
+    .list(kustomizationKind.apiVersion, kustomizationKind.kind)
+    .catch((error: unknown) => {
+      if (error instanceof PlatformError && error.code === "cluster-forbidden") return undefined;
+      throw error;
+    });
   const shared = sharedObjects(documents, kustomization, { kustomizations, live: (object) => live.get(keyOf(object)) });
   if (shared.length > 0) throw sharedError(shared, cluster, stack);
 }

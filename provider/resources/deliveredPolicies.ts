@@ -41,7 +41,7 @@ export interface DeliveredPolicy {
 }
 
 export class DeliveredPolicies extends pulumi.CustomResource {
-  /** Always true in the state: a cluster that is not ready fails the run. Unknown in every preview. */
+  /** True once all is in place, else the run fails; a refresh that finds a difference makes it false. Unknown in every preview. */
   readonly ready!: pulumi.Output<boolean>;
   /** What Flux applied: `sha256:…`, `1.2.0@sha256:…` where the cluster follows a range. */
   readonly revision!: pulumi.Output<string>;

@@ -39,6 +39,14 @@ describe("owners of a policy", () => {
     assert.deepEqual(owners([], { labels }), []);
   });
 
+  it("are told by the labels alone where Kustomizations may not be listed", () => {
+    const cluster = { kustomizations: undefined, live: () => ({ metadata: { labels: ownerLabels(theirs) } }) };
+    const [shared] = sharedObjects([latest], own, cluster);
+    assert.equal(shared!.owner, "Kustomization team-b/rules");
+    const mine = { ...cluster, live: () => ({ metadata: { labels: ownerLabels(own) } }) };
+    assert.deepEqual(sharedObjects([latest], own, mine), []);
+  });
+
   it("are Helm releases and applications of Argo CD too", () => {
     const helm = { "meta.helm.sh/release-name": "kyverno-policies", "meta.helm.sh/release-namespace": "kyverno" };
     assert.deepEqual(owners([], { annotations: helm }), ["no-latest: Helm release kyverno/kyverno-policies"]);
