@@ -247,7 +247,9 @@ function ensureNode() {
 
 /** Runs local/main.ts under the lock, which it holds on to should this process be killed. */
 function handOver(program, lock) {
-  const child = spawn(program, [join(project, "dist/local/main.js"), ...process.argv.slice(2)], {
+  // The Kubernetes client still asks Node for a module that Node would like to be rid of: nothing that a user could mend.
+  const quiet = "--disable-warning=DEP0040";
+  const child = spawn(program, [quiet, join(project, "dist/local/main.js"), ...process.argv.slice(2)], {
     cwd: project,
     stdio: ["inherit", "inherit", "inherit", lock ?? "ignore"],
   });

@@ -35,9 +35,13 @@ describe("the first step of npm run local", function () {
   const node = (version: string) => `Object.defineProperty(process.versions, "node", { value: "${version}" });`;
 
   /** Starts it on a machine that differs from this one by what `machine` sets in its process; its Node is new enough. */
-  function start(machine = node("22.20.0"), env: Record<string, string> = {}): Promise<ExecResult> {
+  function start(
+    machine = node("22.20.0"),
+    env: Record<string, string> = {},
+    words: readonly string[] = ["up", "--registry-port", "5001"],
+  ): Promise<ExecResult> {
     const preload = write("machine.cjs", machine);
-    const args = ["--require", preload, join(dir, "local/start.mjs"), "up", "--registry-port", "5001"];
+    const args = ["--require", preload, join(dir, "local/start.mjs"), ...words];
     return exec(process.execPath, args, { cwd: dir, env: { XDG_CACHE_HOME: cache, ...env } });
   }
 
@@ -56,6 +60,19 @@ describe("the first step of npm run local", function () {
       assert.match(stdout, part);
     assert.doesNotMatch(stdout, /npm packages/);
     assert.match(stdout, /\nhanded over up --registry-port 5001\n$/);
+  });
+
+  it("counts the programs of a cluster where one is started: by itself for people, when asked for programs", async () => {
+    const isCounted = async (...words: string[]) => {
+      const { code, stdout, stderr } = await start(undefined, {}, words);
+      assert.equal(code, 0, stderr);
+      return /^ {2}kubernetes 1\.\d+\.\d+ \(local cluster: API server\)/m.test(stdout + stderr);
+    };
+    assert.equal(await isCounted("up"), true);
+    assert.equal(await isCounted("up", "--no-cluster"), false);
+    assert.equal(await isCounted("up", "--only", "services"), false);
+    assert.equal(await isCounted("env", "--json"), false);
+    assert.equal(await isCounted("env", "--json", "--cluster"), true);
   });
 
   it("counts on the Docker engine that is there, and says what happens where there is none", async () => {
