@@ -13,7 +13,7 @@ const counts = [1, 10, 100, 1000];
 const allowedMilliseconds = 25;
 
 const program = `import "./components/lightSdk";
-import { FluxDelivery } from "./components/fluxDelivery";
+import { RenderedClusters } from "./components/renderedClusters";
 import { parseSettings } from "./config/parse";
 import { deliveryFacts } from "./lib/flux/delivery";
 import { documentOf } from "./test/support/policyDocuments";
@@ -25,13 +25,15 @@ const raw = { registry: { address: "127.0.0.1:5000" }, promotion, clusters };
 const settings = parseSettings(raw, { stack: "local", projectDir: process.cwd() });
 const documents = Array.from({ length: 30 }, (_, index) =>
   documentOf("kyverno.io/v1", "ClusterPolicy", "policy-" + index, { rules: [{ name: "r", validate: {} }] }));
-for (const [name, { kyverno, pullSecret, ...cluster }] of Object.entries(settings.clusters))
-  new FluxDelivery(name, {
-    ...cluster,
-    repository: "127.0.0.1:5000/releases/policies/dev",
-    digest: promotion.digest,
-    policies: { ...deliveryFacts(documents as never, cluster), names: [] },
-  });
+const artifact = { repository: "127.0.0.1:5000/releases/policies/dev", digest: promotion.digest };
+new RenderedClusters("rendered", {
+  clusters: Object.fromEntries(
+    Object.entries(settings.clusters).map(([name, { pullSecret, render, ...cluster }]) => [
+      name,
+      { ...cluster, ...artifact, folder: render!, policies: deliveryFacts(documents as never, cluster) },
+    ]),
+  ),
+});
 `;
 
 export async function measure(): Promise<Figure[]> {

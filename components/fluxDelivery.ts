@@ -1,4 +1,4 @@
-// FluxDelivery: one cluster and the policies that it gets through Flux, or the folder that others apply to it.
+// FluxDelivery: one cluster and the policies that it gets through Flux.
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource";
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret";
@@ -11,7 +11,6 @@ import { DeliveredPolicies, type DeliveredPolicy } from "../provider/resources/d
 import { DeliveryCheck } from "../provider/resources/deliveryCheck";
 import { Kyverno, type KyvernoGitArgs } from "./kyverno";
 import { whenKnown } from "./program";
-import { renderInto } from "./renderedCluster";
 
 /** A patch of a Kustomization, and the one object that it is for. */
 export interface DeliveryPatch {
@@ -78,8 +77,6 @@ export interface FluxDeliveryArgs {
   serviceAccount?: string;
   /** Where Flux gets Kyverno from. Default: it is there already. */
   kyverno?: { chart?: string; git?: KyvernoGitArgs };
-  /** Folder that YAML is written into, in updates alone, instead of speaking to a cluster. */
-  render?: string;
   /** Allow this program plain http to a registry that is not on loopback; Flux never may. Default false. */
   insecure?: boolean;
 }
@@ -92,25 +89,19 @@ export interface FluxDeliveryArgs {
  * @example new FluxDelivery("dev", { repository: names.artifacts("dev"), digest: artifact.digest, policies, context: "dev", enforcement: "audit" })
  */
 export class FluxDelivery extends pulumi.ComponentResource {
-  /** What Flux applied; unknown in previews. Of a rendered cluster the digest that was written. */
+  /** What Flux applied; unknown in previews. */
   readonly revision: pulumi.Output<string>;
-  /** True once all policies are ready; of a rendered cluster nobody knows, and it is false. */
+  /** True once all policies are ready; unknown in previews. */
   readonly ready: pulumi.Output<boolean>;
-  /** What the cluster has taken, and what each policy does there; unknown in previews, none of a rendered cluster. */
+  /** What the cluster has taken, and what each policy does there; unknown in previews. */
   readonly policies: pulumi.Output<readonly DeliveredPolicy[]>;
 
   constructor(name: string, args: FluxDeliveryArgs, opts?: pulumi.ComponentResourceOptions) {
     super("policychain:index:FluxDelivery", name, {}, opts);
-    if (args.render === undefined) {
-      const delivered = this.delivered(name, args);
-      this.revision = delivered.revision;
-      this.ready = delivered.ready;
-      this.policies = delivered.delivered;
-    } else {
-      this.revision = renderInto(this, name, args.render, plainArgs(args), args);
-      this.ready = pulumi.output(false);
-      this.policies = pulumi.output([]);
-    }
+    const delivered = this.delivered(name, args);
+    this.revision = delivered.revision;
+    this.ready = delivered.ready;
+    this.policies = delivered.delivered;
     this.registerOutputs({ revision: this.revision, ready: this.ready, policies: this.policies });
   }
 
@@ -196,9 +187,9 @@ export class FluxDelivery extends pulumi.ComponentResource {
 const none: DeliveryFacts = { patches: [], healthCheckExprs: [] };
 
 /** What does not depend on the artifact, with all defaults. */
-export type PlainArgs = Omit<DeliveryArgs, "digest">;
+type PlainArgs = Omit<DeliveryArgs, "digest">;
 
-function plainArgs(args: FluxDeliveryArgs, secretRef = args.secretRef): PlainArgs {
+export function plainArgs(args: FluxDeliveryArgs, secretRef = args.secretRef): PlainArgs {
   const { repository, follow, provider, certSecretRef, serviceAccount, kyverno } = args;
   return {
     name: args.name ?? "policies",

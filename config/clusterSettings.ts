@@ -30,7 +30,7 @@ export interface ClusterSettings {
   readonly interval: string;
   readonly retryInterval: string;
   readonly timeout: string;
-  /** `timeout` in seconds. */
+  /** What this program waits: `timeout`, and a minute more in which Flux says what came of it. */
   readonly timeoutSeconds: number;
   readonly path: string;
   readonly prune: boolean;
@@ -52,7 +52,7 @@ export function clusterSettings(
   return mapRecord(parsed, ({ kyverno, ...rest }) => ({
     ...fallback,
     ...rest,
-    timeoutSeconds: parseDuration(rest.timeout)!,
+    timeoutSeconds: parseDuration(rest.timeout)! + 60,
     ...(kyverno.kind === "flux" && {
       kyverno: kyverno.git ? { git: kyverno.git } : { chart: kyverno.chart! },
     }),

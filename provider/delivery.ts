@@ -1,6 +1,6 @@
 // What the resources of a delivery have in common: their inputs, the cluster they reach, and the documents it is to hold.
-import { posix } from "node:path";
 import { type DeliveredDocument, type Delivery, deliveryCluster } from "../lib/flux/cluster";
+import { documentsBelow } from "../lib/flux/documents";
 import { applied, Enforcement, patchesFor } from "../lib/flux/enforcement";
 import { requireCluster } from "../lib/flux/preconditions";
 import { readArtifact } from "../lib/flux/read";
@@ -88,8 +88,7 @@ async function documentsOf(
     read.delete(key);
     throw error;
   });
-  const folder = posix.join(path, "/").replace(/^(?:\.?\/)+/, "");
-  const below = documents.filter((document) => document.path.startsWith(folder));
+  const below = documentsBelow(documents, path);
   patchesFor(below, choice);
   return below.map((document) => {
     const { apiVersion, kind, namespace, name } = document;

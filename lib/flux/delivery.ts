@@ -1,6 +1,7 @@
 // All objects of one cluster: where Flux pulls the artifact from, how it applies it, and Kyverno where Flux installs it.
 import { fluxLayerType } from "./artifact";
-import type { PolicyDocument } from "./documents";
+import { titleOf } from "./cluster";
+import { documentsBelow, type PolicyDocument } from "./documents";
 import { type EnforcementChoice, type KustomizePatch, patchesFor } from "./enforcement";
 import { type KyvernoObjects, type KyvernoSource, kyvernoObjects } from "./kyverno";
 import {
@@ -45,9 +46,23 @@ export interface DeliveryFacts {
   readonly healthCheckExprs: readonly HealthCheckExpression[];
 }
 
-/** Errors: `exception-unknown`. */
-export function deliveryFacts(documents: readonly PolicyDocument[], choice: EnforcementChoice): DeliveryFacts {
-  return { patches: patchesFor(documents, choice), healthCheckExprs: healthCheckExprs(documents) };
+/** What a cluster makes of an artifact. */
+export interface DeliveryChoice extends EnforcementChoice {
+  /** Folder of the artifact that is applied. Default `./`, all of it. */
+  readonly path?: string;
+}
+
+/** `names`: the objects that the cluster gets, as `Kind/name` or `Kind/namespace/name`. Error: `exception-unknown`. */
+export function deliveryFacts(
+  documents: readonly PolicyDocument[],
+  choice: DeliveryChoice,
+): DeliveryFacts & { readonly names: readonly string[] } {
+  const below = documentsBelow(documents, choice.path ?? "./");
+  return {
+    patches: patchesFor(below, choice),
+    healthCheckExprs: healthCheckExprs(below),
+    names: below.map(titleOf).sort(),
+  };
 }
 
 export interface DeliveryObjects {

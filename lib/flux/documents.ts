@@ -1,4 +1,5 @@
 // The objects that a file of an artifact holds, each with what identifies it: its kind and name, and the digest of what it asks for.
+import { posix } from "node:path";
 import { canonicalJson, type Json } from "../canonicalJson";
 import { type Digest, sha256 } from "../oci/digest";
 import { parseYaml, type YamlProblem } from "../policies/yaml";
@@ -20,6 +21,12 @@ export interface PolicyDocument {
   readonly rules: readonly string[];
   /** All of it. */
   readonly object: Readonly<Record<string, unknown>>;
+}
+
+/** The documents in a folder of the artifact, `./…`; `./` is all of it. */
+export function documentsBelow<T extends Pick<PolicyDocument, "path">>(documents: readonly T[], path: string): T[] {
+  const folder = posix.join(path, "/").replace(/^(?:\.?\/)+/, "");
+  return documents.filter((document) => document.path.startsWith(folder));
 }
 
 /** An object before anything is asked of it: its name may be missing. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { FluxDelivery, type FluxDeliveryArgs } from "../../components/fluxDelivery";
 import { Kyverno } from "../../components/kyverno";
+import { RenderedClusters } from "../../components/renderedClusters";
 import { deliveryFacts } from "../../lib/flux/delivery";
 import type { PolicyDocument } from "../../lib/flux/documents";
 import { only, type Recorded, record } from "../support/mocks";
@@ -15,7 +16,7 @@ import { unwrap } from "../support/unwrap";
 const digest = `sha256:${"a".repeat(64)}`;
 const document = documentOf("kyverno.io/v1", "ClusterPolicy", "no-latest", { rules: [{ name: "r", validate: {} }] });
 const documents = [document as PolicyDocument];
-const enforcing = { ...deliveryFacts(documents, { enforcement: "enforce" }), names: ["ClusterPolicy/no-latest"] };
+const enforcing = deliveryFacts(documents, { enforcement: "enforce" });
 const args: FluxDeliveryArgs = {
   repository: "127.0.0.1:5000/releases/policies/dev",
   digest,
@@ -130,22 +131,25 @@ for (const preview of [false, true]) {
       assert.ok(names.indexOf("dev-kyverno-install") < names.indexOf("dev-kustomization"), names.join(" "));
       assert.ok(names.indexOf("dev-kyverno-install") < names.indexOf("dev-check"), names.join(" "));
     });
+  });
 
-    it("into a folder speaks to no cluster, and writes in an update alone", async () => {
+  describe(`rendered clusters${preview ? " in a preview" : ""}`, () => {
+    it("speak to no cluster, are one resource, and are written in an update alone", async () => {
       const before = process.cwd();
       process.chdir(mkdtempSync(join(tmpdir(), "delivery-")));
       try {
-        const { recorded, delivery, revision } = await declared({ render: "clusters/dev" });
+        const recorded = await record(preview);
+        const clusters = Object.fromEntries(["a", "b"].map((one) => [one, { ...args, folder: `clusters/${one}` }]));
+        const { revisions } = new RenderedClusters("rendered", { clusters });
+        assert.deepEqual([await unwrap(revisions.a!), await unwrap(revisions.b!)], [digest, digest]);
         assert.deepEqual(
           recorded.map(({ name }) => name),
-          ["dev"],
+          ["rendered"],
         );
-        assert.equal(revision, digest);
-        assert.equal(await unwrap(delivery.ready), false);
-        assert.equal(existsSync("clusters/dev"), !preview);
+        assert.equal(existsSync("clusters"), !preview);
         if (preview) return;
-        assert.deepEqual(readdirSync("clusters/dev").length, 3);
-        assert.match(readFileSync("clusters/dev/policies.yaml", "utf8"), /value: "Enforce"/);
+        assert.deepEqual(readdirSync("clusters/b").length, 3);
+        assert.match(readFileSync("clusters/a/policies.yaml", "utf8"), /for cluster a;.*value: "Enforce"/s);
       } finally {
         process.chdir(before);
       }
@@ -194,7 +198,7 @@ describe("a cluster's delivery whose artifact is not known yet", () => {
     await unwrap(delivery.revision);
     assert.equal("patches" in (specOf(recorded, types.kustomization, "dev-kustomization") ?? {}), false);
     assert.deepEqual((specOf(recorded, types.source, "dev-source") as { url: string }).url, `oci://${args.repository}`);
-    const rendered = new FluxDelivery("b", { ...args, digest: unknown<string>(), render: "clusters/b" });
-    assert.equal(await unwrap(rendered.revision), undefined);
+    const b = { ...args, digest: unknown<string>(), folder: "clusters/b" };
+    assert.equal(await unwrap(new RenderedClusters("rendered", { clusters: { b } }).revisions.b!), undefined);
   });
 });

@@ -73,9 +73,9 @@ export function documentOf(
   name: string,
   spec: object,
   namespace = "",
-): PatchedDocument {
+): PatchedDocument & { readonly path: string } {
   const metadata = { name, ...(namespace !== "" && { namespace }) };
-  return { apiVersion, kind, name, namespace, object: { apiVersion, kind, metadata, spec } };
+  return { apiVersion, kind, name, namespace, path: `s/${name}.yaml`, object: { apiVersion, kind, metadata, spec } };
 }
 
 /** Documents of an artifact, each with a name of its own; some names differ in a dot alone. */

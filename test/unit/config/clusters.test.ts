@@ -50,7 +50,7 @@ describe("a cluster", () => {
         interval: "10m",
         retryInterval: "30s",
         timeout: "2m",
-        timeoutSeconds: 120,
+        timeoutSeconds: 180,
         path: "./",
         prune: true,
         dependsOn: [],
@@ -81,7 +81,7 @@ describe("a cluster", () => {
     assert.deepEqual(problemsOfCluster(keys), []);
     const { kyverno, ...rest } = keys;
     const { dev } = parseSettings(withCluster(keys), context).clusters;
-    assert.deepEqual(dev, { environment: "dev", ...rest, timeoutSeconds: 300, kyverno: { git: kyverno.git } });
+    assert.deepEqual(dev, { environment: "dev", ...rest, timeoutSeconds: 360, kyverno: { git: kyverno.git } });
     assert.deepEqual(codes({ kyverno: { kind: "flux", chart } }), []);
     assert.deepEqual(codes({ provider: "gcp", follow: ">=1.2 <2 || 3.x", enforcement: "asAuthored" }), []);
     assert.deepEqual(codes({ render: "clusters/dev" }), []);

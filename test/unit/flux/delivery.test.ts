@@ -111,6 +111,24 @@ describe("the objects of a cluster", () => {
     assert.equal("patches" in spec, false);
   });
 
+  it("are about the documents of the folder that is applied, and no others", () => {
+    const documents = ["a", "b"].map(
+      (name) =>
+        ({
+          ...documentOf("kyverno.io/v1", "Policy", name, { rules: [{ name: "r", validate: {} }] }, "team"),
+          path: `${name}/x.yaml`,
+        }) as unknown as PolicyDocument,
+    );
+    const facts = (path?: string) => deliveryFacts(documents, { enforcement: "enforce", path });
+    assert.deepEqual(facts().names, ["Policy/team/a", "Policy/team/b"]);
+    assert.deepEqual(facts("./b").names, ["Policy/team/b"]);
+    assert.deepEqual(facts("./b/").patches, facts("./b").patches);
+    assert.equal(facts("./b").patches.length, 1);
+    assert.throws(() => deliveryFacts(documents, { enforcement: "enforce", path: "./b", exceptions: ["a"] }), {
+      code: "exception-unknown",
+    });
+  });
+
   it("install Kyverno of a commit by a Kustomization that the policies wait for", () => {
     const git = { url: "https://git.example.com/kyverno", commit: "0".repeat(40), path: "config/release" };
     const { kyverno, kustomization } = objects({ kyverno: { git }, dependsOn: ["kyverno", "base"] });
