@@ -9,6 +9,7 @@ import { planPromotion } from "../lib/plan/promotion";
 import { sourceUnreadable, sourceWarnings } from "../lib/promotion/source";
 import { leftLayers } from "../lib/registry/created";
 import { artifactOutputs } from "./artifacts";
+import { clusterOutputs } from "./clusterOutputs";
 import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
@@ -51,7 +52,12 @@ export async function promotion(settings: PromotionSettings, registry: PolicyReg
     gate: released.digest.apply((its) => ({ digest: its, passed: true, checks: [releasedThere(from, version)] })),
     artifacts: artifactOutputs(released.artifacts, names.artifacts),
     bundles: {},
-    clusters: {},
+    clusters: await clusterOutputs(settings, {
+      released,
+      own,
+      home: names.artifacts,
+      documents: async () => undefined,
+    }),
     changes,
   };
 }

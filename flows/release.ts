@@ -10,9 +10,11 @@ import { ReleaseGate } from "../components/releaseGate";
 import { Tool } from "../components/tool";
 import type { BuildSettings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
+import type { Digest } from "../lib/oci/digest";
 import { planRelease } from "../lib/plan/plan";
 import { mapRecord } from "../lib/record";
 import { artifactOutputs } from "./artifacts";
+import { clusterOutputs } from "./clusterOutputs";
 import { ownRegistry } from "./ownRegistry";
 import type { StackPlace } from "./place";
 
@@ -68,13 +70,15 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     artifacts: Object.fromEntries(
       environments.map((environment) => {
         const repository = known(own.unread.size === 0 ? names.artifacts(environment) : undefined);
-        const planned = plan.artifacts?.[environment];
+        const planned = plan.artifacts?.artifacts[environment];
         const kyverno = settings.tools.kyverno?.version;
         return [environment, { repository, made: { environment, repositories, ...planned, allow, kyverno } }];
       }),
     ),
   });
   const { digest, reference, tags } = released;
+  const documents = async (environment: string, its: Digest) =>
+    plan.artifacts?.artifacts[environment]?.digest === its ? plan.artifacts.documents(environment) : undefined;
   return {
     registry: address,
     version: known(plan.version),
@@ -82,7 +86,7 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     gate: gate.result,
     artifacts: artifactOutputs(released.artifacts, names.artifacts),
     bundles: {},
-    clusters: {},
+    clusters: await clusterOutputs(settings, { released, own, home: names.artifacts, documents }),
     changes: known(plan.changes),
   };
 }

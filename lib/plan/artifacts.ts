@@ -7,7 +7,8 @@ import { canonicalJson } from "../canonicalJson";
 import { PlatformError } from "../errors";
 import { fluxArtifact } from "../flux/artifact";
 import { chartRepositories } from "../flux/charts";
-import { artifactFiles, mayMatter } from "../flux/content";
+import { type ArtifactContent, artifactFiles, mayMatter } from "../flux/content";
+import type { PolicyDocument } from "../flux/documents";
 import { type RepositoryFiles, renderedBefore, renderOf } from "../flux/rendered";
 import type { RegistryClient } from "../oci/client";
 import { type Digest, sha256 } from "../oci/digest";
@@ -30,6 +31,8 @@ export interface ArtifactPlan {
   readonly artifacts: Readonly<Record<string, PlannedArtifact>>;
   /** For people: what is not known here, and why. */
   readonly lines: readonly string[];
+  /** What an artifact holds, made when it is asked for; undefined for one without a digest. */
+  readonly documents: (environment: string) => Promise<readonly PolicyDocument[] | undefined>;
 }
 
 export interface ArtifactScene {
@@ -46,7 +49,10 @@ export async function planArtifacts(client: RegistryClient, scene: ArtifactScene
   const environments = inputs.artifacts?.environments ?? [];
   // Without a layer image that is gone nothing can be built: whoever needs it says so.
   const isWhole = repositories.length === Object.keys(inputs.repositories).length;
-  if (!isWhole) return { artifacts: Object.fromEntries(environments.map((name) => [name, {}])), lines: [] };
+  if (!isWhole) {
+    const artifacts = Object.fromEntries(environments.map((name) => [name, {}]));
+    return { artifacts, lines: [], documents: async () => undefined };
+  }
   let read: Promise<RepositoryFiles> | undefined;
   const files = () => {
     read ??= readAll(repositories);
@@ -64,15 +70,25 @@ export async function planArtifacts(client: RegistryClient, scene: ArtifactScene
   const lines = unknown.map(
     (name) => `artifact ${name}: its digest is unknown here, as helm has not rendered its charts yet`,
   );
-  return { artifacts, lines };
+  const documents = async (environment: string) =>
+    artifacts[environment]?.digest && (await contentOf(client, scene, environment, await files())).content?.documents;
+  return { artifacts, lines, documents };
 }
 
-async function planned(
+async function planned(...made: Parameters<typeof contentOf>): Promise<PlannedArtifact> {
+  const { content, ...render } = await contentOf(...made);
+  if (!content) return render;
+  const { digest, revision } = fluxArtifact(content.files, render);
+  return { digest, revision, ...render };
+}
+
+/** Without a content where helm has to render a part of it first. */
+async function contentOf(
   client: RegistryClient,
   { inputs, home }: ArtifactScene,
   environment: string,
   repositories: RepositoryFiles,
-): Promise<PlannedArtifact> {
+): Promise<{ readonly render?: Digest; readonly content?: ArtifactContent }> {
   const charts = chartRepositories(repositories, environment);
   const allow = inputs.artifacts?.allow ?? [];
   const helm = pick(inputs.tools, "helm")?.digest;
@@ -83,9 +99,7 @@ async function planned(
   const rendered = render && (await renderedBefore(client, { render, ...before }));
   if (render && !rendered) return { render };
   const kyverno = pick(inputs.tools, "kyverno")?.version;
-  const { files } = artifactFiles({ repositories, rendered, allow, kyverno });
-  const { digest, revision } = fluxArtifact(files, { render });
-  return { digest, revision, ...(render && { render }) };
+  return { ...(render && { render }), content: artifactFiles({ repositories, rendered, allow, kyverno }) };
 }
 
 async function readAll(repositories: readonly ShippedRepository[]): Promise<RepositoryFiles> {

@@ -77,8 +77,7 @@ export interface Plan {
   /** The digest that is released with these very inputs already. */
   readonly released?: Digest;
   readonly changes?: Preflight["changes"];
-  /** By environment. */
-  readonly artifacts?: ArtifactPlan["artifacts"];
+  readonly artifacts?: Pick<ArtifactPlan, "artifacts" | "documents">;
   /** What the image is built from, if not from its parts: `host/path@sha256:…`. */
   readonly stem?: string;
   /** Folder of the context that the image of these inputs was built from, as the state says. */
@@ -152,7 +151,7 @@ export async function planRelease(
     released: found.image?.digest,
     changes: found.changes,
     ...way,
-    artifacts: planned.artifacts,
+    artifacts: planned,
     lines: [...notes, ...found.lines, ...(preview ? planned.lines : [])],
   };
 }
