@@ -1,0 +1,199 @@
+// Policies from a folder into two clusters: dev audits what its stack built, prod enforces the very same digests after a promotion.
+// Real engine, Docker, registry, Flux and Kyverno. The clusters' programs run as processes, without containers.
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { exec } from "../../lib/exec";
+import { readArtifact } from "../../lib/flux/read";
+import { RegistryClient } from "../../lib/oci/client";
+import type { Digest } from "../../lib/oci/digest";
+import { parseRepository } from "../../lib/oci/reference";
+import { chooseCluster, type LocalCluster } from "../../local/controlPlane/cluster";
+import { artifactsFolder } from "../../local/controlPlane/commands";
+import { runKubectl } from "../../local/controlPlane/kubectl";
+import { stopComponents } from "../../local/controlPlane/running";
+import { badPod, goodPod, tryPod } from "../../local/controlPlane/summary";
+import { layoutOf } from "../../local/layout";
+import { createProject, expectSuccess, type Project, type ProjectStack, preparedPins } from "../support/project";
+import { startRegistry, type TestRegistry } from "../support/registry";
+
+const root = join(__dirname, "..", "..");
+const layout = layoutOf(root);
+const namespace = "policies-of-a-test";
+const extra = {
+  apiVersion: "kyverno.io/v1",
+  kind: "ClusterPolicy",
+  metadata: { name: "extra-policy" },
+  spec: {
+    rules: [
+      {
+        name: "labelled",
+        match: { any: [{ resources: { kinds: ["ConfigMap"], names: ["extra-*"] } }] },
+        validate: {
+          failureAction: "Audit",
+          message: "A label is missing.",
+          pattern: { metadata: { labels: { a: "?*" } } },
+        },
+      },
+    ],
+  },
+};
+
+describe("policies on their way into clusters", function () {
+  this.timeout(240_000);
+  let registry: TestRegistry;
+  let project: Project;
+  const dev = chooseCluster(layout, {});
+  let prod: LocalCluster;
+
+  const at = (cluster: LocalCluster) => ({
+    folder: layout.bin,
+    kubeconfig: cluster.kubeconfig,
+    context: cluster.name,
+  });
+  const kubectl = async (cluster: LocalCluster, ...args: string[]) =>
+    (await expectSuccess(runKubectl(at(cluster), args))).stdout;
+  const policiesIn = async (cluster: LocalCluster) => {
+    const { items } = JSON.parse(await kubectl(cluster, "get", "clusterpolicies", "--output=json"));
+    return items as any[];
+  };
+  const look = (stack: Pick<ProjectStack, "pulumi">) =>
+    stack.pulumi("refresh", "--preview-only", "--diff", "--expect-no-changes");
+  const preview = async (...args: string[]) =>
+    (await expectSuccess(project.pulumi("preview", "--diff", ...args))).stdout;
+  const artifact = async (environment: string) => {
+    const { artifacts } = await project.outputs();
+    const repository = parseRepository(`${registry.host}/releases/policies/${environment}`);
+    const { digest } = artifacts[environment] as { digest: Digest };
+    return { digest, ...(await readArtifact(new RegistryClient(), repository, digest)) };
+  };
+  const clusterSettings = (cluster: LocalCluster, environment: string, enforcement: string) => ({
+    environment,
+    kubeconfig: cluster.kubeconfig,
+    context: cluster.name,
+    namespace,
+    createNamespace: true,
+    enforcement,
+  });
+
+  before(async () => {
+    const begun = Date.now();
+    prod = chooseCluster(layout, { name: "prod" });
+    const args = ["env", "--json", "--only", "toolchain", "--cluster", "--cluster-name", "prod"];
+    const starting = exec(process.execPath, [join(root, "dist/local/main.js"), ...args], {
+      cwd: root,
+      timeout: 120_000,
+    });
+    registry = await startRegistry();
+    project = await createProject({
+      ...preparedPins(),
+      "policy-platform:registry": { kind: "existing", address: registry.host },
+      "policy-platform:artifacts": { environments: ["dev", "production"] },
+      "policy-platform:clusters": { dev: clusterSettings(dev, "dev", "audit") },
+    });
+    await project.up();
+    await expectSuccess(starting);
+    console.log(
+      `      released, delivered, and a second cluster started in ${((Date.now() - begun) / 1000).toFixed(1)} s`,
+    );
+  });
+  after(async () => {
+    project?.remove();
+    await stopComponents(prod);
+    await registry?.stop();
+  });
+
+  it("are Ready in the cluster when up returns", async () => {
+    const { artifacts, clusters } = await project.outputs();
+    assert.equal(clusters.dev.ready, true);
+    assert.equal(clusters.dev.revision, artifacts.dev.digest);
+    const { documents } = await artifact("dev");
+    const ready = (await policiesIn(dev)).map((one) => [
+      one.metadata.name,
+      one.status.conditions.find((condition: any) => condition.type === "Ready")?.status,
+    ]);
+    assert.deepEqual(Object.fromEntries(ready), Object.fromEntries(documents.map(({ name }) => [name, "True"])));
+    assert.ok(documents.length >= 3);
+  });
+
+  it("are stored by Flux file for file as they were published", async () => {
+    const folder = join(artifactsFolder(dev), "ocirepository", namespace, "policies");
+    const [tarball] = readdirSync(folder).filter((name) => name.endsWith(".tar.gz"));
+    const { stdout } = await expectSuccess(exec("tar", ["-tzf", join(folder, tarball!)]));
+    const stored = stdout.split("\n").filter((name) => name !== "" && !name.endsWith("/"));
+    const { files } = await artifact("dev");
+    assert.deepEqual(stored.map((name) => name.replace(/^\.\//, "")).sort(), [...files.keys()].sort());
+  });
+
+  it("show the media types of Flux to a reader that is not ours", async () => {
+    const { artifacts } = await project.outputs();
+    const args = ["inspect", "--raw", "--tls-verify=false", `docker://${artifacts.dev.reference}`];
+    const manifest = JSON.parse((await expectSuccess(exec("skopeo", args))).stdout);
+    assert.equal(manifest.config.mediaType, "application/vnd.cncf.flux.config.v1+json");
+    assert.deepEqual(
+      manifest.layers.map((layer: any) => layer.mediaType),
+      ["application/vnd.cncf.flux.content.v1.tar+gzip"],
+    );
+  });
+
+  it("are not touched by a second run", async () => {
+    await project.up("--expect-no-changes");
+    assert.equal((await look(project)).code, 0);
+  });
+
+  it("only report while the cluster audits, and refuse once one key says enforce, which a preview shows", async () => {
+    assert.equal((await tryPod(at(dev), badPod)).admitted, true);
+    project.configure((config) => {
+      config["policy-platform:clusters"].dev.enforcement = "enforce";
+    });
+    const shown = await preview();
+    assert.match(shown, /~ enforcement *: "audit" => "enforce"/);
+    assert.doesNotMatch(shown, /policychain:index:(?:Tag|Copy|GateRun|Artifact):/);
+    await project.up();
+    const bad = await tryPod(at(dev), badPod);
+    assert.equal(bad.admitted, false);
+    assert.match(bad.messages.join("\n"), /disallow-latest-tag/);
+    assert.equal((await tryPod(at(dev), goodPod)).admitted, true);
+  });
+
+  it("are named when somebody edits one, suspends the Kustomization or points the source elsewhere, and put right", async () => {
+    const { documents } = await artifact("dev");
+    const { name } = documents[0]!;
+    const patch = async (kind: string, object: string, change: object) =>
+      kubectl(
+        dev,
+        "patch",
+        kind,
+        object,
+        `--namespace=${namespace}`,
+        "--type=merge",
+        `--patch=${JSON.stringify(change)}`,
+      );
+    await patch("kustomization", "policies", { spec: { suspend: true } });
+    await patch("clusterpolicy", name, { spec: { background: false, failurePolicy: "Ignore" } });
+    await patch("ocirepository", "policies", { spec: { interval: "24h" } });
+    const shown = await preview("--refresh");
+    assert.match(shown, new RegExp(`ClusterPolicy/${name}.*edited: `));
+    assert.match(shown, /suspend *: true => false/);
+    assert.match(shown, /interval *: "24h" => "10m"/);
+    assert.equal((await look(project)).code, 7);
+    await project.up("--refresh");
+    assert.equal((await look(project)).code, 0);
+    const found = (await policiesIn(dev)).find((one) => one.metadata.name === name);
+    assert.notEqual(found.spec.failurePolicy, "Ignore");
+  });
+
+  it("leave the cluster with the repository that brought them", async () => {
+    project.write("policies/extra/policies/extra.yaml", JSON.stringify(extra));
+    project.configure((config) => {
+      config["policy-platform:policies"].extra = { folder: "policies/extra" };
+    });
+    await project.up();
+    assert.ok((await policiesIn(dev)).some((one) => one.metadata.name === "extra-policy"));
+    project.configure((config) => {
+      delete config["policy-platform:policies"].extra;
+    });
+    await project.up();
+    assert.ok(!(await policiesIn(dev)).some((one) => one.metadata.name === "extra-policy"));
+  });
+});
