@@ -119,10 +119,11 @@ describe("policies on their way into clusters", function () {
   it("are stored by Flux file for file as they were published", async () => {
     const folder = join(artifactsFolder(dev), "ocirepository", namespace, "policies");
     const [tarball] = readdirSync(folder).filter((name) => name.endsWith(".tar.gz"));
-    const { stdout } = await expectSuccess(exec("tar", ["-tzf", join(folder, tarball!)]));
-    const stored = stdout.split("\n").filter((name) => name !== "" && !name.endsWith("/"));
+    const { stdout } = await expectSuccess(exec("tar", ["-tvzf", join(folder, tarball!)]));
+    const stored = stdout.split("\n").filter((line) => line.startsWith("-"));
+    const paths = stored.map((line) => line.split(" ").at(-1)!.replace(/^\.\//, ""));
     const { files } = await artifact("dev");
-    assert.deepEqual(stored.map((name) => name.replace(/^\.\//, "")).sort(), [...files.keys()].sort());
+    assert.deepEqual(paths.sort(), [...files.keys()].sort());
   });
 
   it("show the media types of Flux to a reader that is not ours", async () => {
