@@ -2,9 +2,10 @@
 import { fromStackFile } from "../config/load";
 import { parseSettings } from "../config/parse";
 import { PlatformError } from "../lib/errors";
+import { artifactHead } from "../lib/flux/head";
 import { compareImage, type ImageArtifact } from "../lib/flux/imageArtifact";
 import type { Difference } from "../lib/flux/parity";
-import { artifactHead, readArtifact } from "../lib/flux/read";
+import { readArtifact } from "../lib/flux/read";
 import { listedDocuments } from "../lib/flux/unpacked";
 import { counted, listed } from "../lib/gate/check";
 import type { RegistryClient } from "../lib/oci/client";

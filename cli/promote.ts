@@ -15,12 +15,14 @@ import type { RegistryClient } from "../lib/oci/client";
 import { isLoopback, isSameRegistry, isSameRepository } from "../lib/oci/hosts";
 import { parseRepository } from "../lib/oci/reference";
 import { tagOfCommit } from "../lib/plan/promotion";
+import { releasedArtifacts } from "../lib/promotion/artifacts";
 import { type ChosenRelease, chooseRelease } from "../lib/promotion/choose";
 import { promotionPlain, promotionShared } from "../lib/promotion/errors";
 import { isUncreated } from "../lib/registry/created";
 import { uncreatedLine } from "../lib/registry/declaredClient";
 import { repositoryNames } from "../lib/registry/names";
 import { stackClient } from "../lib/registry/stackClient";
+import { historyOf } from "../lib/release/history";
 import { shortName } from "../lib/stackName";
 import type { Place } from "./place";
 import { planned } from "./promotePlan";
@@ -51,10 +53,14 @@ export async function promote(source: Place, target: Place, options: PromoteOpti
   const client = targetClient(settings.registry, stack, state);
   const release = await findRelease(client, settings, { source, target, options, raw });
   const mayGoBack = options.rollback === true;
-  const { rollback, notes } = await planned(client, settings, release, { source, target, mayGoBack, state });
+  const repository = parseRepository(from);
+  const environments = (await historyOf(client, repository).at(release.digest))?.inputs?.artifacts?.environments ?? [];
+  const artifacts = await releasedArtifacts(client, { from, version: release.version, environments });
+  const whole = { ...release, artifacts };
+  const { rollback, notes } = await planned(client, settings, whole, { source, target, mayGoBack, state });
 
   const stated = { from, ...release, rollback: rollback || undefined, ...crossChecked(raw, source.stack) };
-  const edits = editsOf(stated, raw);
+  const edits = [...editsOf(stated, raw), ...artifactEdits(artifacts, raw)];
   if (edits.length > 0) await writeEdits(stackFile, text, edits);
   const changes = edits.map(({ path, value, was }) => ({
     key: keyPath(path),
@@ -62,7 +68,7 @@ export async function promote(source: Place, target: Place, options: PromoteOpti
     ...(value !== undefined && { to: value }),
   }));
   const next = `pulumi preview${stackFlag(stack)}`;
-  const promotion = { from, ...release, rollback };
+  const promotion = { from, ...whole, rollback };
   answer(output, { stack, source: source.stack, promotion, changes, notes, next }, [
     ...changes.map(
       ({ key, from: was, to }) => `${key}: ${was === undefined ? "" : `${quoted(was)} → `}${to ?? "removed"}`,
@@ -152,6 +158,19 @@ function editsOf(promotion: Readonly<Record<string, EditedValue | undefined>>, r
     const was = valueAt(raw, path);
     const isSame = was === value || (key === "commit" && typeof was === "string" && namedBy(was) === value);
     return isSame || (value === undefined && was === false) ? [] : [{ path, value, was }];
+  });
+}
+
+/** The digests that differ from those of the file; environments that the release does not have are taken away. */
+function artifactEdits(artifacts: Readonly<Record<string, string>>, raw: RawConfiguration) {
+  const path = ["promotion", "artifacts"];
+  const written = valueAt(raw, path);
+  const names = written !== null && typeof written === "object" ? Object.keys(written) : [];
+  if (Object.keys(artifacts).length === 0)
+    return written === undefined ? [] : [{ path, value: undefined, was: names.join(", ") }];
+  return [...new Set([...names, ...Object.keys(artifacts)])].sort().flatMap((name) => {
+    const was = valueAt(raw, [...path, name]);
+    return was === artifacts[name] ? [] : [{ path: [...path, name], value: artifacts[name], was }];
   });
 }
 

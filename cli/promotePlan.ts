@@ -1,6 +1,7 @@
 // What `promote` finds in the registry of the stack that it goes to: the part of it that the program decides by.
 import type { PromotionSettings } from "../config/settings";
 import type { RegistryClient } from "../lib/oci/client";
+import type { Digest } from "../lib/oci/digest";
 import { planPromotion } from "../lib/plan/promotion";
 import type { ChosenRelease } from "../lib/promotion/choose";
 import { repositoryNames } from "../lib/registry/names";
@@ -26,7 +27,7 @@ export interface Promoting {
 export async function planned(
   client: RegistryClient,
   settings: PromotionSettings,
-  release: ChosenRelease,
+  release: ChosenRelease & { readonly artifacts: Readonly<Record<string, Digest>> },
   { source, target, mayGoBack, state }: Promoting,
 ): Promise<PlannedPromotion> {
   const { stack } = target;

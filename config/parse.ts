@@ -67,7 +67,11 @@ function validate(given: RawConfiguration, context: ParseContext): Validated {
         registry: registrySettings(registry),
         image: { name },
         clusters: clusterSettings(clusters),
-        promotion: { ...promotion, digest: promotion.digest as Digest },
+        promotion: {
+          ...promotion,
+          digest: promotion.digest as Digest,
+          artifacts: promotion.artifacts as Record<string, Digest>,
+        },
       }))
     : settled(buildSchema.safeParse(withShortForms(raw)), toSettings);
   const issues = result.issues.flatMap((issue) => problemsOfIssue(issue, scene));

@@ -4,7 +4,7 @@ import { parseRepository } from "../lib/oci/reference";
 import * as addresses from "./addresses";
 import type { Grammar } from "./grammar";
 import * as grammar from "./grammar";
-import { text } from "./schemaParts";
+import { named, text } from "./schemaParts";
 
 /** The repository of releases that is promoted from. */
 export const releaseRepository: Grammar = {
@@ -68,6 +68,10 @@ export const promotion = z
     version: text(promotedVersion, "The version that it has there, and gets here"),
     digest: text(addresses.digest, "The image's digest, equal in both registries"),
     commit: text(promotedCommit, "The commit that it was released from there"),
+    artifacts: named(
+      text(addresses.digest, "The artifact's digest, equal in both registries"),
+      "The Flux artifacts of the release by environment, which are taken along. `promote` writes them",
+    ).default({}),
     rollback: z
       .boolean()
       .default(false)

@@ -38,6 +38,8 @@ interface PromotionSource {
   readonly commit: string;
   /** A version below the highest one of this stack's registry is wanted. */
   readonly rollback: boolean;
+  /** Digests of the artifacts by environment. */
+  readonly artifacts: Readonly<Record<string, Digest>>;
   /** `organization/project/stack` of what built it. */
   readonly stack?: string;
 }

@@ -7,6 +7,7 @@ import type { PromotionSettings } from "../config/settings";
 import { sourceStack } from "../config/sourceStack";
 import { planPromotion } from "../lib/plan/promotion";
 import { sourceUnreadable, sourceWarnings } from "../lib/promotion/source";
+import { mapRecord } from "../lib/record";
 import { leftLayers } from "../lib/registry/created";
 import { artifactOutputs } from "./artifacts";
 import { clusterOutputs } from "./clusterOutputs";
@@ -43,6 +44,10 @@ export async function promotion(settings: PromotionSettings, registry: PolicyReg
     version,
     commitTag,
     insecure,
+    artifacts: mapRecord(plan.artifacts, (taken, environment) => ({
+      repository: known(own.unread.size === 0 ? names.artifacts(environment) : undefined),
+      taken,
+    })),
   });
   const { reference, tags } = released;
   return {

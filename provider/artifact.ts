@@ -3,9 +3,9 @@
 import { PlatformError } from "../lib/errors";
 import { type FluxArtifact, fluxArtifact } from "../lib/flux/artifact";
 import { artifactFiles } from "../lib/flux/content";
+import { artifactHead } from "../lib/flux/head";
 import { layerFiles } from "../lib/flux/layerFiles";
 import { pushArtifact } from "../lib/flux/push";
-import { artifactHead } from "../lib/flux/read";
 import type { RegistryClient } from "../lib/oci/client";
 import { missingFrom } from "../lib/oci/copy";
 import type { Digest } from "../lib/oci/digest";

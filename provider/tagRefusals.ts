@@ -1,6 +1,6 @@
 // What a tag is about, and what it is refused for, each with the way out.
 import { PlatformError } from "../lib/errors";
-import { revisionAnnotation } from "../lib/flux/artifact";
+import { revisionAnnotation } from "../lib/flux/mediaTypes";
 import type { ManifestAnswer, RegistryClient } from "../lib/oci/client";
 import type { Digest } from "../lib/oci/digest";
 import { imageLabels } from "../lib/oci/imageConfig";

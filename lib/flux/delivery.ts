@@ -1,9 +1,9 @@
 // All objects of one cluster: where Flux pulls the artifact from, how it applies it, and Kyverno where Flux installs it.
-import { fluxLayerType } from "./artifact";
 import { titleOf } from "./cluster";
 import { documentsBelow, type PolicyDocument } from "./documents";
 import { type EnforcementChoice, type KustomizePatch, patchesFor } from "./enforcement";
 import { type KyvernoObjects, type KyvernoSource, kyvernoObjects } from "./kyverno";
+import { fluxLayerType } from "./mediaTypes";
 import {
   type HealthCheckExpression,
   healthCheckExprs,

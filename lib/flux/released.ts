@@ -6,7 +6,7 @@ import { parseRepository } from "../oci/reference";
 import type { RepositoryNames } from "../registry/names";
 import { historyOf } from "../release/history";
 import { versionTags } from "../release/versions";
-import { artifactHead } from "./read";
+import { artifactHead } from "./head";
 
 /** A release that artifacts belong to. */
 export interface ReleasedVersion {

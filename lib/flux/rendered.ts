@@ -5,7 +5,8 @@ import type { Repository } from "../oci/reference";
 import { versionTags } from "../release/versions";
 import { renderDigest } from "./charts";
 import { kustomizationFile, plainPaths } from "./content";
-import { artifactHead, readArtifact } from "./read";
+import { artifactHead } from "./head";
+import { readArtifact } from "./read";
 import { recallRendered, rememberRendered } from "./renderCache";
 
 /** What ships of policy repositories, by name: path in the repository → content. */

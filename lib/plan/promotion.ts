@@ -5,6 +5,7 @@ import { isSameRepository } from "../oci/hosts";
 import { formatReference, parseRepository } from "../oci/reference";
 import type { Change } from "../pins/change";
 import { diffInputs } from "../pins/diff";
+import { lookUpArtifacts, type PromotedArtifacts } from "../promotion/artifacts";
 import { promotionSelf } from "../promotion/errors";
 import { lookUpPromotion, type NamedImage, type PromotionLookup, type PromotionRequest } from "../promotion/lookup";
 import { type PlacedImage, policyDifference } from "../promotion/policies";
@@ -25,6 +26,8 @@ export interface PromotionPlanSettings {
     readonly digest: Digest;
     readonly commit: string;
     readonly rollback: boolean;
+    /** Digests of the artifacts by environment. Default: none. */
+    readonly artifacts?: Readonly<Record<string, Digest>>;
   };
 }
 
@@ -44,6 +47,8 @@ export interface PromotionPlan {
   readonly changes: Preflight["changes"];
   /** The version is below the highest one of the target. */
   readonly isBack: boolean;
+  /** By environment. */
+  readonly artifacts: PromotedArtifacts["artifacts"];
   /** For people: which release comes, what it changes against what is there, or that nothing does. */
   readonly lines: readonly string[];
 }
@@ -75,6 +80,15 @@ export async function planPromotion(
     kept: resources.then((its) => keptCommitTag(its, name, digest)),
   };
   const found = await lookUpPromotion(client, request);
+  const { artifacts, lines } = await lookUpArtifacts(client, {
+    from: promotion.from,
+    to: repositoryNames(registry).artifacts,
+    version,
+    wanted: promotion.artifacts ?? {},
+    environments: found.image.inputs.artifacts?.environments ?? [],
+    stack,
+    ...(source && { source }),
+  });
   await requireMovableLatest({ registry, image }, { digest, latest: async () => found.latest, stack });
   const { current, before } = found;
   const isBack = isBelow(version, found);
@@ -87,12 +101,14 @@ export async function planPromotion(
     commitTag: request.commitTag,
     changes: stepFrom(before, version, sinceBefore?.entries ?? []),
     isBack,
+    artifacts,
     lines: [
       headline(request, found),
       ...(sinceCurrent?.lines ?? []),
       ...commitLine(request, found),
       ...found.moved,
       ...(rollback && !isBack ? [needlessRollback(request)] : []),
+      ...lines,
     ],
   };
 }

@@ -81,7 +81,7 @@ describe("policy-platform promote", () => {
     assert.deepEqual(rest, {
       stack: "prod",
       source: "dev",
-      promotion: { from, version: "v1.1.0", digest: digests[1], commit: commits[1], rollback: false },
+      promotion: { from, version: "v1.1.0", digest: digests[1], commit: commits[1], artifacts: {}, rollback: false },
       changes: [
         { key: "policy-platform:promotion.version", from: "v1.0.0", to: "v1.1.0" },
         { key: "policy-platform:promotion.digest", from: digests[0], to: digests[1] },

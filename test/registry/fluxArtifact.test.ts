@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { fluxArtifact } from "../../lib/flux/artifact";
 import { artifactFiles } from "../../lib/flux/content";
+import { artifactHead } from "../../lib/flux/head";
 import { pushArtifact } from "../../lib/flux/push";
-import { artifactHead, readArtifact } from "../../lib/flux/read";
+import { readArtifact } from "../../lib/flux/read";
 import { RegistryClient } from "../../lib/oci/client";
 import { layerImage, pushLayerImage } from "../../lib/oci/layer";
 import { refused } from "../support/refused";

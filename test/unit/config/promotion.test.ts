@@ -23,7 +23,7 @@ function found(raw: Record<string, unknown>) {
 describe("a stack that promotes", () => {
   it("needs a registry and a release, and nothing of what a build needs", () => {
     const settings = parseSettings({ registry, promotion }, context);
-    assert.deepEqual(settings.promotion, { ...promotion, rollback: false });
+    assert.deepEqual(settings.promotion, { ...promotion, artifacts: {}, rollback: false });
     assert.equal(settings.image.name, "policy-platform");
     assert.equal("tools" in settings, false);
   });
