@@ -70,9 +70,17 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     artifacts: Object.fromEntries(
       environments.map((environment) => {
         const repository = known(own.unread.size === 0 ? names.artifacts(environment) : undefined);
+        // Where helm renders first, the gate tells what it has seen, and nothing else is pushed.
         const planned = plan.artifacts?.artifacts[environment];
-        const kyverno = settings.tools.kyverno?.version;
-        return [environment, { repository, made: { environment, repositories, ...planned, allow, kyverno } }];
+        const seen = (part: "digest" | "revision") =>
+          planned?.[part] ?? (gate.artifacts.apply((all) => all?.[environment]?.[part]) as pulumi.Output<string>);
+        const made = {
+          ...planned,
+          digest: seen("digest"),
+          revision: seen("revision"),
+          kyverno: settings.tools.kyverno?.version,
+        };
+        return [environment, { repository, made: { environment, repositories, ...made, allow } }];
       }),
     ),
   });

@@ -2,11 +2,12 @@
 
 import type { DockerEngine } from "../docker/engine";
 import { PlatformError } from "../errors";
+import { layerFiles } from "../flux/layerFiles";
 import { leftOutOfCommit } from "../git/leftOut";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { imageLabels } from "../oci/imageConfig";
-import { readLayerFiles, readLayerPaths } from "../oci/layer";
+import { readLayerPaths } from "../oci/layer";
 import { formatReference, parseRepository, type Repository } from "../oci/reference";
 import { type Inputs, inputDigest, inputDigestLabel, inputsLabel, parseInputs } from "../pins/model";
 import { leftOutFiles } from "../policies/tests";
@@ -73,13 +74,8 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   const home = await surroundings.home();
   const labels = await imageLabels(client, home, inputs.digest);
   requireInputs(labels[inputDigestLabel], inputs, surroundings.stack);
-  // Where no cluster gets anything of them, the names of their files are enough.
-  const readRepository = inputs.environments.length > 0 ? readLayerFiles : readPaths;
-  const contents = await mapRecordAsync(inputs.repositories, ({ digest, layers }) =>
-    readRepository(client, parseRepository(layers), digest),
-  );
-  const repositories = await mapRecordAsync(inputs.repositories, async ({ tests }, name) => {
-    const paths = [...contents[name]!.keys()];
+  const repositories = await mapRecordAsync(inputs.repositories, async ({ digest, layers, tests }) => {
+    const paths = await readLayerPaths(client, parseRepository(layers), digest);
     const inside = paths.map((path) => `/${path}`).sort();
     return { paths: inside, ...(tests && { leftOut: await readTests(tests, paths, signal) }) };
   });
@@ -102,7 +98,11 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
     },
   );
   signal?.throwIfAborted();
-  const parity = await gateParity(inputs, { run, contents, helm: pins?.tools.helm?.digest });
+  const read = () =>
+    mapRecordAsync(inputs.repositories, ({ digest, layers }, name) =>
+      layerFiles(client, parseRepository(layers), { name, digest }),
+    );
+  const parity = await gateParity(inputs, { run, read, helm: pins?.tools.helm?.digest });
   const result: KeptResult = {
     passed: run.passed && parity.checks.every(({ status }) => status !== "failed"),
     checks: [...run.checks, ...parity.checks],
@@ -112,12 +112,6 @@ export async function gateImage(inputs: GateInputs, surroundings: GateSurroundin
   await rememberResult(remembered, key, result);
   const found = layers.flatMap(({ digest, unpacked }) => (unpacked === undefined ? [] : [[digest, unpacked]]));
   return { ...result, known: false, folder, memory: { rules: run.carried, layers: Object.fromEntries(found) } };
-}
-
-/** As readLayerFiles, without what is in them. */
-async function readPaths(...image: Parameters<typeof readLayerPaths>): Promise<Map<string, Buffer>> {
-  const nothing = Buffer.alloc(0);
-  return new Map((await readLayerPaths(...image)).map((path) => [path, nothing]));
 }
 
 function requireInputs(label: string | undefined, { digest, inputDigest }: GateInputs, stack: string): void {

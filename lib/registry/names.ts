@@ -45,16 +45,6 @@ export function rootName(root: Root, prefix?: string): string {
   return prefix === undefined ? root : `${prefix}-${root}`;
 }
 
-/**
- * Where artifacts of an environment are, beside the repository of an image's releases: `host/releases/policies/dev` for
- * `host/releases/policy-platform`.
- */
-export function artifactsBeside(releases: string, environment: string): string {
-  const [, before, separator] = /^(.*?releases)([/-])[^/]+$/.exec(releases) ?? [];
-  if (before === undefined) return `${releases.replace(/[^/]*$/, "")}policies/${environment}`;
-  return [before, "policies", environment].join(separator);
-}
-
 /** Where Artifact Registry is reached for the repositories of one project. A project of a domain, `acme.com:name`, is a path there. */
 export function artifactRegistryAddress({ project, location }: { project: string; location: string }): string {
   return `${location}-docker.pkg.dev/${project.replace(":", "/")}`;

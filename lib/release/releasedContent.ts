@@ -57,7 +57,7 @@ export async function releasedContent(
     repositories,
     digests: mapRecord(inputs.repositories, (pin) => pin.digest),
     helm: inputs.tools.helm?.digest,
-    allow: [],
+    allow: inputs.artifacts?.allow ?? [],
   };
 }
 

@@ -9,6 +9,7 @@ import { RegistryClient } from "../../lib/oci/client";
 import { parseRepository } from "../../lib/oci/reference";
 import { createProject, expectSuccess, type Project, wholePins } from "../support/project";
 import { startRegistry, type TestRegistry } from "../support/registry";
+import { run } from "../unit/cli/run";
 
 const chart = "backend-applications/charts/app";
 const shop = (environment: string) => ({
@@ -73,6 +74,31 @@ describe("a release whose gate tries charts", function () {
         lines.some((line) => expected.test(line)),
         `${expected}\n${lines.join("\n")}`,
       );
+  });
+
+  it("has artifacts that the image's own files and pins vouch for, as the command says without Docker", async () => {
+    const { artifacts } = await project.outputs();
+    const { code, data, stderr } = await run(
+      "diff",
+      "image",
+      "artifact",
+      "-s",
+      "local",
+      "-C",
+      project.dir,
+      "-o",
+      "json",
+    );
+    assert.equal(code, 0, stderr);
+    const { dev, production } = data.environments as Record<string, any>;
+    for (const [name, found, charts] of [
+      ["dev", dev, 11],
+      ["production", production, 12],
+    ] as const) {
+      assert.equal(found.artifact.digest, artifacts[name].digest);
+      assert.deepEqual([found.policies, found.differences], [12, []]);
+      assert.deepEqual([found.charts.policies, found.charts.sameInputs], [charts, true]);
+    }
   });
 
   it("leaves what helm rendered for whoever publishes the artifacts, who else renders the same files by the image's helm", async () => {

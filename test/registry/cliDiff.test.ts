@@ -9,7 +9,7 @@ import { artifactFiles } from "../../lib/flux/content";
 import { pushArtifact } from "../../lib/flux/push";
 import { RegistryClient } from "../../lib/oci/client";
 import { formatReference, parseRepository } from "../../lib/oci/reference";
-import { artifactsBeside } from "../../lib/registry/names";
+import { artifactsBeside } from "../../lib/promotion/artifacts";
 import { golden } from "../support/golden";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { pushWholeRelease, tagAs, type WholeRelease } from "../support/releasedImage";
@@ -26,7 +26,8 @@ const policies = {
   },
 };
 
-describe("diff image artifact", () => {
+describe("diff image artifact", function () {
+  this.timeout(60_000);
   let registry: TestRegistry;
   let folder: string;
   let released: WholeRelease;

@@ -1,5 +1,6 @@
 // Parity of an image with its artifacts, and what is left of it for whoever publishes them.
 import assert from "node:assert/strict";
+import { PlatformError } from "../../../lib/errors";
 import { renderDigest } from "../../../lib/flux/charts";
 import { policiesIn } from "../../../lib/flux/imagePolicies";
 import { recallRendered } from "../../../lib/flux/renderCache";
@@ -27,14 +28,14 @@ const inputs = (changes: Partial<GateInputs> = {}): GateInputs => ({
   ...changes,
 });
 const helm = sha256("helm");
-const contents = {
+const read = async () => ({
   team: new Map([
-    ["repos/team/a.yaml", policy("a")],
-    ["repos/team/cd/dev/values.yaml", Buffer.from("")],
-    ["repos/team/charts/rules/Chart.yaml", Buffer.from("name: rules")],
-    ["repos/team/charts/rules/templates/b.yaml", policy("{{ .Values.name }}")],
+    ["a.yaml", policy("a")],
+    ["cd/dev/values.yaml", Buffer.from("")],
+    ["charts/rules/Chart.yaml", Buffer.from("name: rules")],
+    ["charts/rules/templates/b.yaml", policy("{{ .Values.name }}")],
   ]),
-};
+});
 const rendered = new Map([["team/charts/rules/templates/b.yaml", policy("b")]]);
 const seen: ReadonlyMap<string, SeenDelivery> = new Map([
   [
@@ -52,7 +53,7 @@ describe("an image and its artifacts", () => {
   it("have parity, and what helm rendered stays under the digest of what it was rendered from", async () => {
     const { checks, artifacts } = await gateParity(inputs(), {
       run: { passed: true, checks: [], seen },
-      contents,
+      read,
       helm,
     });
     assert.deepEqual(
@@ -65,20 +66,33 @@ describe("an image and its artifacts", () => {
   });
 
   it("are no matter where nothing is delivered", async () => {
-    const found = await gateParity(inputs({ environments: [] }), { run: { passed: true, checks: [], seen }, contents });
+    const found = await gateParity(inputs({ environments: [] }), { run: { passed: true, checks: [], seen }, read });
     assert.deepEqual(found, { checks: [], artifacts: {} });
   });
 
   it("fail without kyverno, and are skipped where the image did not start", async () => {
     const run = { passed: true, checks: [] };
-    const none = await gateParity(inputs({ tools: {} }), { run, contents, helm });
+    const none = await gateParity(inputs({ tools: {} }), { run, read, helm });
     assert.equal(none.checks[0]!.status, "failed");
     assert.match(
       none.checks[0]!.detail,
       /^the image has no tool kyverno, .*; pin kyverno, or take the environment out/,
     );
-    const dead = await gateParity(inputs(), { run, contents, helm });
+    const dead = await gateParity(inputs(), { run, read, helm });
     assert.equal(dead.checks[0]!.status, "skipped");
     assert.deepEqual([none.artifacts, dead.artifacts], [{}, {}]);
+  });
+
+  it("fail where a layer image holds what is no file, and where a registry fails that is said as such", async () => {
+    const run = { passed: true, checks: [], seen };
+    const why = { what: "a link", rule: "files alone", fix: "copy it" };
+    const link = async () => Promise.reject(new PlatformError("artifact-entry", why));
+    const { checks } = await gateParity(inputs(), { run, read: link, helm });
+    assert.deepEqual(
+      checks.map(({ name, status, detail }) => [name, status, detail]),
+      [["parity: dev", "failed", "a link; files alone; copy it"]],
+    );
+    const gone = async () => Promise.reject(new PlatformError("blob-missing", why));
+    await assert.rejects(gateParity(inputs(), { run, read: gone, helm }), { code: "blob-missing" });
   });
 });
