@@ -6,8 +6,9 @@ import { parseArgs } from "node:util";
 import { diskFull, isDiskFull } from "../lib/diskFull";
 import { messageOf, PlatformError } from "../lib/errors";
 import { bringUpCluster } from "./controlPlane/bringUp";
-import type { ClusterChoice } from "./controlPlane/cluster";
-import { clusterLines } from "./controlPlane/manage";
+import { type ClusterChoice, chooseCluster, type LocalCluster } from "./controlPlane/cluster";
+import { clusterLines, isWhole } from "./controlPlane/manage";
+import { policyLines } from "./controlPlane/summary";
 import { runningOwnEngine } from "./engine";
 import { type Layout, layoutOf } from "./layout";
 import { readMemory, remember } from "./memory";
@@ -57,20 +58,29 @@ async function up(layout: Layout, flags: Flags): Promise<number> {
   await withToolchain(layout, steps, async (toolchain) => {
     const { registryPort, only } = flags;
     const { pulumi, engine, environment } = await prepare({ layout, steps, toolchain, registryPort, level: only });
-    if (only === undefined && environment !== undefined)
-      await release({ layout, pulumi, environment, screen: steps.screen }, steps, begun);
+    const stack = only === undefined && environment ? { layout, pulumi, environment, screen: steps.screen } : undefined;
+    const isThere = flags.withCluster && isWhole(chooseCluster(layout, flags.cluster));
+    if (stack) await release(stack, { steps, begun, withClusters: isThere });
     if (!flags.withCluster) return;
-    await bringUpCluster({ layout, steps, toolchain, choice: flags.cluster });
+    const cluster = await bringUpCluster({ layout, steps, toolchain, choice: flags.cluster });
     if (engine) await writeEnvironmentFile(environmentOptions(layout, engine.host));
+    if (stack) await deliver(stack, { steps, cluster, isDone: isThere });
   });
   return 0;
 }
 
+interface Release {
+  readonly steps: Steps;
+  readonly begun: number;
+  /** False while there may be no cluster: it comes after the image's summary. */
+  readonly withClusters: boolean;
+}
+
 /** Brings the stack up and prints its summary. */
-async function release(stack: StackOptions, steps: Steps, begun: number): Promise<void> {
+async function release(stack: StackOptions, { steps, begun, withClusters }: Release): Promise<void> {
   const { layout } = stack;
   const ready = steps.run("Stack", (step) => prepareStack(stack, step));
-  void steps.run("pulumi up", (step) => bringUp(stack, step), { after: [ready] });
+  void steps.run("pulumi up", (step) => bringUp(stack, withClusters, step), { after: [ready] });
   // Not the steps themselves: after an interruption that is what counts, not what it did to the engine.
   await steps.settle();
   const outputs = (await stackOutputs(stack)) as Outputs;
@@ -79,6 +89,24 @@ async function release(stack: StackOptions, steps: Steps, begun: number): Promis
     remember(layout.memoryFile, { firstRun: { milliseconds: total, steps: steps.times } });
   const moved = await movedTags(outputs);
   console.log(renderSummary(outputs, { moved, times: steps.times, total, docker: isOnPath("docker") }));
+}
+
+interface Deliveries {
+  readonly steps: Steps;
+  readonly cluster: LocalCluster;
+  /** The release has reached it already. */
+  readonly isDone: boolean;
+}
+
+/** Delivers what was released to the clusters of the stack, and prints what the local one makes of it. */
+async function deliver(stack: StackOptions, { steps, cluster, isDone }: Deliveries): Promise<void> {
+  if (!isDone) {
+    void steps.run("pulumi up, clusters", (step) => bringUp(stack, true, step));
+    await steps.settle();
+  }
+  const { name, kubeconfig } = cluster;
+  const lines = await policyLines({ folder: stack.layout.bin, kubeconfig, context: name });
+  console.log(["", `Cluster ${name}`, ...lines, ""].join("\n"));
 }
 
 /** Makes ready whatever is missing, and prints the stack's variables as one JSON object: for test runners and other programs. */

@@ -48,8 +48,14 @@ export async function prepareStack(options: StackOptions, step: Step): Promise<v
   step.outcome(done.length > 0 ? `repaired: ${done.join("; ")}` : "there already");
 }
 
-/** Runs `pulumi up`; a candidate that is gone is built again, as the error says. Error: `up-failed`. */
-export async function bringUp(options: StackOptions, step: Step): Promise<void> {
+/** What a delivery declares in a cluster, by URN; its component and its provider ask no cluster anything. */
+const inClusters = ["kubernetes:", "policychain:"].map((type) => `**policychain:index:FluxDelivery$${type}**`);
+
+/**
+ * Runs `pulumi up`; a candidate that is gone is built again, as the error says. `withClusters`: whether clusters are delivered to,
+ * or left as they are. Error: `up-failed`.
+ */
+export async function bringUp(options: StackOptions, withClusters: boolean, step: Step): Promise<void> {
   const { screen } = options;
   const run = async (args: readonly string[]) => {
     const rows = lines((line) => isRow(line) && screen.write(`    ${line}`));
@@ -57,7 +63,8 @@ export async function bringUp(options: StackOptions, step: Step): Promise<void> 
     rows.end();
     return result;
   };
-  const up = ["up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stackName];
+  const left = withClusters ? [] : inClusters.flatMap((urn) => ["--exclude", urn]);
+  const up = ["up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stackName, ...left];
   const first = await run(up);
   const gone = first.code === 0 ? undefined : rebuildUrn(first.output);
   if (gone !== undefined) screen.write("  … the candidate image is gone from the registry: it is built again");

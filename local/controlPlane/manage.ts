@@ -27,6 +27,11 @@ async function linesOf(layout: Layout, cluster: LocalCluster): Promise<string[]>
   return [`${name} is not whole: npm run local starts ${missing.join(", ")}`, ...ends.map((line) => `  ${line}`)];
 }
 
+/** True while every component runs. */
+export function isWhole(cluster: LocalCluster): boolean {
+  return runningComponents(cluster).length === components.length;
+}
+
 /** Calls `onEnd` with a few lines for each component that ends by itself, until the signal. */
 export async function watchCluster(
   cluster: LocalCluster,

@@ -41,15 +41,22 @@ describe("stand-in: an engine whose candidate is gone", () => {
     const calls = () => readFileSync(join(folder, "calls"), "utf8").trim().split("\n");
     try {
       engine(1);
-      await bringUp(options, step);
+      await bringUp(options, true, step);
       assert.deepEqual(outcomes, ["changed"]);
       const [first, second] = calls();
       assert.equal(second, first!.replace("--stack local", `--stack local --replace ${urn}`));
       assert.ok(written.includes("  … the candidate image is gone from the registry: it is built again"));
       rmSync(join(folder, "calls"));
       engine(2);
-      await refused("up-failed", () => bringUp(options, step));
+      await refused("up-failed", () => bringUp(options, true, step));
       assert.equal(calls().length, 2);
+      rmSync(join(folder, "calls"));
+      engine(0);
+      await bringUp(options, false, step);
+      assert.match(
+        calls()[0]!,
+        /--exclude \S+FluxDelivery\$kubernetes:\*\* --exclude \S+FluxDelivery\$policychain:\*\* --non/,
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }
