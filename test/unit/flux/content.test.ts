@@ -150,6 +150,13 @@ describe("content of an artifact", () => {
     });
   }
 
+  it("refuses one policy in two repositories, and names both files", async () => {
+    const repositories = { a: repository({ "x.yaml": policy("one") }), b: repository({ "y.yaml": policy("one") }) };
+    const error = await refused("policy-duplicate", () => artifactFiles({ repositories }));
+    assert.match(error.message, /a\/x\.yaml/);
+    assert.match(error.message, /b\/y\.yaml/);
+  });
+
   it("takes a policy of one namespace where it names it", () => {
     const files = { "a.yaml": policy("a", { kind: "Policy", metadata: "  namespace: x\n" }) };
     assert.equal(contentOf(files).documents[0]!.namespace, "x");
