@@ -43,6 +43,7 @@ describe("policies on their way into clusters", function () {
   this.timeout(240_000);
   let registry: TestRegistry;
   let project: Project;
+  let production: ProjectStack;
   const dev = chooseCluster(layout, {});
   let prod: LocalCluster;
 
@@ -98,6 +99,8 @@ describe("policies on their way into clusters", function () {
     );
   });
   after(async () => {
+    // What another file finds in this cluster is its own.
+    await project?.pulumi("destroy", "--yes", "--skip-preview");
     project?.remove();
     await stopComponents(prod);
     await registry?.stop();
@@ -196,5 +199,44 @@ describe("policies on their way into clusters", function () {
     });
     await project.up();
     assert.ok(!(await policiesIn(dev)).some((one) => one.metadata.name === "extra-policy"));
+  });
+
+  it("are enforced by a second cluster after a promotion: the same digests, and nothing is built", async () => {
+    const { image, version, artifacts } = await project.outputs();
+    production = await project.addStack("prod", {
+      "policy-platform:registry": { kind: "existing", address: `${registry.host}/prod` },
+      "policy-platform:promotion": {
+        from: image.repository,
+        version,
+        digest: image.digest,
+        commit: (image.tags as string[])[0]!.replace("sha-", ""),
+        artifacts: { dev: artifacts.dev.digest, production: artifacts.production.digest },
+      },
+      "policy-platform:clusters": { prod: clusterSettings(prod, "production", "enforce") },
+    });
+    await production.up();
+    const promoted = await production.outputs();
+    assert.equal(promoted.image.digest, image.digest);
+    assert.equal(promoted.artifacts.production.digest, artifacts.production.digest);
+    assert.equal(promoted.clusters.prod.revision, artifacts.production.digest);
+    assert.equal((await tryPod(at(prod), badPod)).admitted, false);
+    project.configure((config) => {
+      config["policy-platform:clusters"].dev.enforcement = "audit";
+    });
+    await project.up();
+    assert.equal((await tryPod(at(dev), badPod)).admitted, true);
+    assert.equal((await look(production)).code, 0);
+  });
+
+  it("leave no object of ours in the cluster of a stack that is destroyed, and every release in the registry", async () => {
+    const { image, artifacts } = await production.outputs();
+    await expectSuccess(production.pulumi("destroy", "--yes", "--skip-preview"));
+    assert.deepEqual(await policiesIn(prod), []);
+    const left = await kubectl(prod, "get", "ocirepositories,kustomizations", "--all-namespaces", "--output=name");
+    assert.equal(left, "");
+    assert.equal(await kubectl(prod, "get", "namespace", namespace, "--ignore-not-found", "--output=name"), "");
+    const client = new RegistryClient();
+    for (const { repository, digest } of [image, artifacts.production])
+      assert.ok(await client.resolve(parseRepository(repository), digest));
   });
 });
