@@ -5,10 +5,15 @@ import type { PolicyRegistry } from "../components/registry";
 import { Release, ReleaseSource } from "../components/release";
 import type { PromotionSettings } from "../config/settings";
 import { sourceStack } from "../config/sourceStack";
-import { planPromotion } from "../lib/plan/promotion";
+import { readArtifact } from "../lib/flux/read";
+import type { RegistryClient } from "../lib/oci/client";
+import type { Digest } from "../lib/oci/digest";
+import { parseRepository } from "../lib/oci/reference";
+import { type PromotionPlan, planPromotion } from "../lib/plan/promotion";
 import { sourceUnreadable, sourceWarnings } from "../lib/promotion/source";
 import { mapRecord } from "../lib/record";
 import { leftLayers } from "../lib/registry/created";
+import type { RepositoryNames } from "../lib/registry/names";
 import { artifactOutputs } from "./artifacts";
 import { clusterOutputs } from "./clusterOutputs";
 import { ownRegistry } from "./ownRegistry";
@@ -61,10 +66,21 @@ export async function promotion(settings: PromotionSettings, registry: PolicyReg
       released,
       own,
       home: names.artifacts,
-      documents: async () => undefined,
+      documents: (environment, its) => takenDocuments(own.client, plan.artifacts, { environment, digest: its, names }),
     }),
     changes,
   };
+}
+
+/** Of an artifact that is yet to be copied: what it holds where it comes from. */
+async function takenDocuments(
+  client: RegistryClient,
+  taken: PromotionPlan["artifacts"],
+  { environment, digest, names }: { environment: string; digest: Digest; names: RepositoryNames },
+) {
+  const isHere = await client.resolve(parseRepository(names.artifacts(environment)), digest);
+  if (isHere) return undefined;
+  return (await readArtifact(client, parseRepository(taken[environment]!.source), digest)).documents;
 }
 
 /** The gate of a promotion: the release that it takes was tested before it got its version. */

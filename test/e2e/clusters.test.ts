@@ -1,7 +1,7 @@
 // Policies from a folder into two clusters: dev audits what its stack built, prod enforces the very same digests after a promotion.
 // Real engine, Docker, registry, Flux and Kyverno. The clusters' programs run as processes, without containers.
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { exec } from "../../lib/exec";
 import { readArtifact } from "../../lib/flux/read";
@@ -212,9 +212,18 @@ describe("policies on their way into clusters", function () {
         commit: (image.tags as string[])[0]!.replace("sha-", ""),
         artifacts: { dev: artifacts.dev.digest, production: artifacts.production.digest },
       },
-      "policy-platform:clusters": { prod: clusterSettings(prod, "production", "enforce") },
+      "policy-platform:clusters": {
+        prod: clusterSettings(prod, "production", "enforce"),
+        elsewhere: { environment: "production", enforcement: "enforce", render: "clusters/elsewhere" },
+      },
     });
+    const folder = join(project.dir, "clusters", "elsewhere");
+    const shown = (await expectSuccess(production.pulumi("preview", "--diff"))).stdout;
+    assert.match(shown, new RegExp(`digest *: "${artifacts.production.digest}"`));
+    assert.equal(existsSync(folder), false);
     await production.up();
+    const rendered = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+    assert.ok(rendered.join("\n").includes(`digest: ${artifacts.production.digest}`));
     const promoted = await production.outputs();
     assert.equal(promoted.image.digest, image.digest);
     assert.equal(promoted.artifacts.production.digest, artifacts.production.digest);
