@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { hostName } from "./addresses";
 import { catalogued, defaultToolPath } from "./catalogued";
 import { clusterPlaces, clusterSecrets, unexpectedSecrets } from "./clusterPlaces";
+import { clusterRegistry } from "./clusterRegistry";
 import { clusters } from "./clusterRules";
 import { deliveries } from "./deliveryRules";
 import { integrationCases, requiredTests } from "./gateRules";
@@ -45,6 +46,7 @@ export function problemsOfRules(scene: Scene): ConfigurationProblem[] {
     requiredTests,
     clusters,
     clusterPlaces,
+    clusterRegistry,
     clusterSecrets,
   ].flatMap((rule) => rule(scene));
 }

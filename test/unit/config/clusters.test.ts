@@ -83,7 +83,7 @@ describe("a cluster", () => {
     const { dev } = parseSettings(withCluster(keys), context).clusters;
     assert.deepEqual(dev, { environment: "dev", ...rest, timeoutSeconds: 360, kyverno: { git: kyverno.git } });
     assert.deepEqual(codes({ kyverno: { kind: "flux", chart } }), []);
-    assert.deepEqual(codes({ provider: "gcp", follow: ">=1.2 <2 || 3.x", enforcement: "asAuthored" }), []);
+    assert.deepEqual(codes({ provider: "aws", follow: ">=1.2 <2 || 3.x", enforcement: "asAuthored" }), []);
     assert.deepEqual(codes({ render: "clusters/dev" }), []);
   });
 
@@ -182,6 +182,32 @@ describe("a cluster", () => {
       kyverno: { kind: "flux", chart: `registry.example.com/kyverno:3@sha256:${hex("c")}` },
     });
     assert.ok(tagged!.fix.includes(`'oci://registry.example.com/kyverno@sha256:${hex("c")}'`), tagged!.fix);
+  });
+
+  it("pulls from a registry of its cloud where it logs in by workload identity", () => {
+    const at = (registry: object, provider = "gcp") =>
+      problemsOf({ ...withCluster({ provider }), registry } as never, context).map(({ code, key }) => `${code} ${key}`);
+    for (const address of ["europe-west1-docker.pkg.dev/acme/policy", "gcr.io/acme", "eu.gcr.io/acme"])
+      assert.deepEqual(at({ address }), [], address);
+    for (const address of ["ghcr.io/acme", "gcr.io.example.com/acme", "docker.pkg.dev.example.com", "127.0.0.1:5000"])
+      assert.deepEqual(at({ address }), ["cluster-identity policy-platform:clusters.dev.provider"], address);
+    assert.deepEqual(at({ kind: "artifactRegistry", project: "acme-dev", location: "europe-west1" }), []);
+    assert.deepEqual(at({ address: "registry.example.com" }, "azure"), []);
+    const { fix } = problemsOfCluster({ provider: "gcp" })[0]!;
+    assert.match(fix, /config rm .*clusters\.dev\.provider.* && pulumi config set .*clusters\.dev\.secretRef/);
+  });
+
+  it("pulls over TLS, or on the loopback", () => {
+    const at = (registry: object, clusters: object) =>
+      problemsOf({ ...spoiled(["clusters"], clusters), registry } as never, context).map(({ code, key }) => [
+        code,
+        key,
+      ]);
+    const two = { a: { environment: "dev", context: "a" }, b: { environment: "dev", context: "b" } };
+    const plain = { address: "registry.example.com/platform", insecure: true };
+    assert.deepEqual(at(plain, two), [["cluster-insecure", "policy-platform:registry.insecure"]]);
+    assert.deepEqual(at(plain, {}), []);
+    assert.deepEqual(at({ address: "127.0.0.1:5000", insecure: true }, two), []);
   });
 
   it("is rendered into a folder of its own in the project, and then spoken to by nobody", () => {
