@@ -7,7 +7,7 @@ import { credentials, type ServiceError } from "@grpc/grpc-js";
 import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { CreateRequest, type CreateResponse } from "@pulumi/pulumi/proto/provider_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
-import { Struct } from "google-protobuf/google/protobuf/struct_pb";
+import { type JavaScriptValue, Struct } from "google-protobuf/google/protobuf/struct_pb";
 
 const dist = join(__dirname, "..", "dist");
 
@@ -38,7 +38,10 @@ export class PluginSession {
   }
 
   /** Creates a resource of policychain, as `pulumi up` does. */
-  create(type: "Copy" | "Tag", inputs: Readonly<Record<string, string | boolean>>): Promise<CreateResponse> {
+  create(
+    type: "Copy" | "Tag" | "Artifact",
+    inputs: Readonly<Record<string, JavaScriptValue>>,
+  ): Promise<CreateResponse> {
     const request = new CreateRequest();
     request.setUrn(`urn:pulumi:bench::policy-platform::policychain:index:${type}::measured`);
     request.setProperties(Struct.fromJavaScript({ ...inputs }));

@@ -26,6 +26,8 @@ const benches: Readonly<Record<string, (part?: string) => Promise<Figure[]>>> = 
   compare: async (part) => (await import("./compare")).measure(part),
   clusters: async () => (await import("./clusters")).measure(),
   promote: async () => (await import("./promote")).measure(),
+  artifact: async () => (await import("./artifact")).measure(),
+  enforce: async () => (await import("./enforce")).measure(),
   local: async () => (await import("./local")).measure(),
   cluster: async () => (await import("./cluster")).measure(),
 };
