@@ -5,7 +5,6 @@ import type { PolicyRegistry } from "../components/registry";
 import { Release, ReleaseSource } from "../components/release";
 import type { PromotionSettings } from "../config/settings";
 import { sourceStack } from "../config/sourceStack";
-import { readArtifact } from "../lib/flux/read";
 import type { RegistryClient } from "../lib/oci/client";
 import type { Digest } from "../lib/oci/digest";
 import { parseRepository } from "../lib/oci/reference";
@@ -80,6 +79,7 @@ async function takenDocuments(
 ) {
   const isHere = await client.resolve(parseRepository(names.artifacts(environment)), digest);
   if (isHere) return undefined;
+  const { readArtifact } = await import("../lib/flux/read"); // not for a stack without clusters
   return (await readArtifact(client, parseRepository(taken[environment]!.source), digest)).documents;
 }
 

@@ -6,8 +6,8 @@ import { parseArgs } from "node:util";
 import { diskFull, isDiskFull } from "../lib/diskFull";
 import { messageOf, PlatformError } from "../lib/errors";
 import { bringUpCluster } from "./controlPlane/bringUp";
-import { type ClusterChoice, chooseCluster, type LocalCluster } from "./controlPlane/cluster";
-import { clusterLines, isWhole } from "./controlPlane/manage";
+import { type ClusterChoice, chooseCluster, defaultClusterName, type LocalCluster } from "./controlPlane/cluster";
+import { clusterLines, isWhole, watchCluster } from "./controlPlane/manage";
 import { policyLines } from "./controlPlane/summary";
 import { runningOwnEngine } from "./engine";
 import { type Layout, layoutOf } from "./layout";
@@ -17,7 +17,7 @@ import { environmentOptions, type Level, levels, prepare, withToolchain } from "
 import { interruptPulumi } from "./pulumi";
 import { defaultPort, whoAnswers } from "./registry";
 import { bringUp, lastOutputs, prepareStack, type StackOptions, stackOutputs } from "./stack";
-import { writeEnvironmentFile } from "./stackFile";
+import { addCluster, writeEnvironmentFile } from "./stackFile";
 import { Steps } from "./steps";
 import { cleanUp, stopServices } from "./stopAll";
 import { type Outputs, releaseLines, renderSummary } from "./summary";
@@ -59,14 +59,27 @@ async function up(layout: Layout, flags: Flags): Promise<number> {
     const { registryPort, only } = flags;
     const { pulumi, engine, environment } = await prepare({ layout, steps, toolchain, registryPort, level: only });
     const stack = only === undefined && environment ? { layout, pulumi, environment, screen: steps.screen } : undefined;
-    const isThere = flags.withCluster && isWhole(chooseCluster(layout, flags.cluster));
+    if (!flags.withCluster) {
+      if (stack) await release(stack, { steps, begun, withClusters: false });
+      return;
+    }
+    const choice = chooseCluster(layout, flags.cluster);
+    const isThere = isWhole(choice);
+    const stopWatching = watched(choice, steps);
     if (stack) await release(stack, { steps, begun, withClusters: isThere });
-    if (!flags.withCluster) return;
     const cluster = await bringUpCluster({ layout, steps, toolchain, choice: flags.cluster });
     if (engine) await writeEnvironmentFile(environmentOptions(layout, engine.host));
     if (stack) await deliver(stack, { steps, cluster, isDone: isThere });
+    stopWatching();
   });
   return 0;
+}
+
+/** Says on the screen when one of a cluster's programs ends by itself, until the function that it returns is called. */
+function watched(cluster: LocalCluster, { screen }: Steps): () => void {
+  const until = new AbortController();
+  void watchCluster(cluster, (lines) => screen.write(`  ! ${lines}`), until.signal);
+  return () => until.abort();
 }
 
 interface Release {
@@ -100,7 +113,9 @@ interface Deliveries {
 
 /** Delivers what was released to the clusters of the stack, and prints what the local one makes of it. */
 async function deliver(stack: StackOptions, { steps, cluster, isDone }: Deliveries): Promise<void> {
-  if (!isDone) {
+  const isAdded = cluster.name === defaultClusterName && (await addCluster(stack.layout, cluster.name));
+  if (isAdded) steps.screen.write(`  … Pulumi.local.yaml: policy-platform:clusters.${cluster.name} added`);
+  if (!isDone || isAdded) {
     void steps.run("pulumi up, clusters", (step) => bringUp(stack, true, step));
     await steps.settle();
   }

@@ -1,6 +1,8 @@
 // Pulumi.local.yaml and .local/env: made when absent, afterwards only the pins that `npm run local` wrote itself.
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { relative } from "node:path";
+import { parse } from "yaml";
 import { editedText, holdsSecrets, replaceText, writeEdits } from "../config/stackFile";
 import { writeByRename } from "../lib/cache";
 import { RegistryClient } from "../lib/oci/client";
@@ -68,6 +70,25 @@ export async function writeStackFile(layout: Layout, address: string, wanted: Pi
   const left = Object.entries(kept).map(([path, value]) => `${path} is yours and stays ${value}, not ${wanted[path]}`);
   const done = changed.length > 0 ? [`${changed.join(", ")} set to what was built here`] : ["unchanged"];
   step.outcome([...done, ...left].join("; "));
+}
+
+/**
+ * Makes the local cluster one of the stack's, once: it enforces the policies of the first environment. A user who takes it out, or has
+ * clusters of his own, is left alone. Resolves with whether it was added.
+ */
+export async function addCluster({ stackFile, memoryFile, kubeconfig, projectDir }: Layout, name: string) {
+  const { pins } = readMemory(memoryFile);
+  const key = `clusters.${name}.context`;
+  const text = await readFile(stackFile, "utf8");
+  const { config } = parse(text) as { config: Readonly<Record<string, any>> };
+  const environment: unknown = config["policy-platform:artifacts"]?.environments?.[0];
+  const isSettled = pins[key] !== undefined || config["policy-platform:clusters"] !== undefined;
+  if (isSettled || typeof environment !== "string") return false;
+  const cluster = { environment, kubeconfig: relative(projectDir, kubeconfig), context: name, enforcement: "enforce" };
+  const edits = Object.entries(cluster).map(([last, value]) => ({ path: ["clusters", name, last], value }));
+  await writeEdits(stackFile, text, edits);
+  remember(memoryFile, { pins: { ...pins, [key]: name } });
+  return true;
 }
 
 /** Whether something in the stack file can be read with the passphrase of .local/ alone. */

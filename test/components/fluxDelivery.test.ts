@@ -38,6 +38,14 @@ const specOf = (recorded: readonly Recorded[], type: string, name: string) =>
 
 for (const preview of [false, true]) {
   describe(`a cluster's delivery${preview ? " in a preview" : ""}`, () => {
+    const { KUBECONFIG } = process.env;
+    before(() => {
+      delete process.env.KUBECONFIG; // the SDK takes it for the provider's own
+    });
+    after(() => {
+      if (KUBECONFIG !== undefined) process.env.KUBECONFIG = KUBECONFIG;
+    });
+
     async function declared(more: Partial<FluxDeliveryArgs> = {}) {
       const recorded = await record(preview, {
         [types.delivered]: () => (preview ? {} : { revision: digest, ready: true }),

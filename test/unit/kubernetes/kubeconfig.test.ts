@@ -18,6 +18,7 @@ describe("a kubeconfig", () => {
     await import("@kubernetes/client-node/dist/config.js");
   });
   beforeEach(() => {
+    delete process.env.KUBECONFIG;
     dir = mkdtempSync(join(tmpdir(), "kubeconfig-"));
     process.env.HOME = dir;
     delete process.env.KUBECONFIG;
