@@ -165,7 +165,7 @@ describe("parity of an image and its artifacts", function () {
 
   it("takes 300 policies that nobody here wrote in at most 3 s: their artifact, and the comparison", async () => {
     const files = await corpusPolicies(300);
-    const started = performance.now();
+    const started = process.cpuUsage(); // of this process: another one may have the machine
     const content = artifactFiles({ repositories: { corpus: files }, kyverno: "1.13.2" });
     const { layer } = fluxArtifact(content.files);
     const image = plainPolicies("corpus", files, () => true);
@@ -173,7 +173,8 @@ describe("parity of an image and its artifacts", function () {
       image,
       listedDocuments(await unpackLayer(layer)),
     );
-    const seconds = (performance.now() - started) / 1000;
+    const { user, system } = process.cpuUsage(started);
+    const seconds = (user + system) / 1e6;
     assert.deepEqual(differences, []);
     assert.equal(policies + unchecked.length + carried.length, 300);
     assert.ok(seconds <= 3, `${seconds.toFixed(1)} s`);
