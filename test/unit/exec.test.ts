@@ -31,7 +31,7 @@ describe("running another program", () => {
 
   it("that takes too long is ended with all that it started", async () => {
     const script = 'sh -c "sleep 31 & echo \\$!; wait" & echo "$!"; wait';
-    const { stdout } = await exec("sh", ["-c", script], { timeout: 400 });
+    const { stdout } = await exec("sh", ["-c", script], { timeout: 2000 });
     const pids = stdout.trim().split("\n").map(Number);
     assert.equal(pids.length, 2, stdout);
     await new Promise((resolve) => setTimeout(resolve, 50));
