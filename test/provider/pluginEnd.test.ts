@@ -231,7 +231,9 @@ describe("the plugin at the end of a run", function () {
     assert.equal(code, 0, output);
     assert.deepEqual(
       Object.keys(JSON.parse(output).resources).sort(),
-      ["Copy", "GateRun", "Manifest", "Tag"].map((name) => `policychain:index:${name}`),
+      ["Artifact", "Copy", "DeliveredPolicies", "DeliveryCheck", "GateRun", "Manifest", "Tag"].map(
+        (name) => `policychain:index:${name}`,
+      ),
     );
   });
 });
