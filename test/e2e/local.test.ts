@@ -23,6 +23,7 @@ import { DockerEngine } from "../../lib/docker/engine";
 import { exec } from "../../lib/exec";
 import { RegistryClient } from "../../lib/oci/client";
 import { parseRepository } from "../../lib/oci/reference";
+import { freeClusterPorts } from "../support/clusterCheckout";
 import { killProcesses, processesOf } from "../support/processes";
 import { startRegistry } from "../support/registry";
 import { hasDockerCommand } from "../support/runImage";
@@ -86,7 +87,7 @@ async function createCheckout(): Promise<Checkout> {
   const start = (...args: string[]) => {
     const child = spawn(
       process.execPath,
-      [path("local", "start.mjs"), ...args, ...(args[0] === "up" ? ["--no-cluster"] : [])],
+      [path("local", "start.mjs"), ...args, ...(isWithoutCluster(args) ? ["--no-cluster"] : [])],
       {
         cwd: dir,
         stdio: ["ignore", "pipe", "pipe"],
@@ -120,6 +121,11 @@ async function createCheckout(): Promise<Checkout> {
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** A cluster takes memory and seconds: one test has it. */
+function isWithoutCluster([command, ...flags]: readonly string[]): boolean {
+  return command === "up" && !flags.includes("--cluster-port");
 }
 
 function green({ code, output }: Run): string {
@@ -330,6 +336,16 @@ describe("npm run local", function () {
     await killed.ended;
     assert.match(green(await checkout.run("up")), /v2\.1\.2/);
     assert.match(green(await checkout.run("up")), /pulumi up: nothing to change/);
+  });
+
+  it("brings the policies to a cluster once it is not left out, shows what they do, and leaves nothing to change", async () => {
+    const port = `${await freeClusterPorts()}`;
+    const output = green(await checkout.run("up", "--cluster-port", port));
+    assert.match(output, /policy-platform:clusters\.dev added/);
+    assert.match(output, /disallow-latest-tag +true +true +True/);
+    assert.match(output, /✗ a bad Pod is refused\n[\s\S]*disallow-latest-tag:[\s\S]*✔ a good Pod is admitted/);
+    green(await checkout.shell("pulumi preview --expect-no-changes"));
+    assert.match(green(await checkout.run("up", "--cluster-port", port)), /pulumi up: nothing to change/);
   });
 
   it("shows what runs and what is released, then ends what it started and nothing else", async () => {
