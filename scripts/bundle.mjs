@@ -2,7 +2,7 @@
 // Runs as npm's `prepare`, so a fresh `npm ci` has them all. One file each, not minified: a stack trace must be readable. Beside it lies
 // what few commands need and all would pay for: a plugin's start is paid at every command.
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const bundles = [
@@ -53,6 +53,19 @@ const options = {
 const gate = await build({ ...options, plugins: [beside], entryPoints: ["lib/gate/image.ts"], write: false });
 const gateDigest = `sha256:${createHash("sha256").update(gate.outputFiles[0].contents).digest("hex")}`;
 
+/** Each library as one file, made once however many bundles it lies beside: esbuild asks here for each of its thousand imports. */
+const made = new Map();
+function library({ file, from, name }) {
+  if (!made.has(file)) made.set(file, bundleLibrary(`export { ${name} } from "${from}";`));
+  return made.get(file);
+}
+
+async function bundleLibrary(contents) {
+  const stdin = { contents, resolveDir: "." };
+  const { outputFiles } = await build({ ...options, plugins: [unusedLeftOut], stdin, write: false });
+  return outputFiles[0].contents;
+}
+
 for (const { entry, out, executable } of bundles) {
   if (!existsSync(entry)) continue;
   const folder = out.slice(0, out.lastIndexOf("/"));
@@ -70,9 +83,7 @@ for (const { entry, out, executable } of bundles) {
   const { imports } = metafile.outputs[out];
   for (const { file, from, name } of libraries) {
     if (!imports.some(({ path }) => path === `./${file}`)) continue;
-    const contents = `export { ${name} } from "${from}";`;
-    const plugins = [unusedLeftOut];
-    await build({ ...options, plugins, stdin: { contents, resolveDir: "." }, outfile: `${folder}/${file}` });
+    writeFileSync(`${folder}/${file}`, await library({ file, from, name }));
   }
   if (executable) chmodSync(out, 0o755);
 }
