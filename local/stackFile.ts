@@ -80,8 +80,8 @@ export async function addCluster({ stackFile, memoryFile, kubeconfig, projectDir
   const { pins } = readMemory(memoryFile);
   const key = `clusters.${name}.context`;
   const text = await readFile(stackFile, "utf8");
-  const { config } = parse(text) as { config: Readonly<Record<string, any>> };
-  const environment: unknown = config["policy-platform:artifacts"]?.environments?.[0];
+  const { config } = parse(text) as { config: Readonly<Record<string, { environments?: readonly unknown[] }>> };
+  const environment = config["policy-platform:artifacts"]?.environments?.[0];
   const isSettled = pins[key] !== undefined || config["policy-platform:clusters"] !== undefined;
   if (isSettled || typeof environment !== "string") return false;
   const cluster = { environment, kubeconfig: relative(projectDir, kubeconfig), context: name, enforcement: "enforce" };
