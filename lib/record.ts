@@ -1,4 +1,4 @@
-// Maps over the values of a record, keeping its keys.
+// Records: whether a value is one, and maps over its values that keep the keys.
 
 /** `{a: 1}` → `{a: map(1, "a")}`. */
 export function mapRecord<T, U>(
@@ -24,4 +24,9 @@ export function filterRecord<T>(
   keep: (value: T, name: string) => boolean,
 ): Record<string, T> {
   return Object.fromEntries(Object.entries(record).filter(([name, value]) => keep(value, name)));
+}
+
+/** True for an object that is neither null nor a list: what JSON and YAML call a map. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

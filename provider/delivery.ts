@@ -59,6 +59,14 @@ export async function openDelivery(context: ResourceContext, wanted: DeliveryInp
     namespace,
     signal: context.signal,
   });
+  // A wait asks for them at each look.
+  const known = new Map<string, Promise<readonly DeliveredDocument[]>>();
+  const documents = (of: string) => {
+    const found = known.get(of) ?? documentsOf(context, wanted, of as Digest);
+    known.set(of, found);
+    found.catch(() => known.delete(of));
+    return found;
+  };
   return {
     cluster: deliveryCluster(client),
     source: { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository", namespace, name: source },
@@ -66,7 +74,7 @@ export async function openDelivery(context: ResourceContext, wanted: DeliveryInp
       ...{ apiVersion: "kustomize.toolkit.fluxcd.io/v1", kind: "Kustomization", namespace, name: kustomization },
     },
     ...(digest !== undefined && { digest }),
-    documents: (of) => documentsOf(context, wanted, of as Digest),
+    documents,
     stack: stackOf(context.urn),
   };
 }

@@ -1,5 +1,5 @@
 // What a policy does with a resource that breaks it, in one word for people: `enforce` refuses it, `audit` reports it.
-import { groupOf } from "../kyverno/kinds";
+import { groupOf } from "../kubernetes/objects";
 import { listAt, type Observed, textAt, valueAt } from "./observed";
 
 const words: Readonly<Record<string, string>> = { deny: "enforce", enforce: "enforce", audit: "audit", warn: "warn" };

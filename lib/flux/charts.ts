@@ -1,6 +1,7 @@
 // Policies that are charts, on their way into an artifact: which charts of a repository those are, the values of an
 // environment, and the artifact's files out of what helm rendered. Their bytes are frozen as render format 1.
 import { canonicalJson } from "../canonicalJson";
+import { compareText } from "../compareText";
 import { type Digest, sha256 } from "../oci/digest";
 
 /** What a template of a policy says before it is rendered. */
@@ -78,18 +79,14 @@ export function renderedFiles(
   const files = [...byFile].map(([path, found]): [string, Buffer] => {
     const texts = found
       .map((object) => ({ key: orderKey(object), text: plainText(object.text) }))
-      .sort((a, b) => compare(a.key, b.key) || compare(a.text, b.text));
+      .sort((a, b) => compareText(a.key, b.key) || compareText(a.text, b.text));
     return [path, Buffer.from(texts.map(({ text }) => text).join("---\n"))];
   });
-  return new Map(files.sort(([a], [b]) => compare(a, b)));
+  return new Map(files.sort(([a], [b]) => compareText(a, b)));
 }
 
 function orderKey({ apiVersion, kind, namespace, name }: RenderedText): string {
   return [kind, namespace, name, apiVersion].join("\0");
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Without helm's own line, which names a chart that nobody finds in an artifact. */

@@ -1,7 +1,8 @@
 // Tells where the object in a cluster is not what was delivered: which fields differ from the server-side dry run of our document,
 // and which fields somebody else has put beside ours. What the API server and the controllers keep for themselves does not count.
 import { canonicalJson, type Json } from "../canonicalJson";
-import { isRecord, listAt, type Observed, textAt, valueAt } from "./observed";
+import { isRecord } from "../record";
+import { listAt, type Observed, textAt, valueAt } from "./observed";
 
 /** The field manager under which Flux applies. */
 export const fluxManager = "kustomize-controller";

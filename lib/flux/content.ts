@@ -3,7 +3,8 @@
 import { posix } from "node:path";
 import { PlatformError } from "../errors";
 import { isTemplate } from "../gate/policyFiles";
-import { groupOf, isClusterScoped, isPolicyKind, policyKinds } from "../kyverno/kinds";
+import { groupOf } from "../kubernetes/objects";
+import { isClusterScoped, isPolicyKind, policyKinds } from "../kyverno/kinds";
 import { policyRules } from "../policies/rules";
 import { printable, quoted } from "../printable";
 import { requireOneMeaning } from "./ambiguous";

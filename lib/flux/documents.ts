@@ -3,6 +3,7 @@ import { posix } from "node:path";
 import { canonicalJson, type Json } from "../canonicalJson";
 import { type Digest, sha256 } from "../oci/digest";
 import { parseYaml, type YamlProblem } from "../policies/yaml";
+import { isRecord } from "../record";
 
 /** One object as a cluster is to get it. */
 export interface PolicyDocument {
@@ -48,15 +49,15 @@ export function documentsOf(content: Uint8Array): readonly ReadDocument[] | { re
 }
 
 function objectsIn(value: unknown): Readonly<Record<string, unknown>>[] {
-  if (!isObject(value) || textOf(value.apiVersion) === "" || textOf(value.kind) === "") return [];
+  if (!isRecord(value) || textOf(value.apiVersion) === "" || textOf(value.kind) === "") return [];
   return value.kind === "List" && Array.isArray(value.items) ? value.items.flatMap(objectsIn) : [value];
 }
 
 function readDocument(object: Readonly<Record<string, unknown>>): ReadDocument {
   const { apiVersion, kind, metadata, ...content } = object;
-  const { namespace, name } = isObject(metadata) ? metadata : {};
+  const { namespace, name } = isRecord(metadata) ? metadata : {};
   const { spec } = content;
-  const rules = isObject(spec) && Array.isArray(spec.rules) ? spec.rules.filter(isObject) : [];
+  const rules = isRecord(spec) && Array.isArray(spec.rules) ? spec.rules.filter(isRecord) : [];
   return {
     apiVersion: textOf(apiVersion),
     kind: textOf(kind),
@@ -71,10 +72,6 @@ function readDocument(object: Readonly<Record<string, unknown>>): ReadDocument {
 /** As JSON has it: a YAML date, for one, is the text that Kubernetes would be sent. */
 function plain(value: unknown): Json {
   return JSON.parse(JSON.stringify(value)) as Json;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string {

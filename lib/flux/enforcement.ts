@@ -1,7 +1,9 @@
 // What a violation does, changed for one cluster: patches of a Flux Kustomization, made for the very documents of an artifact.
 import type { Json } from "../canonicalJson";
+import { compareText } from "../compareText";
 import { PlatformError } from "../errors";
-import { groupOf, isClusterScoped } from "../kyverno/kinds";
+import { groupOf } from "../kubernetes/objects";
+import { isClusterScoped } from "../kyverno/kinds";
 import { quotedAscii } from "../printable";
 import type { PolicyDocument } from "./documents";
 import { type Action, type Operation, operationsFor, patched } from "./enforcementForms";
@@ -43,7 +45,7 @@ export function patchesFor(documents: readonly PatchedDocument[], choice: Enforc
       const operations = changesOf(document, choice);
       return operations.length === 0 ? [] : [{ patch: patchText(operations), target: targetOf(document) }];
     })
-    .sort((a, b) => compare(sortKey(a), sortKey(b)));
+    .sort((a, b) => compareText(sortKey(a), sortKey(b)));
 }
 
 /** The object as the cluster is to hold it: the document's own where nothing changes. */
@@ -105,8 +107,4 @@ function targetOf({ apiVersion, kind, ...document }: PatchedDocument): Kustomize
 
 function sortKey({ target }: KustomizePatch): string {
   return [target.group, target.kind, target.namespace ?? "", target.name, target.version].join("\n");
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

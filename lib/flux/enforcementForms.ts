@@ -1,7 +1,7 @@
 // Where each form of policy says what a violation does. Read off Kyverno 1.13 (api/kyverno/v1, pkg/policycache) and the CRDs of
 // policies.kyverno.io and admissionregistration.k8s.io.
 import type { Json } from "../canonicalJson";
-import { groupOf } from "../kyverno/kinds";
+import { groupOf } from "../kubernetes/objects";
 
 export type Action = "Audit" | "Enforce";
 

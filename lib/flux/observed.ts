@@ -1,5 +1,7 @@
 // Reads single facts out of objects that a cluster answers with, of which nothing is trusted: a field of another type is no field.
 
+import { isRecord } from "../record";
+
 /** An object as an API server answers it. */
 export type Observed = Readonly<Record<string, unknown>>;
 
@@ -59,8 +61,4 @@ export function conditionOf(object: unknown, type: string): Condition | undefine
     message: textAt(found, "message"),
     ...(generation !== undefined && { generation }),
   };
-}
-
-export function isRecord(value: unknown): value is Observed {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 // Who else in a cluster says what a policy of ours is: two who deliver the same one undo each other for ever.
+import { groupOf } from "../kubernetes/objects";
 import { listAt, type Observed, textAt, textsAt } from "./observed";
 
 /** What names one object in a cluster. */
@@ -61,8 +62,7 @@ export function sharedObjects(
 
 /** As Flux writes it into `.status.inventory` (fluxcd/cli-utils, object.ObjMetadata). */
 export function inventoryId({ apiVersion, kind, namespace, name }: ObjectName): string {
-  const slash = apiVersion.indexOf("/");
-  return `${namespace}_${name}_${slash < 0 ? "" : apiVersion.slice(0, slash)}_${kind}`;
+  return `${namespace}_${name}_${groupOf(apiVersion)}_${kind}`;
 }
 
 function labelledOwner(live: Observed | undefined): { readonly kustomization?: string; readonly other?: string } {

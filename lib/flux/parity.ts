@@ -1,5 +1,6 @@
 // Whether clusters get the policies that were checked: those of an image held against those of an artifact, each by its kind,
 // namespace and name, its rules, and the digest of its spec. A pure function of both.
+import { compareText } from "../compareText";
 import { isAppliedKind, isClusterScoped, isPolicyKind } from "../kyverno/kinds";
 import type { Digest } from "../oci/digest";
 
@@ -86,7 +87,7 @@ export function compareParity(image: readonly ImagePolicy[], artifact: readonly 
     rules: applied.reduce((sum, { rules }) => sum + rules.length, 0),
     unchecked: titles(Standing.unchecked).sort(),
     carried: titles(Standing.carried).sort(),
-    differences: differences.sort((a, b) => compare(a.policy, b.policy) || compare(a.path, b.path)),
+    differences: differences.sort((a, b) => compareText(a.policy, b.policy) || compareText(a.path, b.path)),
   };
 }
 
@@ -143,8 +144,4 @@ export function standingOf(
   if (!isAppliedKind(apiVersion, kind)) return Standing.carried;
   if (unchecked.includes(name)) return Standing.unchecked;
   return wasApplied ? Standing.applied : Standing.missed;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,7 +1,8 @@
 // What must be so in a cluster before it is waited for: its controllers serve the kinds, and nobody else delivers our policies.
 import { PlatformError } from "../errors";
 import { installationOf } from "../kubernetes/controllers";
-import { groupOf, servedSince } from "../kyverno/kinds";
+import { groupOf } from "../kubernetes/objects";
+import { servedSince } from "../kyverno/kinds";
 import { type Delivery, type DeliveryCluster, titleOf } from "./cluster";
 import { type ObjectName, sharedObjects } from "./owners";
 import { keyOf, liveObjects } from "./standing";

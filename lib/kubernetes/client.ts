@@ -1,8 +1,9 @@
 // A client of one Kubernetes cluster, for everything here that talks to one.
+import { isRecord } from "../record";
 import { type Connection, openConnection } from "./connection";
 import { Discovery, pathOf, statusOf } from "./discovery";
 import { type ClusterError, malformed, refusal } from "./errors";
-import { isFields, readKubeconfig, type Target, targetOf } from "./kubeconfig";
+import { readKubeconfig, type Target, targetOf } from "./kubeconfig";
 import type { KubernetesObject, ObjectReference, ServedKind } from "./objects";
 import type { ApiAnswer, ApiRequest, RequestLimits } from "./request";
 import { type CallOptions, Session } from "./session";
@@ -83,7 +84,7 @@ export class ClusterClient {
   async version(options: CallOptions = {}): Promise<string> {
     const asked = { method: "GET", path: "/version" } as const;
     const body = await this.#body(asked, options);
-    if (!isFields(body) || typeof body.gitVersion !== "string") throw this.#malformed(asked, "no version");
+    if (!isRecord(body) || typeof body.gitVersion !== "string") throw this.#malformed(asked, "no version");
     return body.gitVersion;
   }
 
@@ -117,13 +118,13 @@ export class ClusterClient {
       const query = { limit: pageSize, continue: next, labelSelector, fieldSelector };
       const request = { method: "GET", path, query } as const;
       const body = await this.#body(request, options);
-      if (!isFields(body) || !Array.isArray(body.items)) throw this.#malformed(request, "no list");
+      if (!isRecord(body) || !Array.isArray(body.items)) throw this.#malformed(request, "no list");
       for (const item of body.items as unknown[]) {
-        if (!isFields(item)) throw this.#malformed(request, "a list with something that is no object");
+        if (!isRecord(item)) throw this.#malformed(request, "a list with something that is no object");
         // Lists do not repeat what all of their items are.
         items.push(this.#checked(request, { ...item, apiVersion, kind }));
       }
-      const token = isFields(body.metadata) ? body.metadata.continue : undefined;
+      const token = isRecord(body.metadata) ? body.metadata.continue : undefined;
       next = typeof token === "string" && token !== "" ? token : undefined;
       if (items.length > maxItems) throw this.#malformed(request, `more than ${maxItems} objects`);
     } while (next !== undefined);
@@ -205,8 +206,8 @@ export class ClusterClient {
   }
 
   #checked(request: ApiRequest, body: unknown): KubernetesObject {
-    const whole = isFields(body) && typeof body.apiVersion === "string" && typeof body.kind === "string";
-    if (!whole || !isFields(body.metadata) || typeof body.metadata.name !== "string")
+    const whole = isRecord(body) && typeof body.apiVersion === "string" && typeof body.kind === "string";
+    if (!whole || !isRecord(body.metadata) || typeof body.metadata.name !== "string")
       throw this.#malformed(request, "no object with a name");
     return body as unknown as KubernetesObject;
   }

@@ -6,9 +6,10 @@ import { resolve } from "node:path";
 import type { Cluster, User } from "@kubernetes/client-node/dist/config_types.js";
 import { messageOf } from "../errors";
 import { printable } from "../printable";
+import { isRecord } from "../record";
 import { kubeconfigMalformed } from "./errors";
 import { runExecPlugin } from "./execPlugin";
-import { type Entry, type Fields, isFields, type Target } from "./kubeconfig";
+import type { Entry, Fields, Target } from "./kubeconfig";
 import { proxyOf } from "./proxy";
 
 export interface Connection {
@@ -88,7 +89,7 @@ async function userOf(target: Target, signal: AbortSignal | undefined): Promise<
   const { origin, user } = target;
   const { name, fields } = user;
   const headers = impersonation(fields);
-  if (isFields(fields.exec)) {
+  if (isRecord(fields.exec)) {
     const { token, certificate, key, expires } = await runExecPlugin(target, fields.exec, signal);
     return {
       user: { name, token, certData: base64(certificate), keyData: base64(key) },
@@ -97,7 +98,7 @@ async function userOf(target: Target, signal: AbortSignal | undefined): Promise<
     };
   }
   const provider = fields["auth-provider"];
-  if (isFields(provider) && provider.name !== "oidc")
+  if (isRecord(provider) && provider.name !== "oidc")
     throw kubeconfigMalformed(
       origin,
       `its user ${printable(name, 80)} has an auth-provider, which kubectl does not know any more; an exec plugin takes its place`,
@@ -111,10 +112,10 @@ async function userOf(target: Target, signal: AbortSignal | undefined): Promise<
       keyData: await material(origin, user, "client-key"),
       username: text(fields, "username"),
       password: text(fields, "password"),
-      ...(isFields(provider) ? { authProvider: structuredClone(provider) } : {}),
+      ...(isRecord(provider) ? { authProvider: structuredClone(provider) } : {}),
     },
     headers,
-    expires: file !== undefined || isFields(provider) ? Date.now() + renewAfter : Number.POSITIVE_INFINITY,
+    expires: file !== undefined || isRecord(provider) ? Date.now() + renewAfter : Number.POSITIVE_INFINITY,
   };
 }
 

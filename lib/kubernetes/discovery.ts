@@ -1,6 +1,6 @@
 // Which kinds a cluster serves. What is there is remembered, what is not is asked for again: its controller may just be starting.
+import { isRecord } from "../record";
 import { kindUnserved, malformed, refusal } from "./errors";
-import { isFields } from "./kubeconfig";
 import { groupOf, type ServedKind, type Status } from "./objects";
 import type { ApiAnswer } from "./request";
 
@@ -30,7 +30,7 @@ export class Discovery {
     if (answer.status === 404) return undefined;
     const asked = { server: this.server, method: "GET", path };
     if (answer.status !== 200) throw refusal(asked, answer.status, statusOf(answer.body));
-    const { resources } = isFields(answer.body) ? answer.body : {};
+    const { resources } = isRecord(answer.body) ? answer.body : {};
     if (!Array.isArray(resources)) throw malformed(asked, "no list of resources");
     const kinds = new Map(resources.flatMap(served));
     this.#known.set(apiVersion, kinds);
@@ -48,9 +48,9 @@ export class Discovery {
   async versions(group: string): Promise<string[]> {
     if (group === "") return ["v1"];
     const { status, body } = await this.look(`/apis/${encodeURIComponent(group)}`);
-    const versions = status === 200 && isFields(body) && Array.isArray(body.versions) ? body.versions : [];
+    const versions = status === 200 && isRecord(body) && Array.isArray(body.versions) ? body.versions : [];
     return versions.flatMap((one: unknown) =>
-      isFields(one) && typeof one.groupVersion === "string" ? [one.groupVersion] : [],
+      isRecord(one) && typeof one.groupVersion === "string" ? [one.groupVersion] : [],
     );
   }
 
@@ -61,7 +61,7 @@ export class Discovery {
 }
 
 function served(resource: unknown): [string, ServedKind][] {
-  if (!isFields(resource)) return [];
+  if (!isRecord(resource)) return [];
   const { name, kind, namespaced, verbs } = resource;
   // `pods/status` is a part of another resource.
   if (typeof name !== "string" || typeof kind !== "string" || !/^[a-z0-9.-]+$/.test(name)) return [];
@@ -72,16 +72,16 @@ function served(resource: unknown): [string, ServedKind][] {
 
 /** The Status document of a refusal, if it is one. */
 export function statusOf(body: unknown): Status | undefined {
-  if (!isFields(body) || body.kind !== "Status") return undefined;
+  if (!isRecord(body) || body.kind !== "Status") return undefined;
   const { code, reason, message, details } = body;
   const causes =
-    isFields(details) && Array.isArray(details.causes) ? details.causes.filter(isFields).slice(0, 100) : [];
+    isRecord(details) && Array.isArray(details.causes) ? details.causes.filter(isRecord).slice(0, 100) : [];
   const text = (value: unknown) => (typeof value === "string" ? value.slice(0, 16_384) : undefined);
   return {
     code: typeof code === "number" ? code : undefined,
     reason: text(reason),
     message: text(message),
-    ...(isFields(details)
+    ...(isRecord(details)
       ? {
           details: {
             name: text(details.name),

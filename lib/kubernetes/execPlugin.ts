@@ -2,8 +2,9 @@
 import { basename, isAbsolute, resolve } from "node:path";
 import { exec } from "../exec";
 import { printable } from "../printable";
+import { isRecord } from "../record";
 import { execFailed, execMissing, kubeconfigMalformed } from "./errors";
-import { type Entry, type Fields, isFields, type Target } from "./kubeconfig";
+import type { Entry, Fields, Target } from "./kubeconfig";
 
 /** What a plugin answered; PEM as text. */
 export interface ExecCredential {
@@ -85,7 +86,7 @@ function check({ origin, user }: Target, spec: Fields): Plugin {
 }
 
 function isVariable(value: unknown): value is { name: string; value: string } {
-  return isFields(value) && typeof value.name === "string" && typeof value.value === "string";
+  return isRecord(value) && typeof value.name === "string" && typeof value.value === "string";
 }
 
 function clusterInfo({ fields }: Entry): Fields {
@@ -102,7 +103,7 @@ function credential(command: string, stdout: string): ExecCredential {
   const status = (() => {
     try {
       const answer: unknown = JSON.parse(stdout);
-      return isFields(answer) && isFields(answer.status) ? answer.status : undefined;
+      return isRecord(answer) && isRecord(answer.status) ? answer.status : undefined;
     } catch {
       return undefined;
     }

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { messageOf } from "../errors";
 import { printable, quoted } from "../printable";
+import { isRecord } from "../record";
 import { kubeconfigMalformed, kubeconfigMissing } from "./errors";
 
 /** The members of one entry of a kubeconfig, as they stand there. */
@@ -108,7 +109,7 @@ async function parse(origin: string, bytes: Buffer, folder: string): Promise<Kub
   // Not the reader's own words: they may quote the line, and it may hold a token.
   if (problem) throw kubeconfigMalformed(origin, `it is no YAML (line ${problem.line})`);
   const value = plain(origin, () => documents[0]?.toJS({ maxAliasCount: 100 }) as unknown);
-  if (documents.length !== 1 || !isFields(value))
+  if (documents.length !== 1 || !isRecord(value))
     throw kubeconfigMalformed(origin, "it is not one document with fields");
   const current = value["current-context"];
   if (current !== undefined && current !== null && typeof current !== "string")
@@ -134,10 +135,10 @@ function entries(origin: string, list: unknown, key: "cluster" | "user" | "conte
   if (list === undefined || list === null) return [];
   if (!Array.isArray(list)) throw kubeconfigMalformed(origin, `its ${key}s are no list`);
   return list.map((entry: unknown, index) => {
-    if (!isFields(entry) || typeof entry.name !== "string")
+    if (!isRecord(entry) || typeof entry.name !== "string")
       throw kubeconfigMalformed(origin, `its ${key}s[${index}] has no name`);
     const fields = entry[key] ?? {};
-    if (!isFields(fields)) throw kubeconfigMalformed(origin, `its ${key}s[${index}].${key} has no fields`);
+    if (!isRecord(fields)) throw kubeconfigMalformed(origin, `its ${key}s[${index}].${key} has no fields`);
     return { name: entry.name, fields, folder };
   });
 }
@@ -146,8 +147,4 @@ function joined(lists: readonly (readonly Entry[])[]): Entry[] {
   const byName = new Map<string, Entry>();
   for (const entry of lists.flat()) if (!byName.has(entry.name)) byName.set(entry.name, entry);
   return [...byName.values()];
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

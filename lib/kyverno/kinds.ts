@@ -2,6 +2,7 @@
 // is named before anything is built. Read off the CRDs (`served`) and the loader of the CLI of 1.11.5, 1.12.6, 1.13.2, 1.14.4,
 // 1.15.2 and 1.17.1; what came with 1.16 stands in its release notes.
 import { coerce } from "semver";
+import { groupOf } from "../kubernetes/objects";
 
 interface Served {
   readonly apiVersion: string;
@@ -62,11 +63,6 @@ export interface PolicyKinds {
   readonly unsure?: string;
   /** Undefined where the kind is known, else what to do, for the end of a sentence. */
   refuse(apiVersion: string, kind: string): string | undefined;
-}
-
-/** `kyverno.io` of `kyverno.io/v1`; empty for the core group. */
-export function groupOf(apiVersion: string): string {
-  return apiVersion.slice(0, Math.max(apiVersion.indexOf("/"), 0));
 }
 
 /** Whether Kyverno would take an object of that kind for a policy, or should: also a kind that no Kyverno has. */

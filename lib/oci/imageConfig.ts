@@ -1,5 +1,6 @@
 // What an image says about itself: its configuration, for linux/amd64 where it has several.
 import { PlatformError } from "../errors";
+import { isRecord } from "../record";
 import type { ManifestAnswer, RegistryClient } from "./client";
 import type { Digest } from "./digest";
 import { type ManifestContent, readManifest } from "./manifest";
@@ -108,7 +109,7 @@ export async function imageDocument(
     throw malformed(repository, digest, `is larger than ${maxConfigBytes / 2 ** 20} MiB`);
   const bytes = await client.blob(repository, config.digest, maxConfigBytes);
   const document = parsed(bytes.toString("utf8"));
-  if (!isMap(document)) throw malformed(repository, digest, "cannot be read");
+  if (!isRecord(document)) throw malformed(repository, digest, "cannot be read");
   return document;
 }
 
@@ -123,7 +124,7 @@ async function settingsOfImage(
     | undefined;
   const labels = settings?.Labels ?? {};
   const user = settings?.User ?? "";
-  if (!isMap(labels) || typeof user !== "string") throw malformed(repository, manifest.digest, "cannot be read");
+  if (!isRecord(labels) || typeof user !== "string") throw malformed(repository, manifest.digest, "cannot be read");
   const texts = Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === "string");
   return { labels: Object.fromEntries(texts), user };
 }
@@ -134,10 +135,6 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function malformed(repository: Repository, digest: Digest, why: string): PlatformError {

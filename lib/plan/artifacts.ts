@@ -54,15 +54,18 @@ export async function planArtifacts(client: RegistryClient, scene: ArtifactScene
     return { artifacts, lines: [], documents: async () => undefined };
   }
   let read: Promise<RepositoryFiles> | undefined;
-  const files = () => {
+  const made = new Map<string, ReturnType<typeof contentOf>>();
+  const content = async (environment: string) => {
     read ??= readAll(repositories);
-    return read;
+    const known = made.get(environment) ?? contentOf(client, scene, environment, await read);
+    made.set(environment, known);
+    return known;
   };
   const artifacts: Record<string, PlannedArtifact> = {};
   for (const environment of environments) {
     const key = keyOf(inputs, environment);
     const known = await recall(scene.projectDir, environment, key);
-    const artifact = known ?? (await planned(client, scene, environment, await files()));
+    const artifact = known ?? planned(await content(environment));
     artifacts[environment] = artifact;
     if (!known && artifact.digest) await remember(scene.projectDir, environment, { key, artifact });
   }
@@ -71,24 +74,28 @@ export async function planArtifacts(client: RegistryClient, scene: ArtifactScene
     (name) => `artifact ${name}: its digest is unknown here, as helm has not rendered its charts yet`,
   );
   const documents = async (environment: string) =>
-    artifacts[environment]?.digest && (await contentOf(client, scene, environment, await files())).content?.documents;
+    artifacts[environment]?.digest && (await content(environment)).content?.documents;
   return { artifacts, lines, documents };
 }
 
-async function planned(...made: Parameters<typeof contentOf>): Promise<PlannedArtifact> {
-  const { content, ...render } = await contentOf(...made);
+function planned({ content, ...render }: MadeContent): PlannedArtifact {
   if (!content) return render;
   const { digest, revision } = fluxArtifact(content.files, render);
   return { digest, revision, ...render };
 }
 
 /** Without a content where helm has to render a part of it first. */
+interface MadeContent {
+  readonly render?: Digest;
+  readonly content?: ArtifactContent;
+}
+
 async function contentOf(
   client: RegistryClient,
   { inputs, home }: ArtifactScene,
   environment: string,
   repositories: RepositoryFiles,
-): Promise<{ readonly render?: Digest; readonly content?: ArtifactContent }> {
+): Promise<MadeContent> {
   const charts = chartRepositories(repositories, environment);
   const allow = inputs.artifacts?.allow ?? [];
   const helm = pick(inputs.tools, "helm")?.digest;

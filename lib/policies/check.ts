@@ -3,7 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { PlatformError } from "../errors";
-import { groupOf, isClusterScoped, type PolicyKinds, policyKinds } from "../kyverno/kinds";
+import { groupOf } from "../kubernetes/objects";
+import { isClusterScoped, type PolicyKinds, policyKinds } from "../kyverno/kinds";
 import { printable } from "../printable";
 import type { PolicyFact } from "./facts";
 import { type KnownFacts, recallFacts, rememberFacts } from "./memory";

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { ClusterClient } from "../../lib/kubernetes/client";
-import { isFields } from "../../lib/kubernetes/kubeconfig";
 import type { KubernetesObject } from "../../lib/kubernetes/objects";
+import { isRecord } from "../../lib/record";
 import type { Component, LocalCluster } from "./cluster";
 import { kyvernoNamespace, kyvernoSecrets } from "./commands";
 import { serverOf, tokenOf } from "./credentials";
@@ -63,7 +63,7 @@ function isEmpty({ webhooks }: KubernetesObject): boolean {
 async function authorityOf(client: ClusterClient): Promise<Buffer | undefined> {
   const { authority: name } = kyvernoSecrets;
   const secret = await client.get({ apiVersion: "v1", kind: "Secret", name, namespace: kyvernoNamespace });
-  const data = isFields(secret?.data) ? secret.data["tls.crt"] : undefined;
+  const data = isRecord(secret?.data) ? secret.data["tls.crt"] : undefined;
   return typeof data === "string" ? Buffer.from(data, "base64") : undefined;
 }
 

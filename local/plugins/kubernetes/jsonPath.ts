@@ -1,6 +1,8 @@
 // JSONPath as far as a `pulumi.com/waitFor` needs it: `{.status.phase}`, `{.status.ports[0]}`, `{.metadata.labels['a.b/c']}`,
 // `{.status.conditions[?(@.type=="Ready")].status}`.
 
+import { isRecord } from "../../../lib/record";
+
 type Step =
   | { readonly field: string }
   | { readonly index: number }
@@ -29,14 +31,10 @@ export function parseJsonPath(text: string): readonly Step[] | undefined {
 export function valueAt(steps: readonly Step[], from: unknown): unknown {
   let value = from;
   for (const step of steps) {
-    if ("field" in step) value = isFields(value) && Object.hasOwn(value, step.field) ? value[step.field] : undefined;
+    if ("field" in step) value = isRecord(value) && Object.hasOwn(value, step.field) ? value[step.field] : undefined;
     else if (!Array.isArray(value)) return undefined;
     else if ("index" in step) value = value.at(step.index);
-    else value = value.find((item) => isFields(item) && String(item[step.where]) === step.equals);
+    else value = value.find((item) => isRecord(item) && String(item[step.where]) === step.equals);
   }
   return value ?? undefined;
-}
-
-function isFields(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
