@@ -1,11 +1,11 @@
 // Where a verb works: the project's folder, the stack, and the stack's file. Found offline, as the engine would find them.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { stackFileName } from "../config/problems";
 import { stacksIn } from "../config/stacks";
 import { PlatformError } from "../lib/errors";
+import { homeFolder } from "../lib/home";
 
 export interface Place {
   /** The folder of Pulumi.yaml. */
@@ -44,7 +44,7 @@ function projectAbove(folder: string): string {
 
 /** What `pulumi stack select` wrote: a file named by the hash of the project file's path. */
 function selectedStack(projectDir: string): string | undefined {
-  const home = process.env.PULUMI_HOME || join(homedir(), ".pulumi");
+  const home = process.env.PULUMI_HOME || join(homeFolder(), ".pulumi");
   const hash = createHash("sha1").update(join(projectDir, "Pulumi.yaml")).digest("hex");
   try {
     const project = /^name:\s*["']?([\w.-]+)/m.exec(readFileSync(join(projectDir, "Pulumi.yaml"), "utf8"))?.[1];

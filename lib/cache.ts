@@ -3,9 +3,9 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { diskFull, isDiskFull } from "./diskFull";
+import { homeFolder } from "./home";
 import { sha256 } from "./oci/digest";
 
 /** Milliseconds after which an unfinished file is nobody's any more. */
@@ -15,7 +15,7 @@ const unfinished = /^\.\d+\.[0-9a-f]{16}\.part$/;
 /** `$XDG_CACHE_HOME/policy-platform/…`, else `~/.cache/policy-platform/…`; nothing is created. A relative XDG_CACHE_HOME is ignored, as its specification says. */
 export function cacheFolder(...segments: readonly string[]): string {
   const base = process.env.XDG_CACHE_HOME ?? "";
-  return join(isAbsolute(base) ? base : join(homedir(), ".cache"), "policy-platform", ...segments);
+  return join(isAbsolute(base) ? base : join(homeFolder(), ".cache"), "policy-platform", ...segments);
 }
 
 /**

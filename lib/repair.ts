@@ -1,9 +1,10 @@
 // Brings a stack back after a killed run: the lock, pending creates, orphaned processes. Harmless when nothing is wrong.
 import { readdirSync, readFileSync } from "node:fs";
-import { homedir, hostname } from "node:os";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { PlatformError } from "./errors";
 import { type ExecResult, exec } from "./exec";
+import { fromHome } from "./home";
 import { endOrphans, isEngine } from "./orphans";
 import { shortName } from "./stackName";
 import { dropBrokenAttributes } from "./stateFiles";
@@ -68,8 +69,7 @@ async function releaseLock(options: RepairOptions): Promise<Repaired["lock"]> {
 
 /** The folder of a file backend; its address may carry options. */
 function backendFolder(url: string): string {
-  const path = url.slice("file://".length).replace(/\?.*$/, "");
-  return path.startsWith("~") ? homedir() + path.slice(1) : path;
+  return fromHome(url.slice("file://".length).replace(/\?.*$/, ""));
 }
 
 /** Locks stand in `.pulumi/locks/organization/<project>/<stack>/<uuid>.json`; without the levels above in old backends. */

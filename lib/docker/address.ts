@@ -1,7 +1,7 @@
 // Where the Docker engine is: DOCKER_HOST, else the sockets at which an engine usually listens.
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { PlatformError } from "../errors";
+import { homeFolder } from "../home";
 
 /** How to reach an engine; `text` is what people are shown. */
 export type EngineAddress =
@@ -33,7 +33,7 @@ export function parseAddress(text: string): EngineAddress {
 /** The engine of this environment: DOCKER_HOST when set, else the system's socket, else a rootless or desktop one that exists. */
 export function addressFromEnvironment(env: NodeJS.ProcessEnv = process.env): EngineAddress {
   if (env.DOCKER_HOST) return parseAddress(env.DOCKER_HOST);
-  const home = env.HOME ?? homedir();
+  const home = homeFolder(env);
   const candidates = [
     systemSocket,
     ...(env.XDG_RUNTIME_DIR ? [`${env.XDG_RUNTIME_DIR}/docker.sock`] : []),

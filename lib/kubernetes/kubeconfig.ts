@@ -1,8 +1,8 @@
 // Finds and reads kubeconfigs by kubectl's rules. They are a user's files: small, but not ours, so everything is checked.
 import { readFile, stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { messageOf } from "../errors";
+import { fromHome, homeFolder } from "../home";
 import { printable, quoted } from "../printable";
 import { isRecord } from "../record";
 import { kubeconfigMalformed, kubeconfigMissing } from "./errors";
@@ -45,7 +45,7 @@ const maxBytes = 4 * 1024 * 1024;
 export async function readKubeconfig(kubeconfig?: string): Promise<Kubeconfig> {
   if (kubeconfig !== undefined && isText(kubeconfig))
     return parse("given as text", Buffer.from(kubeconfig), process.cwd());
-  const list = kubeconfig || process.env.KUBECONFIG || join(homedir(), ".kube", "config");
+  const list = kubeconfig || process.env.KUBECONFIG || join(homeFolder(), ".kube", "config");
   const paths = list.split(delimiter).filter((path) => path !== "");
   const found = (await Promise.all(paths.map(readOne))).flatMap((one) => one ?? []);
   const first = found[0];
@@ -88,7 +88,7 @@ function isText(value: string): boolean {
 }
 
 async function readOne(path: string): Promise<Kubeconfig | undefined> {
-  const file = resolve(path.startsWith("~/") ? join(homedir(), path.slice(2)) : path);
+  const file = resolve(fromHome(path));
   try {
     if ((await stat(file)).size > maxBytes)
       throw kubeconfigMalformed(quoted(path), `it is larger than ${maxBytes} bytes`);

@@ -1,9 +1,9 @@
 // Credentials of registries as Docker keeps them: config.json, its credential helpers and its store.
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { PlatformError } from "../errors";
 import { exec } from "../exec";
+import { homeFolder } from "../home";
 import { printable } from "../printable";
 import { dockerHubHosts } from "./hosts";
 
@@ -69,7 +69,7 @@ export function dockerCredentials(
   env: NodeJS.ProcessEnv = process.env,
   { timeout = 30_000 }: DockerCredentialsOptions = {},
 ): CredentialStore {
-  const path = join(env.DOCKER_CONFIG || join(env.HOME || homedir(), ".docker"), "config.json");
+  const path = join(env.DOCKER_CONFIG || join(homeFolder(env), ".docker"), "config.json");
   return {
     async find(registryHost) {
       const config = await readConfig(path);
