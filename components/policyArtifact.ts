@@ -19,6 +19,8 @@ export interface MadeArtifact {
   revision?: pulumi.Input<string>;
   /** Digest of what the files of charts are rendered from, where there are any. */
   render?: pulumi.Input<string>;
+  /** Absolute path of helm in the image. Default `/usr/local/bin/helm`. */
+  helm?: string;
   /** Kinds that are delivered beside policies. Default: none. */
   allow?: readonly string[];
   /** Version of Kyverno that the policies are for. */

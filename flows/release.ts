@@ -78,6 +78,7 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
           ...planned,
           digest: seen("digest"),
           revision: seen("revision"),
+          helm: settings.tools.helm?.smoke.command[0],
           kyverno: settings.tools.kyverno?.version,
         };
         return [environment, { repository, made: { environment, repositories, ...made, allow } }];

@@ -39,6 +39,7 @@ export interface ArtifactInputs {
   readonly render?: Digest;
   readonly image: { readonly repository: string; readonly digest: Digest };
   readonly allow?: readonly string[];
+  readonly helm?: string;
   readonly kyverno?: string;
   readonly insecure?: boolean;
 }

@@ -15,13 +15,13 @@ export type ChartInputs = ArtifactInputs & { readonly render: Digest; readonly f
 export async function renderedFiles(
   context: ResourceContext,
   client: RegistryClient,
-  { repository, environment, render, files, image, allow = [] }: ChartInputs,
+  { repository, environment, render, files, image, allow = [], helm }: ChartInputs,
 ): Promise<ReadonlyMap<string, Buffer>> {
   const charts = chartRepositories(files, environment);
   const home = parseRepository(repository);
   const before = await renderedBefore(client, { render, charts, repositories: files, home });
   if (before) return before;
   const { chartFiles } = await import("../lib/gate/chartFiles"); // with the engine loaded here alone
-  const request = { image: pinned(image.repository, image.digest), environment, repositories: charts, allow, render };
-  return chartFiles(request, { signal: context.signal, progress: context.progress });
+  const from = { image: pinned(image.repository, image.digest), environment, repositories: charts };
+  return chartFiles({ ...from, allow, render, helm }, { signal: context.signal, progress: context.progress });
 }

@@ -1,6 +1,7 @@
 // The objects that a file of an artifact holds, each with what identifies it: its kind and name, and the digest of what it asks for.
 import { posix } from "node:path";
 import { canonicalJson, type Json } from "../canonicalJson";
+import { autogenAnnotation } from "../kyverno/ruleCount";
 import { type Digest, sha256 } from "../oci/digest";
 import { parseYaml, type YamlProblem } from "../policies/yaml";
 import { isRecord } from "../record";
@@ -20,6 +21,8 @@ export interface PolicyDocument {
   readonly spec: Digest;
   /** Names of its rules in order; none for a kind without. */
   readonly rules: readonly string[];
+  /** For which owners of Pods Kyverno makes more rules of them, as its annotation says it; empty where it says nothing. */
+  readonly autogen: string;
   /** All of it. */
   readonly object: Readonly<Record<string, unknown>>;
 }
@@ -55,7 +58,7 @@ function objectsIn(value: unknown): Readonly<Record<string, unknown>>[] {
 
 function readDocument(object: Readonly<Record<string, unknown>>): ReadDocument {
   const { apiVersion, kind, metadata, ...content } = object;
-  const { namespace, name } = isRecord(metadata) ? metadata : {};
+  const { namespace, name, annotations } = isRecord(metadata) ? metadata : {};
   const { spec } = content;
   const rules = isRecord(spec) && Array.isArray(spec.rules) ? spec.rules.filter(isRecord) : [];
   return {
@@ -65,6 +68,7 @@ function readDocument(object: Readonly<Record<string, unknown>>): ReadDocument {
     name: textOf(name),
     spec: sha256(canonicalJson(plain(spec ?? content))),
     rules: rules.map((rule) => textOf(rule.name)),
+    autogen: isRecord(annotations) ? textOf(annotations[autogenAnnotation]) : "",
     object,
   };
 }

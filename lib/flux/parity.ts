@@ -1,5 +1,5 @@
 // Whether clusters get the policies that were checked: those of an image held against those of an artifact, each by its kind,
-// namespace and name, its rules, and the digest of its spec. A pure function of both.
+// namespace and name, its rules with those that Kyverno makes of them, and the digest of its spec. A pure function of both.
 import { compareText } from "../compareText";
 import { isAppliedKind, isClusterScoped, isPolicyKind } from "../kyverno/kinds";
 import type { Digest } from "../oci/digest";
@@ -17,6 +17,8 @@ export interface IdentifiedPolicy {
   readonly spec: Digest;
   /** Names of its rules as they are written. */
   readonly rules: readonly string[];
+  /** What its annotation says of the rules that Kyverno makes of them. */
+  readonly autogen: string;
 }
 
 /** What was done with a policy of an image. */
@@ -99,8 +101,7 @@ function differenceOf(image: readonly ImagePolicy[], artifact: readonly Identifi
   const [other] = artifact;
   if (!other) return { kind: "onlyImage", rules: [...policy.rules] };
   if (image.length > 1 || artifact.length > 1) return { kind: "differs", rules: [] };
-  if (policy.spec !== other.spec || policy.apiVersion !== other.apiVersion || !sameRules(policy.rules, other.rules))
-    return { kind: "differs", rules: onlyInOne(policy.rules, other.rules) };
+  if (!isSame(policy, other)) return { kind: "differs", rules: onlyInOne(policy.rules, other.rules) };
   return policy.standing === Standing.missed ? { kind: "missed", rules: [...policy.rules] } : undefined;
 }
 
@@ -108,8 +109,9 @@ function onlyInOne(a: readonly string[], b: readonly string[]): string[] {
   return [...a.filter((rule) => !b.includes(rule)), ...b.filter((rule) => !a.includes(rule))];
 }
 
-function sameRules(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((rule, index) => rule === b[index]);
+function isSame(a: IdentifiedPolicy, b: IdentifiedPolicy): boolean {
+  const sameRules = a.rules.length === b.rules.length && a.rules.every((rule, index) => rule === b.rules[index]);
+  return sameRules && a.spec === b.spec && a.apiVersion === b.apiVersion && a.autogen === b.autogen;
 }
 
 function isPolicy({ apiVersion, kind }: IdentifiedPolicy): boolean {

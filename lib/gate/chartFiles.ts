@@ -1,8 +1,9 @@
-// The files that charts of policies give an artifact, for whoever publishes it: as the gate left them on this machine, else
-// rendered again by the helm inside the image, without a network.
+// The files that charts of policies give an artifact, for whoever publishes it where nobody has left them: rendered by the helm
+// inside the image, without a network.
 import { PlatformError } from "../errors";
-import { recallRendered, rememberRendered } from "../flux/renderCache";
+import { rememberRendered } from "../flux/renderCache";
 import type { Digest } from "../oci/digest";
+import { catalogue } from "../pins/catalogue";
 import { policyCharts } from "./charts";
 import { usualLimits } from "./limits";
 import { pinnedPrograms } from "./pinned";
@@ -19,10 +20,9 @@ export interface ChartRequest {
   readonly allow?: readonly string[];
   /** Digest of what the files depend on: `renderDigest` in lib/flux/charts.ts. */
   readonly render: Digest;
+  /** Absolute path of helm in the image. Default: where helm is unless its stack says otherwise. */
+  readonly helm?: string;
 }
-
-/** Absolute path of helm in every image. */
-const helm = "/usr/local/bin/helm";
 
 /**
  * Path in the artifact → content. What is made of them must have the digest that the gate found: that is the caller's to check.
@@ -32,8 +32,6 @@ export async function chartFiles(
   request: ChartRequest,
   options: PullOptions = {},
 ): Promise<ReadonlyMap<string, Buffer>> {
-  const known = await recallRendered(request.render);
-  if (known) return known;
   options.progress?.(`rendering the charts for ${request.environment} by the image's helm`);
   const files = await renderInImage(request, options);
   await rememberRendered(request.render, files);
@@ -41,7 +39,7 @@ export async function chartFiles(
 }
 
 async function renderInImage(
-  { image, environment, repositories, allow }: ChartRequest,
+  { image, environment, repositories, allow, helm = catalogue.helm!.path }: ChartRequest,
   options: PullOptions,
 ): Promise<ReadonlyMap<string, Buffer>> {
   // Loaded here: mostly nothing is rendered.

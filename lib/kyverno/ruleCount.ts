@@ -13,7 +13,8 @@ export interface CountedPolicy {
   readonly likely: number;
 }
 
-const annotation = "pod-policies.kyverno.io/autogen-controllers";
+/** Of a policy: for which owners of Pods rules are made. */
+export const autogenAnnotation = "pod-policies.kyverno.io/autogen-controllers";
 const controllers = ["DaemonSet", "Deployment", "Job", "StatefulSet", "ReplicaSet", "ReplicationController"];
 const podKinds = ["Pod", "CronJob", ...controllers];
 
@@ -24,7 +25,7 @@ export function countRules(document: unknown): CountedPolicy | undefined {
   if (!isAppliedKind(textOf(apiVersion), textOf(kind))) return undefined;
   if (kind !== "ClusterPolicy" && kind !== "Policy") return { name, written: 1, likely: 1 };
   const rules = recordsOf(recordOf(spec).rules);
-  const wanted = recordOf(recordOf(metadata).annotations)[annotation];
+  const wanted = recordOf(recordOf(metadata).annotations)[autogenAnnotation];
   const made = supportsControllers(rules) ? controllersOf(wanted) : [];
   if (made.length === 0) return { name, written: rules.length, likely: rules.length };
   const perRule = Number(made.some((one) => controllers.includes(one) || one === "all")) + Number(hasCronJob(made));

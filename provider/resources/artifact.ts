@@ -33,6 +33,8 @@ export interface ArtifactArgs {
   image: pulumi.Input<ArtifactImage>;
   /** Kinds that are delivered beside policies. Ignored by diff. Default: none. */
   allow?: pulumi.Input<pulumi.Input<string>[]>;
+  /** Absolute path of helm in the image. Ignored by diff. Default `/usr/local/bin/helm`. */
+  helm?: pulumi.Input<string>;
   /** Version of Kyverno that the policies are for. Ignored by diff. */
   kyverno?: pulumi.Input<string>;
   /** Allows plain http to the repository's host; loopback always may. Ignored by diff. Default false. */

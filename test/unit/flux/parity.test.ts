@@ -12,6 +12,7 @@ const policy = (name: string, more: Partial<IdentifiedPolicy> = {}): IdentifiedP
   path: `team/${name}.yaml`,
   spec: sha256(name),
   rules: ["one", "two"],
+  autogen: "",
   ...more,
 });
 const checked = (one: IdentifiedPolicy, standing: ImagePolicy["standing"] = "applied"): ImagePolicy => ({
@@ -58,6 +59,11 @@ describe("parity of an image and an artifact", () => {
       { policy: "ClusterPolicy c", kind: "differs", path: "team/c.yaml", rules: ["two", "three"] },
       { policy: "ClusterPolicy d", kind: "missed", path: "team/d.yaml", rules: ["one", "two"] },
     ]);
+  });
+
+  it("is not there where Kyverno would make other rules of the same ones", () => {
+    const { differences } = compareParity([checked(policy("a"))], [policy("a", { autogen: "none" })]);
+    assert.deepEqual(differences, [{ policy: "ClusterPolicy a", kind: "differs", path: "team/a.yaml", rules: [] }]);
   });
 
   it("tells policies apart as a cluster does", () => {
