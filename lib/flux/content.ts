@@ -1,6 +1,7 @@
 // What an artifact holds: of policy repositories the files that hold policies, as they ship, and of their charts what helm rendered.
 // A pure function of both, so that a preview knows an artifact as well as the update that pushes it.
 import { posix } from "node:path";
+import { compareText } from "../compareText";
 import { PlatformError } from "../errors";
 import { isTemplate } from "../gate/policyFiles";
 import { groupOf } from "../kubernetes/objects";
@@ -8,7 +9,7 @@ import { isClusterScoped, isPolicyKind, policyKinds } from "../kyverno/kinds";
 import { policyRules } from "../policies/rules";
 import { printable, quoted } from "../printable";
 import { requireOneMeaning } from "./ambiguous";
-import { documentsOf, type PolicyDocument, type ReadDocument } from "./documents";
+import { documentsOf, inFile, type PolicyDocument, type ReadDocument } from "./documents";
 import { isKustomization, requirePlainKustomizations } from "./kustomization";
 
 export type { PolicyDocument } from "./documents";
@@ -49,7 +50,7 @@ export function artifactFiles({
     if (files.has(at)) throw twice(at);
     requireOneMeaning(at, content);
     files.set(at, Buffer.from(content));
-    documents.push(...found.map((document) => ({ ...document, path: at, repository: at.split("/")[0]! })));
+    documents.push(...inFile(at, found));
   };
   for (const name of Object.keys(repositories).sort()) {
     const delivered = policyFilesOf(name, repositories[name]!);
@@ -62,7 +63,7 @@ export function artifactFiles({
     if (found.length > 0) take(path, content, found);
   }
   if (files.size === 0) throw nothing();
-  documents.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  documents.sort((a, b) => compareText(a.path, b.path));
   requireKinds(documents, allow, kyverno);
   requireOnce(documents);
   return { files: withKustomization(files), documents };

@@ -51,6 +51,11 @@ export function documentsOf(content: Uint8Array): readonly ReadDocument[] | { re
   return found;
 }
 
+/** The objects of one file of an artifact; the first folder of its path is the policy repository. */
+export function inFile(path: string, documents: readonly ReadDocument[]): PolicyDocument[] {
+  return documents.map((document) => ({ ...document, path, repository: path.split("/")[0]! }));
+}
+
 function objectsIn(value: unknown): Readonly<Record<string, unknown>>[] {
   if (!isRecord(value) || textOf(value.apiVersion) === "" || textOf(value.kind) === "") return [];
   return value.kind === "List" && Array.isArray(value.items) ? value.items.flatMap(objectsIn) : [value];

@@ -1,12 +1,13 @@
 // An artifact as a registry has it, for whoever has no policy repositories: promotions, and what is delivered to clusters.
 import { posix } from "node:path";
+import { compareText } from "../compareText";
 import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import { readOneLayer } from "../oci/layer";
 import { formatReference, type Repository } from "../oci/reference";
 import { type ArtifactContent, kustomizationFile } from "./content";
-import { documentsOf } from "./documents";
+import { documentsOf, inFile } from "./documents";
 import { artifactHead } from "./head";
 import { fluxLayerType } from "./mediaTypes";
 
@@ -29,7 +30,7 @@ export async function readArtifact(
   }
   const layer = { mediaType: fluxLayerType, digest: head.revision, size: head.size };
   const read = await readOneLayer(client, repository, layer, { maxEntries });
-  const files = new Map([...read].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const files = new Map([...read].sort(([a], [b]) => compareText(a, b)));
   const documents = [...files]
     .filter(([path]) => path !== kustomizationFile)
     .flatMap(([path, content]) => {
@@ -40,7 +41,7 @@ export async function readArtifact(
           rule: "every file of an artifact is YAML",
           fix: "release it again with this program",
         });
-      return found.map((document) => ({ ...document, path, repository: path.split("/")[0]! }));
+      return inFile(path, found);
     });
   return { files, documents };
 }

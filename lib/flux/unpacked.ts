@@ -6,7 +6,7 @@ import { readTar } from "../oci/tarReader";
 import { parseYaml } from "../policies/yaml";
 import { quoted } from "../printable";
 import { kustomizationFile, type PolicyDocument } from "./content";
-import { documentsOf } from "./documents";
+import { documentsOf, inFile } from "./documents";
 
 /** The files of an artifact's layer, by path. Error: `artifact-foreign`. */
 export async function unpackLayer(layer: Uint8Array): Promise<Map<string, Buffer>> {
@@ -23,7 +23,7 @@ export function listedDocuments(files: ReadonlyMap<string, Uint8Array>): PolicyD
     if (!content) throw foreign(`its ${kustomizationFile} lists ${quoted(path)}, which it does not hold`);
     const found = documentsOf(content);
     if ("problem" in found) throw foreign(`${quoted(path)}, line ${found.problem.line}: ${found.problem.reason}`);
-    return found.map((document) => ({ ...document, path, repository: path.split("/")[0]! }));
+    return inFile(path, found);
   });
 }
 
