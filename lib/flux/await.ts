@@ -32,7 +32,7 @@ export interface AwaitOptions {
 
 /** What a cluster has taken. */
 export interface Delivered extends Standings {
-  /** Flux's: `sha256:…`, `1.2.0@sha256:…` where it follows a range. */
+  /** Flux's: `sha256:…`, `v1.2.0@sha256:…` where it follows a range. */
   readonly revision: string;
   /** Of the artifact. */
   readonly digest: string;

@@ -82,7 +82,7 @@ export function policyProgress(policy: Observed | undefined): Progress {
   return { state: "ready", revision };
 }
 
-/** The digest in a revision: `sha256:…` for a reference by digest, `1.2.0@sha256:…` for a tag. Empty where there is none. */
+/** The digest in a revision: `sha256:…` for a reference by digest, `v1.2.0@sha256:…` for a tag. Empty where there is none. */
 export function digestOf(revision: string): string {
   return /(?:^|@)(sha256:[0-9a-f]{64})$/.exec(revision)?.[1] ?? "";
 }

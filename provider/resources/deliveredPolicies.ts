@@ -43,7 +43,7 @@ export interface DeliveredPolicy {
 export class DeliveredPolicies extends pulumi.CustomResource {
   /** True once all is in place, else the run fails; a refresh that finds a difference makes it false. Unknown in every preview. */
   readonly ready!: pulumi.Output<boolean>;
-  /** What Flux applied: `sha256:…`, `1.2.0@sha256:…` where the cluster follows a range. */
+  /** What Flux applied: `sha256:…`, `v1.2.0@sha256:…` where the cluster follows a range. */
   readonly revision!: pulumi.Output<string>;
   readonly policies!: pulumi.Output<Record<string, string> | undefined>;
   /** The policies as the cluster has them. Unknown in every preview. */

@@ -373,10 +373,10 @@ describe("stand-in: the policies delivered to a cluster", () => {
 
   describe("when a cluster follows a range", () => {
     it("are those of the digest that Flux chose", async () => {
-      source({ artifact: { revision: `1.2.0@${digest}` } }, { ref: { semver: "1.x" } });
-      kustomization({ lastAppliedRevision: `1.2.0@${digest}` });
+      source({ artifact: { revision: `v1.2.0@${digest}` } }, { ref: { semver: "1.x" } });
+      kustomization({ lastAppliedRevision: `v1.2.0@${digest}` });
       const { revision, delivered } = await create({ digest: undefined, policies: undefined });
-      assert.equal(revision, `1.2.0@${digest}`);
+      assert.equal(revision, `v1.2.0@${digest}`);
       assert.equal(delivered.length, 2);
     });
   });

@@ -61,9 +61,9 @@ describe("readiness of an OCIRepository", () => {
   it("follows a range: whatever digest Flux chose is its revision", () => {
     const following = object(
       { ref: { semver: "1.x" } },
-      { ready: succeeded, artifact: { revision: `1.2.0@${other}` } },
+      { ready: succeeded, artifact: { revision: `v1.2.0@${other}` } },
     );
-    assert.deepEqual(sourceProgress(following, {}), { state: "ready", revision: `1.2.0@${other}` });
+    assert.deepEqual(sourceProgress(following, {}), { state: "ready", revision: `v1.2.0@${other}` });
   });
 
   it("is asked to try again after a failure from before this run", () => {
