@@ -4,7 +4,7 @@ import { Namespace } from "@pulumi/kubernetes/core/v1/namespace";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret";
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
-import { type DeliveryArgs, type DeliveryFacts, deliveryObjects } from "../lib/flux/delivery";
+import { type DeliveryArgs, type DeliveryFacts, deliveryObjects, sourceName } from "../lib/flux/delivery";
 import type { HealthCheckExpression } from "../lib/flux/objects";
 import { dockerConfigJson, pullSecretName } from "../lib/flux/pullSecret";
 import { DeliveredPolicies, type DeliveredPolicy } from "../provider/resources/deliveredPolicies";
@@ -43,7 +43,7 @@ export interface FluxDeliveryArgs {
   namespace?: string;
   /** Declare the namespace too. Default false. */
   createNamespace?: boolean;
-  /** Of the OCIRepository and the Kustomization. Default `policies`; another one replaces them. */
+  /** Of the Kustomization, and how that of the OCIRepository begins. Default `policies`; another one replaces them. */
   name?: string;
   /** `asAuthored` (default), `audit` or `enforce`: what the patches were made for. */
   enforcement?: string;
@@ -83,8 +83,8 @@ export interface FluxDeliveryArgs {
 
 /**
  * Delivers an artifact to a cluster. Order: a look whether the cluster can take it (with a Kyverno that Flux
- * installs: behind that), namespace, pull secret, Kyverno, Kustomization, source: new patches are there before the content that they
- * are for, and content that they do not fit is not applied.
+ * installs: behind that), namespace, pull secret, Kyverno, a source of its own for each digest, then the Kustomization: it turns to
+ * that source and to the patches for its content in one write.
  *
  * @example new FluxDelivery("dev", { repository: names.artifacts("dev"), digest: artifact.digest, policies, context: "dev", enforcement: "audit" })
  */
@@ -135,20 +135,22 @@ export class FluxDelivery extends pulumi.ComponentResource {
       );
       before.push(this.checked(name, args, plain, before));
     }
-    const whole = (digest: string, facts: DeliveryFacts) => deliveryObjects({ ...plain, digest }, facts);
-    const { spec: _, ...kustomization } = structuredClone(objects.kustomization);
-    const kustomizationSpec = whenKnown(args.policies, (facts) => whole("", factsOf(facts)).kustomization.spec);
-    const applies = new CustomResource(
-      `${name}-kustomization`,
-      { ...kustomization, spec: kustomizationSpec },
-      { ...options, dependsOn: [...before] },
-    );
-    const { spec, ...source } = structuredClone(objects.source);
+    const { spec, metadata, ...source } = structuredClone(objects.source);
     const ref = args.follow === undefined ? { digest: args.digest } : { semver: args.follow };
     const pulls = new CustomResource(
       `${name}-source`,
-      { ...source, spec: { ...spec, ref } },
-      { ...options, dependsOn: [applies] },
+      { ...source, metadata: { ...metadata, name: sourceOf(args, plain) }, spec: { ...spec, ref } },
+      // After a run that failed, a new one may go back to the old digest: its source must not be one that is yet to be deleted.
+      { ...options, dependsOn: [...before], deleteBeforeReplace: true },
+    );
+    const { spec: _, ...kustomization } = structuredClone(objects.kustomization);
+    const kustomizationSpec = whenKnown(args.digest, (digest) =>
+      whenKnown(args.policies, (facts) => deliveryObjects({ ...plain, digest }, factsOf(facts)).kustomization.spec),
+    );
+    const applies = new CustomResource(
+      `${name}-kustomization`,
+      { ...kustomization, spec: kustomizationSpec },
+      { ...options, dependsOn: [...before, pulls] },
     );
     return this.awaited(name, args, plain, [applies, pulls]);
   }
@@ -165,7 +167,7 @@ export class FluxDelivery extends pulumi.ComponentResource {
       Object.fromEntries(names.map((one) => [one, "as delivered"])),
     );
     const { timeoutSeconds } = args;
-    const inputs = { ...lookedAt(args, plain), source: plain.name, policies, timeoutSeconds };
+    const inputs = { ...lookedAt(args, plain), source: sourceOf(args, plain), policies, timeoutSeconds };
     return new DeliveredPolicies(`${name}-policies`, inputs, { parent: this, dependsOn });
   }
 
@@ -203,6 +205,11 @@ export function plainArgs(args: FluxDeliveryArgs, secretRef = args.secretRef): P
     dependsOn: args.dependsOn ?? [],
     ...{ repository, follow, provider, certSecretRef, serviceAccount, kyverno, secretRef },
   };
+}
+
+/** Name of the OCIRepository, known with the digest. */
+function sourceOf({ digest, follow }: FluxDeliveryArgs, plain: PlainArgs): pulumi.Input<string> {
+  return follow === undefined ? whenKnown(digest, (its) => sourceName({ ...plain, digest: its })) : plain.name;
 }
 
 /** What both looks at a cluster are told. */

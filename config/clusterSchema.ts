@@ -68,7 +68,11 @@ const cluster = z
     context: text(clusters.contextName, "Its context; default: the current one").optional(),
     namespace: text(grammar.entryName, "Where Flux's objects are", "flux-system").default("flux-system"),
     createNamespace: flag("createNamespace", false, "Declare the namespace too"),
-    name: text(grammar.entryName, "Name of the OCIRepository and of the Kustomization", "policies").default("policies"),
+    name: text(
+      grammar.entryName,
+      "Name of the Kustomization, and how that of the OCIRepository begins",
+      "policies",
+    ).default("policies"),
     enforcement: z
       .enum(["asAuthored", "audit", "enforce"])
       .default("asAuthored")

@@ -16,7 +16,7 @@ export interface ClusterSettings {
   readonly context?: string;
   readonly namespace: string;
   readonly createNamespace: boolean;
-  /** Of the OCIRepository and of the Kustomization. */
+  /** Of the Kustomization, and how that of the OCIRepository begins. */
   readonly name: string;
   readonly enforcement: Enforcement;
   readonly exceptions: readonly string[];

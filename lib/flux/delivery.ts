@@ -16,7 +16,7 @@ import {
 
 /** What a cluster is to get and how. Times are as Flux takes them: `10m`. */
 export interface DeliveryArgs {
-  /** Of the OCIRepository and of the Kustomization. */
+  /** Of the Kustomization; that of the OCIRepository begins with it: {@link sourceName}. */
   readonly name: string;
   readonly namespace: string;
   readonly createNamespace: boolean;
@@ -72,18 +72,27 @@ export interface DeliveryObjects {
   readonly kustomization: ReturnType<typeof kustomization>;
 }
 
+/**
+ * Of the OCIRepository: one of its own for each digest. A Kustomization then changes the content that it applies and its patches in
+ * one write, and no patches ever meet content that they were not made for. One that follows a range has no patches, and keeps its name.
+ */
+export function sourceName({ name, digest, follow }: Pick<DeliveryArgs, "name" | "digest" | "follow">): string {
+  return follow === undefined ? `${name}-${digest.slice("sha256:".length, "sha256:".length + 12)}` : name;
+}
+
 const fluxLayer = { mediaType: fluxLayerType, operation: "extract" } as const;
 
 /** Pure: equal arguments are equal objects. */
 export function deliveryObjects(args: DeliveryArgs, facts: DeliveryFacts): DeliveryObjects {
   const { name, namespace, createNamespace, repository, digest, follow, interval, retryInterval, ...rest } = args;
   const kyverno = rest.kyverno && kyvernoObjects({ ...rest.kyverno, namespace, interval, retryInterval });
+  const source = sourceName(args);
   const before = kyverno?.dependency === undefined ? [] : [kyverno.dependency];
   return {
     ...(createNamespace && { namespace: namespaceObject(namespace) }),
     ...(kyverno && { kyverno }),
     source: ociRepository({
-      name,
+      name: source,
       namespace,
       repository,
       ref: follow === undefined ? { digest } : { semver: follow },
@@ -99,7 +108,7 @@ export function deliveryObjects(args: DeliveryArgs, facts: DeliveryFacts): Deliv
     kustomization: kustomization({
       name,
       namespace,
-      source: { kind: "OCIRepository", name },
+      source: { kind: "OCIRepository", name: source },
       path: rest.path,
       prune: rest.prune,
       interval,

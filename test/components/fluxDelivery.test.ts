@@ -14,6 +14,7 @@ import { documentOf } from "../support/policyDocuments";
 import { unwrap } from "../support/unwrap";
 
 const digest = `sha256:${"a".repeat(64)}`;
+const own = "policies-aaaaaaaaaaaa";
 const document = documentOf("kyverno.io/v1", "ClusterPolicy", "no-latest", { rules: [{ name: "r", validate: {} }] });
 const documents = [document as PolicyDocument];
 const enforcing = deliveryFacts(documents, { enforcement: "enforce" });
@@ -55,7 +56,7 @@ for (const preview of [false, true]) {
       return { recorded, delivery, revision };
     }
 
-    it("declares the Kustomization with its patches, then the source by digest, then waits for both", async () => {
+    it("declares a source of the digest, then the Kustomization of it with its patches, then waits for both", async () => {
       const { recorded, revision } = await declared();
       assert.deepEqual(
         recorded.map(({ type, name }) => `${type.split(":").at(-1)} ${name}`),
@@ -63,17 +64,23 @@ for (const preview of [false, true]) {
           "FluxDelivery dev",
           "DeliveryCheck dev-check",
           "kubernetes dev-cluster",
-          "Kustomization dev-kustomization",
           "OCIRepository dev-source",
+          "Kustomization dev-kustomization",
           "DeliveredPolicies dev-policies",
         ],
       );
-      assert.deepEqual(specOf(recorded, types.kustomization, "dev-kustomization").patches, enforcing.patches);
+      const applies = specOf(recorded, types.kustomization, "dev-kustomization");
+      assert.deepEqual(applies.patches, enforcing.patches);
+      assert.deepEqual(applies.sourceRef, { kind: "OCIRepository", name: own });
+      assert.deepEqual(only(recorded, types.source, "dev-source").inputs.metadata, {
+        name: own,
+        namespace: "flux-system",
+      });
       const source = specOf(recorded, types.source, "dev-source");
       assert.deepEqual([source.ref, source.insecure, source.suspend], [{ digest }, true, false]);
       assert.deepEqual(only(recorded, types.delivered, "dev-policies").inputs, {
         namespace: "flux-system",
-        source: "policies",
+        source: own,
         kustomization: "policies",
         repository: args.repository,
         digest,
@@ -103,7 +110,7 @@ for (const preview of [false, true]) {
         }),
       });
       const order = recorded.map(({ type }) => type).filter((type) => type.startsWith("kubernetes:"));
-      assert.deepEqual(order, [types.namespace, types.secret, types.kustomization, types.source]);
+      assert.deepEqual(order, [types.namespace, types.secret, types.source, types.kustomization]);
       const { inputs } = only(recorded, types.secret, "dev-pull-secret");
       const text = JSON.stringify(inputs);
       assert.ok(!text.includes("hunter2"));
@@ -123,6 +130,10 @@ for (const preview of [false, true]) {
     it("that follows a range names no digest, to Flux or to what waits", async () => {
       const { recorded } = await declared({ follow: "1.x", enforcement: "asAuthored" });
       assert.deepEqual(specOf(recorded, types.source, "dev-source").ref, { semver: "1.x" });
+      assert.deepEqual(specOf(recorded, types.kustomization, "dev-kustomization").sourceRef, {
+        kind: "OCIRepository",
+        name: "policies",
+      });
       assert.equal("digest" in only(recorded, types.delivered, "dev-policies").inputs, false);
     });
 
@@ -195,7 +206,7 @@ for (const preview of [false, true]) {
 }
 
 describe("a cluster's delivery whose artifact is not known yet", () => {
-  it("leaves digest and patches unknown in a preview, and renders nothing", async () => {
+  it("leaves digest, name of the source and patches unknown in a preview, and renders nothing", async () => {
     const recorded = await record(true);
     const unknown = <T>() => pulumi.output(pulumi.unknown as T) as pulumi.Output<T>;
     const delivery = new FluxDelivery("dev", {
@@ -206,6 +217,8 @@ describe("a cluster's delivery whose artifact is not known yet", () => {
     await unwrap(delivery.revision);
     assert.equal("patches" in (specOf(recorded, types.kustomization, "dev-kustomization") ?? {}), false);
     assert.deepEqual((specOf(recorded, types.source, "dev-source") as { url: string }).url, `oci://${args.repository}`);
+    const { name } = only(recorded, types.source, "dev-source").inputs.metadata as { name: unknown };
+    assert.ok(pulumi.isUnknown(name));
     const b = { ...args, digest: unknown<string>(), folder: "clusters/b" };
     assert.equal(await unwrap(new RenderedClusters("rendered", { clusters: { b } }).revisions.b!), undefined);
   });

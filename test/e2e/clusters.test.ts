@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { exec } from "../../lib/exec";
+import { sourceName } from "../../lib/flux/delivery";
 import { readArtifact } from "../../lib/flux/read";
 import { RegistryClient } from "../../lib/oci/client";
 import type { Digest } from "../../lib/oci/digest";
@@ -54,6 +55,8 @@ describe("policies on their way into clusters", function () {
   });
   const kubectl = async (cluster: LocalCluster, ...args: string[]) =>
     (await expectSuccess(runKubectl(at(cluster), args))).stdout;
+  const sourceIn = async (stack: Project) =>
+    sourceName({ name: "policies", digest: (await stack.outputs()).clusters.dev.revision });
   const policiesIn = async (cluster: LocalCluster) => {
     const { items } = JSON.parse(await kubectl(cluster, "get", "clusterpolicies", "--output=json"));
     return items as any[];
@@ -120,7 +123,8 @@ describe("policies on their way into clusters", function () {
   });
 
   it("are stored by Flux file for file as they were published", async () => {
-    const folder = join(artifactsFolder(dev), "ocirepository", namespace, "policies");
+    const source = await sourceIn(project);
+    const folder = join(artifactsFolder(dev), "ocirepository", namespace, source);
     const [tarball] = readdirSync(folder).filter((name) => name.endsWith(".tar.gz"));
     const { stdout } = await expectSuccess(exec("tar", ["-tvzf", join(folder, tarball!)]));
     const stored = stdout.split("\n").filter((line) => line.startsWith("-"));
@@ -175,7 +179,7 @@ describe("policies on their way into clusters", function () {
       );
     await patch("kustomization", "policies", { spec: { suspend: true } });
     await patch("clusterpolicy", name, { spec: { background: false, failurePolicy: "Ignore" } });
-    await patch("ocirepository", "policies", { spec: { interval: "24h" } });
+    await patch("ocirepository", await sourceIn(project), { spec: { interval: "24h" } });
     const shown = await preview("--refresh");
     assert.match(shown, new RegExp(`ClusterPolicy/${name}.*edited: `));
     assert.match(shown, /suspend *: true => false/);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fluxArtifact } from "../../lib/flux/artifact";
 import { artifactFiles } from "../../lib/flux/content";
-import { deliveryFacts } from "../../lib/flux/delivery";
+import { deliveryFacts, sourceName } from "../../lib/flux/delivery";
 import type { Enforcement } from "../../lib/flux/enforcement";
 import { pushArtifact } from "../../lib/flux/push";
 import { type ClusterClient, connectCluster } from "../../lib/kubernetes/client";
@@ -15,7 +15,13 @@ import { startRegistry, type TestRegistry } from "../support/registry";
 const kubeconfig = process.env.KUBECONFIG!;
 const [sourceApi, kustomizeApi] = ["source.toolkit.fluxcd.io/v1", "kustomize.toolkit.fluxcd.io/v1"];
 const flux = { namespace: "flux-system", name: "life" };
-const sourceObject = { apiVersion: sourceApi!, kind: "OCIRepository", ...flux };
+/** What a delivery has of Flux's: the Kustomization, and the source that it names. */
+const sourceOf = (digest: string) => ({
+  apiVersion: sourceApi!,
+  kind: "OCIRepository",
+  ...flux,
+  name: sourceName({ name: flux.name, digest }),
+});
 const kustomization = { apiVersion: kustomizeApi!, kind: "Kustomization", ...flux };
 const policyNamed = (name: string) => ({ apiVersion: "kyverno.io/v1", kind: "ClusterPolicy", name });
 
@@ -62,6 +68,11 @@ describe("the life of a delivery", function () {
     to.write({ ...place, repository, digest: artifact.digest, policies: facts, enforcement, ...more });
     return artifact.digest;
   };
+  /** Names of the sources that a delivery of that name has in the cluster. */
+  const sourcesOf = async (name: string) =>
+    (await cluster.list({ apiVersion: sourceApi!, kind: "OCIRepository" }))
+      .map(({ metadata }) => metadata.name)
+      .filter((one) => one.startsWith(name));
   /** Whether the cluster takes the ConfigMap that a policy is about; else its words. */
   const refusal = (name: string): Promise<string> =>
     cluster
@@ -110,7 +121,7 @@ describe("the life of a delivery", function () {
     await deliver(project, "enforce", [a, b]);
     const { output } = await project.run("preview", "--diff");
     assert.match(output, /~ enforcement: "audit" => "enforce"/);
-    assert.doesNotMatch(output, /digest: /);
+    assert.doesNotMatch(output, /digest: |OCIRepository/);
     await project.up();
     assert.match(await refusal("life-a"), /life-a says no/);
   });
@@ -118,7 +129,8 @@ describe("the life of a delivery", function () {
   it("shows what people changed by hand, each by its name, and one run puts it right", async () => {
     const by = { fieldManager: "kubectl-edit" };
     await cluster.mergePatch(kustomization, { spec: { suspend: true } }, by);
-    await cluster.mergePatch(sourceObject, { spec: { interval: "7h" } }, by);
+    const { revision } = await project.outputs();
+    await cluster.mergePatch(sourceOf(revision), { spec: { interval: "7h" } }, by);
     await cluster.mergePatch(policyNamed("life-a"), { spec: { validationFailureAction: "Audit" } }, by);
     await cluster.delete(policyNamed("life-b"));
     const { output } = await project.run("preview", "--refresh", "--diff");
@@ -142,15 +154,40 @@ describe("the life of a delivery", function () {
     assert.equal(await refusal("life-b"), "");
   });
 
+  it("keeps enforcing while new content, which audits less, cannot be pulled, and after a way back to the old content", async () => {
+    const before = [policy("life-a", "life-a says ever"), b];
+    const old = await deliver(project, "enforce", before);
+    await project.up();
+    // As authored the new one enforces, so that it needs no patch; the old one audits without its own.
+    const enforcing = { ...a, spec: { ...a.spec, validationFailureAction: "Enforce" } };
+    await deliver(project, "enforce", [enforcing], { secretRef: "not-there" });
+    const { code, output } = await project.run("up", "--yes", "--skip-preview");
+    assert.notEqual(code, 0);
+    assert.match(output, /secrets "not-there" not found/);
+    await cluster.mergePatch(
+      kustomization,
+      { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": new Date().toISOString() } } },
+      { fieldManager: "flux" },
+    );
+    const looked = async () => JSON.stringify(await cluster.get(kustomization));
+    for (let left = 100; left > 0 && !/ArtifactFailed/.test(await looked()); left--) await sleep(100);
+    assert.match(await refusal("life-a"), /life-a says ever/);
+    assert.match(await refusal("life-b"), /life-b says no/, "nor is a policy let go that the new content has no more");
+    await deliver(project, "enforce", before);
+    await project.up();
+    assert.deepEqual(await sourcesOf("life"), [sourceName({ name: "life", digest: old })]);
+    assert.match(await refusal("life-a"), /life-a says ever/);
+  });
+
   it("is refused to a second stack before anything of that one is written", async () => {
     others = await deliveryProject("second");
     await deliver(others, "audit", [policy("life-a"), policy("life-c")], { name: "second" });
     const { code, output } = await others.run("up", "--yes", "--skip-preview");
     assert.notEqual(code, 0);
     assert.match(output, /ClusterPolicy\/life-a \(Kustomization flux-system\/life\)/);
-    for (const object of [sourceObject, kustomization])
-      assert.equal(await cluster.get({ ...object, name: "second" }), undefined);
-    assert.match(await refusal("life-a"), /life-a says never/);
+    assert.equal(await cluster.get({ ...kustomization, name: "second" }), undefined);
+    assert.deepEqual(await sourcesOf("second"), []);
+    assert.match(await refusal("life-a"), /life-a says ever/);
   });
 
   it("goes on in the next run after one that was killed while it waited", async () => {
@@ -170,7 +207,8 @@ describe("the life of a delivery", function () {
   it("ends with nothing of it left in the cluster", async () => {
     const { code, output } = await project.run("destroy", "--yes", "--skip-preview");
     assert.equal(code, 0, output);
-    for (const object of [sourceObject, kustomization]) assert.equal(await cluster.get(object), undefined);
+    assert.equal(await cluster.get(kustomization), undefined);
+    assert.deepEqual(await sourcesOf("life"), []);
     for (let left = 100; left > 0 && (await cluster.get(policyNamed("life-a"))); left--) await sleep(100);
     for (const name of ["life-a", "life-b"]) assert.equal(await cluster.get(policyNamed(name)), undefined);
   });

@@ -67,7 +67,7 @@ describe("a delivery to a cluster", function () {
   let cluster: ClusterClient;
   let proxy: Server;
   let count = 0;
-  const staged = new Set<string>();
+  const staged: KubernetesObject[] = [];
   const dockerConfigBefore = process.env.DOCKER_CONFIG;
 
   const context = (signal = new AbortController().signal): ResourceContext => ({
@@ -96,9 +96,9 @@ describe("a delivery to a cluster", function () {
     const { source, kustomization } = deliveryObjects(args, deliveryFacts(documents, choice));
     await apply({ ...source, spec: { ...source.spec, ...more.source } });
     await apply({ ...kustomization, spec: { ...kustomization.spec, ...more.kustomization } });
-    staged.add(name);
+    staged.push(source, kustomization);
     const inputs = {
-      ...{ kubeconfig, context: "dev", namespace: "flux-system", source: name, kustomization: name },
+      ...{ kubeconfig, context: "dev", namespace: "flux-system", source: source.metadata.name, kustomization: name },
       ...{ repository, digest, ...choice, timeoutSeconds: 40 },
     } as Values;
     return (await deliveredPolicies.check!(context(), undefined, inputs)).inputs;
@@ -137,10 +137,10 @@ describe("a delivery to a cluster", function () {
     await apply(login("wrong", "guess"));
   });
   after(async () => {
-    for (const name of staged) {
-      await suspend("Kustomization", name, false).catch(() => undefined);
-      await cluster.delete({ apiVersion: kustomizeApi, kind: "Kustomization", name });
-      await cluster.delete({ apiVersion: sourceApi, kind: "OCIRepository", name });
+    for (const { apiVersion, kind, metadata } of staged) {
+      const { name } = metadata;
+      if (kind === "Kustomization") await suspend(kind, name, false).catch(() => undefined);
+      await cluster.delete({ apiVersion, kind, name });
     }
     for (const name of ["login", "wrong"]) await cluster.delete({ apiVersion: "v1", kind: "Secret", name });
     process.env.DOCKER_CONFIG = dockerConfigBefore;
@@ -272,11 +272,12 @@ describe("a delivery to a cluster", function () {
 
     for (const kind of ["OCIRepository", "Kustomization"] as const)
       it(`names a suspended ${kind}, and refuses to call it delivered`, async () => {
-        await suspend(kind, "kept", true);
+        const name = String(kind === "Kustomization" ? inputs.kustomization : inputs.source);
+        await suspend(kind, name, true);
         const { flux } = await read(inputs, outputs);
-        assert.equal(flux[`${kind}/flux-system/kept`], "suspended");
-        await refused(inputs, "flux-suspended", new RegExp(`${kind} flux-system/kept`));
-        await suspend(kind, "kept", false);
+        assert.equal(flux[`${kind}/flux-system/${name}`], "suspended");
+        await refused(inputs, "flux-suspended", new RegExp(`${kind} flux-system/${name}`));
+        await suspend(kind, name, false);
         assert.equal((await create(inputs)).ready, true);
       });
   });

@@ -6,11 +6,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { parseAllDocuments, stringify } from "yaml";
+import { actionOf } from "../../lib/flux/action";
+import { deliveryObjects } from "../../lib/flux/delivery";
 import { applied, type EnforcementChoice, type PatchedDocument, patchesFor } from "../../lib/flux/enforcement";
 import { type ApiServer, startApiServer } from "../support/apiServer";
 import { times } from "../support/counts";
 import { builtProgram } from "../support/kyverno";
-import { policyDocuments } from "../support/policyDocuments";
+import { documentOf, policyDocuments } from "../support/policyDocuments";
 
 const goldens = join(__dirname, "../golden/flux");
 
@@ -42,10 +44,73 @@ describe("patches of policies, as kustomize makes them", function () {
     assert.match(stderr, /test.*fail|testing value/i);
   });
 
+  const says = (name: string, action: string) =>
+    documentOf("kyverno.io/v1", "ClusterPolicy", name, {
+      rules: [{ name: "r", match: {}, validate: { failureAction: action } }],
+    });
+  const stays = says("stays", "Audit");
+  const [audits, enforces] = [says("flips", "Audit"), says("flips", "Enforce")];
+  const swaps: readonly [string, EnforcementChoice, readonly PatchedDocument[], readonly PatchedDocument[]][] = [
+    ["a policy that comes to audit by itself", { enforcement: "audit" }, [stays, enforces], [stays, audits]],
+    ["a policy that comes to enforce by itself", { enforcement: "enforce" }, [stays, audits], [stays, enforces]],
+    ["a policy that leaves", { enforcement: "audit" }, [stays, says("leaves", "Enforce")], [stays]],
+    [
+      "an exception that comes to audit by itself",
+      { enforcement: "enforce", exceptions: ["flips"] },
+      [stays, enforces],
+      [stays, audits],
+    ],
+  ];
+  for (const [title, choice, old, now] of swaps)
+    it(`never meet content that they were not made for, whichever object is written first: ${title}`, () => {
+      const [before, after] = [delivered(old, choice, "a"), delivered(now, choice, "b")];
+      const wanted = (name: string) =>
+        choice.enforcement === "audit" || choice.exceptions?.includes(name) ? "audit" : "enforce";
+      const seen = new Set<unknown>();
+      for (const order of [
+        ["source", "kustomization", "gone"],
+        ["kustomization", "source", "gone"],
+        ["gone", "source", "kustomization"],
+      ] as const)
+        for (let done = 0; done <= order.length; done++) {
+          const sources = new Map([[before.source, old]]);
+          let { applies } = before;
+          for (const step of order.slice(0, done)) {
+            if (step === "source") sources.set(after.source, now);
+            else if (step === "kustomization") applies = after.applies;
+            else sources.delete(before.source);
+          }
+          // Flux applies nothing of a Kustomization whose source is not there.
+          const content = sources.get(applies.sourceRef.name);
+          const state = content && JSON.stringify([applies, content]);
+          if (!content || seen.has(state)) continue;
+          seen.add(state);
+          for (const object of built(content, applies.patches ?? [])) {
+            const { name } = object.metadata as { name: string };
+            assert.equal(actionOf(object), wanted(name), `${name} after ${done} writes`);
+          }
+        }
+    });
+
+  /** What a delivery of some content declares: the name of its source, and what its Kustomization says. */
+  function delivered(documents: readonly PatchedDocument[], choice: EnforcementChoice, digit: string) {
+    const place = { name: "policies", namespace: "flux-system", createNamespace: false, path: "./", prune: true };
+    const times = { interval: "10m", retryInterval: "30s", timeout: "2m", dependsOn: [] };
+    const digest = `sha256:${digit.repeat(64)}`;
+    const args = { ...place, ...times, repository: "registry.example.com/releases/policies/dev", digest };
+    const facts = { patches: patchesFor(documents, choice), healthCheckExprs: [] };
+    const { source, kustomization } = deliveryObjects(args, facts);
+    return { source: source.metadata.name, applies: kustomization.spec };
+  }
+
   function build(documents: readonly PatchedDocument[], choice: EnforcementChoice): Record<string, unknown>[] {
+    return built(documents, patchesFor(documents, choice));
+  }
+
+  function built(documents: readonly PatchedDocument[], patches: readonly object[]): Record<string, unknown>[] {
     write(
       documents.map(({ object }) => object),
-      patchesFor(documents, choice),
+      patches,
     );
     const { status, stdout, stderr } = kubectl("kustomize", folder);
     assert.equal(status, 0, stderr);

@@ -30,7 +30,7 @@ describe("the objects of a cluster", () => {
       source: {
         apiVersion: "source.toolkit.fluxcd.io/v1",
         kind: "OCIRepository",
-        metadata: { name: "policies", namespace: "flux-system" },
+        metadata: { name: "policies-aaaaaaaaaaaa", namespace: "flux-system" },
         spec: {
           interval: "10m",
           url: "oci://registry.example.com/releases/policies/dev",
@@ -47,7 +47,7 @@ describe("the objects of a cluster", () => {
           interval: "10m",
           retryInterval: "30s",
           timeout: "2m",
-          sourceRef: { kind: "OCIRepository", name: "policies" },
+          sourceRef: { kind: "OCIRepository", name: "policies-aaaaaaaaaaaa" },
           path: "./",
           prune: true,
           wait: true,
@@ -82,6 +82,7 @@ describe("the objects of a cluster", () => {
     assert.deepEqual(all.namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: "flux-system" } });
     const { spec } = all.source;
     assert.deepEqual(spec.ref, { semver: "1.x" });
+    assert.deepEqual([all.source.metadata.name, all.kustomization.spec.sourceRef.name], ["policies", "policies"]);
     assert.deepEqual(spec.provider, "gcp");
     assert.deepEqual(spec.certSecretRef, { name: "ca" });
     assert.deepEqual(spec.verify, { provider: "cosign", secretRef: { name: "keys" } });
