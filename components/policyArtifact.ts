@@ -13,8 +13,10 @@ export interface MadeArtifact {
   environment: string;
   /** Layer images of the policy repositories by name, `host/path@sha256:…`. */
   repositories: { [name: string]: pulumi.Input<string> };
-  /** Digest of the artifact, where it is known; another one is refused. */
+  /** Digest of the artifact, where it is known before the gate has run; another one than `gated` is refused. */
   digest?: pulumi.Input<string>;
+  /** Digest that the gate found equal to what it has seen: take it from there, so that nothing else can be published. */
+  gated: pulumi.Input<string>;
   /** Digest of its layer, where it is known. */
   revision?: pulumi.Input<string>;
   /** Digest of what the files of charts are rendered from, where there are any. */
@@ -61,7 +63,7 @@ export interface PolicyArtifactArgs extends ArtifactContentArgs {
  * One artifact. Order: its content by digest, `sha-…`, `vX.Y.Z`. There is no `latest`: a cluster is told a digest.
  * What `dependsOn` names comes before all of it; deleting this component deletes nothing in the registry.
  *
- * @example new PolicyArtifact("dev", { repository: names.artifacts("dev"), made: { environment: "dev", repositories }, image: { repository: releases, digest: gate.digest }, version: "v1.0.0", commitTag: "sha-0123456789ab" })
+ * @example new PolicyArtifact("dev", { repository: names.artifacts("dev"), made: { environment: "dev", repositories, gated: gate.artifacts.apply(({ dev }) => dev!.digest) }, image: { repository: releases, digest: gate.digest }, version: "v1.0.0", commitTag: "sha-0123456789ab" })
  */
 export class PolicyArtifact extends pulumi.ComponentResource {
   readonly digest: pulumi.Output<string>;

@@ -64,6 +64,8 @@ export interface ReleaseGateArgs {
   environments?: readonly string[];
   /** Kinds that clusters get beside policies. Default: none. */
   allow?: readonly string[];
+  /** Digests of the artifacts that are known before, by environment: the gate looks again where it found another one. Default: none. */
+  announced?: Readonly<Record<string, string>>;
   /** Integration cases by name. Default: none. */
   integration?: Readonly<Record<string, IntegrationCase>>;
   /** What the image may weigh. Default: anything. */
@@ -115,6 +117,7 @@ export class ReleaseGate extends pulumi.ComponentResource {
         policyTests: args.policyTests ?? "optional",
         environments: [...(args.environments ?? [])],
         allow: [...(args.allow ?? [])],
+        announced: { ...args.announced },
         // As plain values: what a component is given may be read-only, what a resource takes is not.
         integration: structuredClone(args.integration ?? {}) as Record<string, GateCase>,
         size: args.size ?? {},

@@ -11,6 +11,7 @@ import { Tool } from "../components/tool";
 import type { BuildSettings } from "../config/settings";
 import { findStackBase } from "../lib/base/find";
 import type { Digest } from "../lib/oci/digest";
+import type { ArtifactPlan } from "../lib/plan/artifacts";
 import { planRelease } from "../lib/plan/plan";
 import { mapRecord } from "../lib/record";
 import { artifactOutputs } from "./artifacts";
@@ -57,6 +58,7 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     tests: plan.tests,
     environments,
     allow,
+    announced: announcedIn(plan.artifacts?.artifacts ?? {}),
     ...settings.gate,
     built: image.digest,
   });
@@ -70,14 +72,15 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     artifacts: Object.fromEntries(
       environments.map((environment) => {
         const repository = known(own.unread.size === 0 ? names.artifacts(environment) : undefined);
-        // Where helm renders first, the gate tells what it has seen, and nothing else is pushed.
+        // What the plan knows shows in a preview; what the gate has seen is published, or nothing is.
         const planned = plan.artifacts?.artifacts[environment];
         const seen = (part: "digest" | "revision") =>
-          planned?.[part] ?? (gate.artifacts.apply((all) => all?.[environment]?.[part]) as pulumi.Output<string>);
+          gate.artifacts.apply((all) => all?.[environment]?.[part]) as pulumi.Output<string>;
         const made = {
           ...planned,
-          digest: seen("digest"),
-          revision: seen("revision"),
+          digest: planned?.digest ?? seen("digest"),
+          gated: seen("digest"),
+          revision: planned?.revision ?? seen("revision"),
           helm: settings.tools.helm?.smoke.command[0],
           kyverno: settings.tools.kyverno?.version,
         };
@@ -98,4 +101,11 @@ export async function release(settings: BuildSettings, registry: PolicyRegistry,
     clusters: await clusterOutputs(settings, { released, own, home: names.artifacts, documents }),
     changes: known(plan.changes),
   };
+}
+
+/** Digests of the artifacts that are known before the gate has run, by environment. */
+function announcedIn(artifacts: ArtifactPlan["artifacts"]): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(artifacts).flatMap(([name, { digest }]) => (digest ? [[name, digest]] : [])),
+  );
 }

@@ -10,6 +10,7 @@ import { shortDigest } from "../lib/oci/digest";
 import { parseRepository, type Repository } from "../lib/oci/reference";
 import { stackOf } from "../lib/urn";
 import {
+  type Change,
   diffInputs,
   type Failure,
   isValues,
@@ -45,10 +46,12 @@ export const gateRun: ResourceHandler = {
     const found = failures.length > 0 ? failures : [...parseFailures(news, parsers), ...testFailures(news)];
     return { inputs: news, failures: found };
   },
-  diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
-    diffInputs(oldInputs, news, {
-      ignore: ["rebuild", "built", "insecure", ...testFolders(oldInputs), ...testFolders(news)],
-    }),
+  diff: async (_context, _id, oldInputs, oldOutputs, news) => {
+    const { changes } = diffInputs(oldInputs, news, {
+      ignore: ["announced", "rebuild", "built", "insecure", ...testFolders(oldInputs), ...testFolders(news)],
+    });
+    return { changes: { ...changes, ...unseen(oldOutputs, news) } };
+  },
   create: async (context, inputs) => ({
     id: idOf(inputs.release, "gate"),
     outputs: await run(context, inputs),
@@ -90,6 +93,19 @@ async function run(context: ResourceContext, inputs: Values, before: Values = {}
     artifacts: artifacts as unknown as Value,
     memory: (memory ?? remembered ?? { layers: {} }) as unknown as Value,
   };
+}
+
+/** What an earlier run has not seen of artifacts: one that has no record, as of an earlier program, or that is now made another way. */
+function unseen(oldOutputs: Values, { environments, announced }: Values): Record<string, Change> {
+  const { artifacts } = unwrapSecrets(oldOutputs);
+  const changes: Record<string, Change> = {};
+  for (const environment of Array.isArray(environments) ? environments : []) {
+    const record = isValues(artifacts) ? artifacts[environment as string] : undefined;
+    const digest = isValues(announced) ? announced[environment as string] : undefined;
+    if (!isValues(record)) changes.environments = "update";
+    else if (typeof digest === "string" && digest !== record.digest) changes.announced = "update";
+  }
+  return changes;
 }
 
 /** Tests come from one place; with none, or with two that differ, it is nobody's choice which of them count. */

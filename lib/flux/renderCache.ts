@@ -1,5 +1,5 @@
 // What helm rendered, by the digest of what it was rendered from: the gate renders anyway, and whoever publishes need not do it again.
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { cacheFolder, writeByRename } from "../cache";
 import { canonicalJson } from "../canonicalJson";
 import { type Digest, sha256 } from "../oci/digest";
@@ -28,6 +28,11 @@ export async function rememberRendered(render: Digest, files: ReadonlyMap<string
   const rendered: Rendered = { digest: sha256(canonicalJson(texts)), files: texts };
   const write = (temporary: string) => writeFile(temporary, JSON.stringify(rendered));
   await writeByRename(fileOf(render), write).catch(() => undefined);
+}
+
+/** For what was not equal to what the gate rendered: it is rendered again. */
+export async function forgetRendered(render: Digest): Promise<void> {
+  await rm(fileOf(render), { force: true });
 }
 
 function fileOf(render: Digest): string {

@@ -2,7 +2,6 @@
 import type { RegistryClient } from "../oci/client";
 import type { Digest } from "../oci/digest";
 import type { Repository } from "../oci/reference";
-import { versionTags } from "../release/versions";
 import { renderDigest } from "./charts";
 import { kustomizationFile, plainPaths } from "./content";
 import { artifactHead } from "./head";
@@ -37,19 +36,19 @@ export interface RenderedBefore {
   readonly repositories: RepositoryFiles;
   /** Where artifacts of the environment are. */
   readonly home: Repository;
+  /** The artifact that the gate found equal last. Names in a registry are written by others too, and say nothing of what was checked. */
+  readonly gated?: { readonly digest: Digest; readonly render?: Digest };
 }
 
-/** What was rendered of equal inputs: on this machine, or for the last artifact in the registry; undefined where nobody did. */
+/** What was rendered of equal inputs: on this machine, or for an artifact that the gate has seen; undefined where nobody did. */
 export async function renderedBefore(
   client: RegistryClient,
-  { render, charts, repositories, home }: RenderedBefore,
+  { render, charts, repositories, home, gated }: RenderedBefore,
 ): Promise<ReadonlyMap<string, Buffer> | undefined> {
   const remembered = await recallRendered(render);
   if (remembered) return remembered;
-  const [last] = versionTags(await client.tags(home));
-  const head = last === undefined ? undefined : await artifactHead(client, home, last);
-  if (head?.render !== render) return undefined;
-  const { files } = await readArtifact(client, home, head.digest);
+  if (gated?.render !== render || !(await artifactHead(client, home, gated.digest))) return undefined;
+  const { files } = await readArtifact(client, home, gated.digest);
   // Equal inputs have equal files beside the rendered ones: what is none of those was rendered.
   const plain = new Set(charts.flatMap((name) => plainPaths(repositories[name]!).map((path) => `${name}/${path}`)));
   const rendered = [...files].filter(

@@ -1,8 +1,7 @@
 // Which artifacts a run is going to publish, as far as that can be known before anything is built: their digests, or that helm has to
 // render a part of them first. What was computed once of equal content is remembered, so that an unchanged stack reads nothing.
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { projectCache, writeByRename } from "../cache";
 import { canonicalJson } from "../canonicalJson";
 import { PlatformError } from "../errors";
 import { fluxArtifact } from "../flux/artifact";
@@ -15,16 +14,9 @@ import { type Digest, sha256 } from "../oci/digest";
 import { parseRepository } from "../oci/reference";
 import { type Inputs, pick } from "../pins/model";
 import { mapRecord } from "../record";
+import type { GatedArtifacts } from "../release/gateRecord";
 import type { ShippedRepository } from "../sources/shippedPolicies";
-
-/** The artifact of one environment; without a digest it is not known here. */
-export interface PlannedArtifact {
-  readonly digest?: Digest;
-  /** Digest of its layer. */
-  readonly revision?: Digest;
-  /** Digest of what a part of it is rendered from, where charts are. */
-  readonly render?: Digest;
-}
+import { type PlannedArtifact, recallArtifact, rememberArtifact } from "./artifactMemory";
 
 export interface ArtifactPlan {
   /** By environment. */
@@ -40,6 +32,8 @@ export interface ArtifactScene {
   readonly repositories: readonly ShippedRepository[];
   /** Where artifacts of an environment are, `host/path`. */
   readonly home: (environment: string) => string;
+  /** Artifacts that the stack's gate found equal last, by environment. */
+  readonly gated: () => Promise<GatedArtifacts>;
   readonly projectDir: string;
 }
 
@@ -64,10 +58,10 @@ export async function planArtifacts(client: RegistryClient, scene: ArtifactScene
   const artifacts: Record<string, PlannedArtifact> = {};
   for (const environment of environments) {
     const key = keyOf(inputs, environment);
-    const known = await recall(scene.projectDir, environment, key);
+    const known = await recallArtifact(scene.projectDir, environment, key);
     const artifact = known ?? planned(await content(environment));
     artifacts[environment] = artifact;
-    if (!known && artifact.digest) await remember(scene.projectDir, environment, { key, artifact });
+    if (!known && artifact.digest) await rememberArtifact(scene.projectDir, environment, { key, artifact });
   }
   const unknown = Object.keys(artifacts).filter((name) => artifacts[name]!.digest === undefined);
   const lines = unknown.map(
@@ -92,7 +86,7 @@ interface MadeContent {
 
 async function contentOf(
   client: RegistryClient,
-  { inputs, home }: ArtifactScene,
+  { inputs, home, gated }: ArtifactScene,
   environment: string,
   repositories: RepositoryFiles,
 ): Promise<MadeContent> {
@@ -102,8 +96,8 @@ async function contentOf(
   if (charts.length > 0 && !helm) throw withoutHelm(environment, charts);
   const digests = mapRecord(inputs.repositories, ({ digest }) => digest);
   const render = charts.length === 0 ? undefined : renderOf({ environment, charts, digests, helm: helm!, allow });
-  const before = { charts, repositories, home: parseRepository(home(environment)) };
-  const rendered = render && (await renderedBefore(client, { render, ...before }));
+  const place = { charts, repositories, home: parseRepository(home(environment)) };
+  const rendered = render && (await renderedBefore(client, { render, ...place, gated: (await gated())[environment] }));
   if (render && !rendered) return { render };
   const kyverno = pick(inputs.tools, "kyverno")?.version;
   return { ...(render && { render }), content: artifactFiles({ repositories, rendered, allow, kyverno }) };
@@ -132,30 +126,6 @@ function keyOf({ artifacts, repositories, tools }: Inputs, environment: string):
   const [helm, kyverno] = [pick(tools, "helm")?.digest, pick(tools, "kyverno")?.version];
   const digests = mapRecord(repositories, ({ digest }) => digest);
   return sha256(canonicalJson({ allow, environment, format, helm, kyverno, repositories: digests }));
-}
-
-interface Remembered {
-  readonly key: Digest;
-  readonly artifact: PlannedArtifact;
-}
-
-/** A memory that is missing, broken or of other content only costs the work. */
-async function recall(projectDir: string, environment: string, key: Digest): Promise<PlannedArtifact | undefined> {
-  try {
-    const memory = JSON.parse(await readFile(fileOf(projectDir, environment), "utf8")) as Remembered;
-    return memory.key === key ? memory.artifact : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function remember(projectDir: string, environment: string, memory: Remembered): Promise<void> {
-  const write = (temporary: string) => writeFile(temporary, JSON.stringify(memory));
-  await writeByRename(fileOf(projectDir, environment), write).catch(() => undefined);
-}
-
-function fileOf(projectDir: string, environment: string): string {
-  return projectCache(projectDir, "artifacts", `${environment}.json`);
 }
 
 function withoutHelm(environment: string, charts: readonly string[]): PlatformError {

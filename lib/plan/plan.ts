@@ -5,13 +5,14 @@ import { installed } from "../base/packages";
 import { PlatformError } from "../errors";
 import type { RegistryClient } from "../oci/client";
 import { type Digest, shortDigest } from "../oci/digest";
-import { parsePinned, parseRepository } from "../oci/reference";
+import { formatReference, parsePinned, parseRepository } from "../oci/reference";
 import { type Inputs, inputDigest, pick } from "../pins/model";
 import { requirePolicies } from "../policies/check";
 import { filterRecord, mapRecord } from "../record";
 import { repositoryNames } from "../registry/names";
 import type { StackRegistry } from "../registry/stackClient";
 import { builtImage } from "../release/built";
+import { gatedArtifacts } from "../release/gateRecord";
 import { requireMovableLatest } from "../release/immutableTags";
 import { knownRelease } from "../release/known";
 import { type Preflight, preflight } from "../release/preflight";
@@ -137,6 +138,7 @@ export async function planRelease(
       inputs,
       repositories,
       home: repositoryNames(settings.registry).artifacts,
+      gated: async () => gatedArtifacts(await options.state(), formatReference(releases)),
       projectDir: options.projectDir,
     }),
   ]);

@@ -23,8 +23,10 @@ export interface ArtifactArgs {
   environment: pulumi.Input<string>;
   /** The policy repositories by name. Ignored by diff. */
   repositories: pulumi.Input<Record<string, pulumi.Input<ArtifactRepository>>>;
-  /** The manifest's digest, when known; another one is refused. Default: found from the content. */
+  /** The manifest's digest, when it is known before the gate has run; another one than `gated` is refused. Default: `gated`. */
   digest?: pulumi.Input<string>;
+  /** The digest that the gate found equal to what it has seen: nothing else is adopted or pushed. Ignored by diff while it is that of `digest`. */
+  gated: pulumi.Input<string>;
   /** Digest of the layer, when known. Ignored by diff. */
   revision?: pulumi.Input<string>;
   /** Digest of what the files of charts are rendered from; absent where there are none. Ignored by diff. */

@@ -115,6 +115,8 @@ export interface GateRunArgs {
   integration: pulumi.Input<Record<string, pulumi.Input<GateCase>>>;
   /** What the image may weigh. */
   size: pulumi.Input<GateSize>;
+  /** By environment, the digest of its artifact where it is known before; the gate runs again where an earlier run found another one. Ignored by diff otherwise. */
+  announced?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /** URN of the resource to replace when the candidate is gone: it stands in that error's command. Ignored by diff. */
   rebuild?: pulumi.Input<string>;
   /** The digest that this run's build gave; a warning says when it is not `digest`. Ignored by diff. */

@@ -20,6 +20,7 @@ const made = {
   environment: "dev",
   repositories: { security: `127.0.0.1:5000/layers/repositories/security@${layer}` },
   digest: dev,
+  gated: dev,
   revision,
 };
 const artifactOnes = { dev: { repository: home, made } };
@@ -35,6 +36,7 @@ for (const preview of [false, true]) {
         environment: "dev",
         repositories: { security: { digest: layer, layers: "127.0.0.1:5000/layers/repositories/security" } },
         digest: dev,
+        gated: dev,
         revision,
         image: { repository: args.to, digest: image },
       });

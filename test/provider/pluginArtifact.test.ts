@@ -1,12 +1,15 @@
 // The life of an artifact through the real engine and a real registry: folder → layer image → Artifact → its tags, beside an image.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fluxArtifact } from "../../lib/flux/artifact";
 import { artifactFiles } from "../../lib/flux/content";
+import { pushArtifact } from "../../lib/flux/push";
+import { RegistryClient } from "../../lib/oci/client";
 import type { Digest } from "../../lib/oci/digest";
 import { folderLayerImage } from "../../lib/oci/layer";
+import { parseRepository } from "../../lib/oci/reference";
 import { type EngineProject, engineProject, type ProgramResource } from "../support/engine";
 import { startRegistry } from "../support/registry";
 import {
@@ -38,10 +41,17 @@ describe("an artifact through the engine", function () {
     const security = new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)]));
     return fluxArtifact(artifactFiles({ repositories: { security } }).files);
   };
-  /** `known`: what the program computed; without it the plugin finds the digest. `released`: the image gets its version too. */
+  /**
+   * `known`: what the program computed before the gate ran. `gated`: what the gate has seen, else that, else what the folder makes.
+   * `released`: the image gets its version too.
+   */
   const program = async (
     known: { digest?: string; revision?: string },
-    { version = "v1.0.0", released = true } = {},
+    {
+      version = "v1.0.0",
+      released = true,
+      gated = known.digest ?? artifactOf({ "a.yaml": readFileSync(join(folder, "a.yaml"), "utf8") }).digest,
+    } = {},
   ): Promise<ProgramResource[]> => {
     const layers = `${proxy.host}/layers/repositories/security`;
     const layer = await folderLayerImage(folder, { at: "/repos/security" });
@@ -73,6 +83,7 @@ describe("an artifact through the engine", function () {
           environment: "dev",
           repositories: { security: { digest: layer.digest, layers } },
           image: { repository: releases, digest: "${copy.digest}" },
+          gated,
           ...known,
         },
       },
@@ -155,9 +166,12 @@ describe("an artifact through the engine", function () {
     );
   });
 
-  it("says honestly that its digest is unknown where nobody computed it", async () => {
+  it("says honestly that its digest is unknown where nobody computed it and the gate has not run", async () => {
     write("a.yaml", policy("a", "two"));
-    project.write(await program({}, { version: "v1.0.1", released: false }));
+    const release = { url: "https://releases.example.com/yq", sha256: "0".repeat(64), at: "/usr/local/bin/yq" };
+    const later = { repository: `${proxy.host}/later`, release };
+    const unknown = await program({}, { version: "v1.0.1", released: false, gated: "${later.digest}" });
+    project.write([{ type: "Manifest", name: "later", args: later }, ...unknown]);
     const { code, output } = await project.run("preview", "--diff");
     assert.equal(code, 0, output);
     assert.match(output, /~ policychain:index:Artifact: \(update\)\n.*\n.*\n *- digest: "sha256:[0-9a-f]{64}"\n/);
@@ -165,6 +179,7 @@ describe("an artifact through the engine", function () {
   });
 
   it("moves its version while the image's does not exist, as after a run that was interrupted", async () => {
+    project.write(await program({}, { version: "v1.0.1", released: false }));
     await project.up();
     const interrupted = await tagged(home, "v1.0.1");
     assert.equal(interrupted, artifactOf({ "a.yaml": policy("a", "two") }).digest);
@@ -196,13 +211,44 @@ describe("an artifact through the engine", function () {
     assert.notEqual(code, 0);
     assert.match(
       output,
-      /the policies of dev make the artifact sha256:[0-9a-f]{64}, and sha256:[0-9a-f]{64} was announced/,
+      /the policies of dev make the artifact sha256:[0-9a-f]{64}, and the gate has seen sha256:[0-9a-f]{64};/,
     );
     assert.equal(await tagged(home, "v1.0.2"), undefined);
     const { digest: right, revision: layer } = artifactOf({ "a.yaml": policy("a", "three") });
     project.write(await program({ digest: right, revision: layer }, { version: "v1.0.1" }));
     await project.run("cancel", "--yes");
     await project.up("--refresh");
+  });
+
+  it("is refused where the gate has seen another one, by a preview too, although the registry has what was announced", async () => {
+    const weak = artifactOf({ "a.yaml": policy("a", "weak") });
+    await pushArtifact(new RegistryClient(), parseRepository(home), weak);
+    const { digest: seen } = artifactOf({ "a.yaml": policy("a", "three") });
+    const announced = { digest: weak.digest, revision: weak.revision };
+    project.write(await program(announced, { version: "v1.0.2", gated: seen }));
+    for (const command of [["preview"], ["up", "--yes", "--skip-preview"]]) {
+      const { code, output } = await project.run(...command);
+      assert.notEqual(code, 0);
+      assert.ok(
+        output.includes(`the gate has seen artifact ${seen} of dev, and ${weak.digest} was announced;`),
+        output,
+      );
+    }
+    for (const name of ["sha-v1.0.2", "v1.0.2"]) assert.equal(await tagged(home, name), undefined);
+    assert.equal(await tagged(home, "v1.0.1"), seen);
+    project.write(await program({}, { version: "v1.0.1" }));
+    await project.up();
+  });
+
+  it("is refused also where what the gate has not seen is there already, as of a run before this rule", async () => {
+    const three = artifactOf({ "a.yaml": policy("a", "three") });
+    const { digest: seen } = artifactOf({ "a.yaml": policy("a", "five") });
+    project.write(
+      await program({ digest: three.digest, revision: three.revision }, { version: "v1.0.2", gated: seen }),
+    );
+    const { code, output } = await project.run("preview");
+    assert.notEqual(code, 0);
+    assert.ok(output.includes(`the gate has seen artifact ${seen} of dev, and ${three.digest} was announced;`), output);
   });
 
   it("refuses a tag on an artifact of other policies than those of the release", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { gateRun } from "../../../provider/gateRun";
-import type { ResourceContext, Values } from "../../../provider/host";
+import { type ResourceContext, UNKNOWN, type Values } from "../../../provider/host";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const bounds = { timeoutSeconds: 1, memoryBytes: 1, outputBytes: 1 };
@@ -34,5 +34,28 @@ describe("the inputs of a gate", () => {
     const reason = "takes one of folder and git, and no other number of them";
     for (const tests of [{}, { folder: "/p", git }])
       assert.deepEqual(await failures(tests), [{ property: "repositories.p.tests", reason }]);
+  });
+});
+
+describe("a gate that passed", () => {
+  const inputs = (announced?: Values): Values => ({ digest, environments: ["dev"], ...(announced && { announced }) });
+  const changes = async (artifacts: Values | undefined, news: Values) => {
+    const context = {} as ResourceContext;
+    return Object.keys((await gateRun.diff!(context, "gate", inputs(), { artifacts }, news)).changes);
+  };
+  const dev = { dev: { digest, revision: digest } };
+
+  it("stands while the artifact that it has seen is the one that is announced, or none is", async () => {
+    for (const announced of [undefined, {}, { dev: digest }, { dev: UNKNOWN }] as (Values | undefined)[])
+      assert.deepEqual(await changes(dev, inputs(announced)), []);
+  });
+
+  it("looks again where another artifact is announced than it has seen", async () => {
+    assert.deepEqual(await changes(dev, inputs({ dev: `sha256:${"b".repeat(64)}` })), ["announced"]);
+  });
+
+  it("looks again where its record of before says nothing of an environment's artifact", async () => {
+    for (const artifacts of [undefined, {}, { other: dev.dev }])
+      assert.deepEqual(await changes(artifacts, inputs({ dev: digest })), ["environments"]);
   });
 });

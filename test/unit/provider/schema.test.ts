@@ -151,6 +151,7 @@ samples.Artifact = {
   environment: "dev",
   repositories: { security: { digest, layers: "127.0.0.1:1/layers/s" } },
   digest,
+  gated: digest,
   image: { repository: "127.0.0.1:1/releases/x", digest },
 };
 const delivery = { source: "policies", kustomization: "policies", enforcement: "asAuthored" };
