@@ -27,7 +27,8 @@ export interface KyvernoArgs {
 }
 
 /**
- * Installs Kyverno through Flux, and is done when Flux says that it is ready, its webhooks with it. Whether a Kyverno that is there
+ * Installs Kyverno through Flux, and is done when Flux says that this very chart or commit is ready, its webhooks with it: an upgrade is
+ * waited for like an installation. Whether a Kyverno that is there
  * serves the kinds of an artifact is looked at where that is delivered. What Flux installs has been rendered and declared, never run.
  *
  * @example new Kyverno("kyverno", { chart: "oci://registry.example.com/charts/kyverno@sha256:…" }, { providers: { kubernetes } })
@@ -42,7 +43,7 @@ export class Kyverno extends pulumi.ComponentResource {
       const objects = kyvernoObjects({ chart, git, namespace, interval, retryInterval });
       const source = new CustomResource(`${name}-source`, structuredClone(objects.source), { parent: this });
       const { metadata, ...install } = structuredClone(objects.install);
-      const annotations = { "pulumi.com/waitFor": "condition=Ready" };
+      const annotations = { "pulumi.com/waitFor": JSON.stringify(objects.installed) };
       new CustomResource(
         `${name}-install`,
         { ...install, metadata: { ...metadata, annotations } },

@@ -24,6 +24,11 @@ export interface KyvernoArgs extends KyvernoSource {
 export interface KyvernoObjects {
   readonly source: KubernetesObject;
   readonly install: KubernetesObject;
+  /**
+   * When `install` has brought this very Kyverno, as conditions of `pulumi.com/waitFor`. Each of them names the digest or the commit: a new
+   * one changes nothing else of `install`, which stays Ready of the old one until Flux has seen the source.
+   */
+  readonly installed: readonly string[];
   /** Kustomization that others can depend on; a HelmRelease is none. */
   readonly dependency?: string;
 }
@@ -67,7 +72,7 @@ function fromChart(chart: string, { namespace, interval }: Place): KyvernoObject
       suspend: false,
     },
   };
-  return { source, install };
+  return { source, install, installed: installed("lastAttemptedRevisionDigest", digest) };
 }
 
 function fromGit(
@@ -92,5 +97,10 @@ function fromGit(
     retryInterval,
     timeout,
   });
-  return { source, install, dependency: name };
+  const hash = commit.length === 64 ? "sha256" : "sha1";
+  return { source, install, installed: installed("lastAppliedRevision", `${hash}:${commit}`), dependency: name };
+}
+
+function installed(field: string, revision: string): string[] {
+  return ["condition=Ready", `jsonpath={.status.${field}}=${revision}`];
 }

@@ -9,6 +9,7 @@ import { Kyverno } from "../../components/kyverno";
 import { RenderedClusters } from "../../components/renderedClusters";
 import { deliveryFacts } from "../../lib/flux/delivery";
 import type { PolicyDocument } from "../../lib/flux/documents";
+import { parseWaitFor } from "../../local/plugins/kubernetes/conditions";
 import { only, type Recorded, record } from "../support/mocks";
 import { documentOf } from "../support/policyDocuments";
 import { unwrap } from "../support/unwrap";
@@ -143,7 +144,7 @@ for (const preview of [false, true]) {
       only(recorded, types.git, "dev-kyverno-source");
       const install = only(recorded, types.kustomization, "dev-kyverno-install").inputs;
       assert.deepEqual((install.metadata as { annotations: unknown }).annotations, {
-        "pulumi.com/waitFor": "condition=Ready",
+        "pulumi.com/waitFor": `["condition=Ready","jsonpath={.status.lastAppliedRevision}=sha1:${git.commit}"]`,
       });
       assert.deepEqual(specOf(recorded, types.kustomization, "dev-kustomization").dependsOn, [{ name: "kyverno" }]);
       const names = recorded.map(({ name }) => name);
@@ -195,6 +196,34 @@ for (const preview of [false, true]) {
         kind: "OCIRepository",
         name: "kyverno",
       });
+    });
+
+    it("is waited for after an upgrade too: an old one that is ready is not the new one", async () => {
+      const waits = async (args: ConstructorParameters<typeof Kyverno>[1], ready: object, old: object) => {
+        const recorded = await record(preview);
+        await unwrap(new Kyverno("kyverno", args).urn);
+        for (let turn = 0; turn < 1000 && recorded.length < 3; turn++) await new Promise(setImmediate);
+        const { metadata } = recorded.find(({ name }) => name === "kyverno-install")!.inputs;
+        const conditions = parseWaitFor((metadata as any).annotations["pulumi.com/waitFor"]);
+        const met = (status: object) =>
+          conditions.every(
+            (one) =>
+              one.look({
+                apiVersion: "v1",
+                kind: "X",
+                metadata: { name: "kyverno", generation: 1 },
+                status: { ...status, observedGeneration: 1, conditions: [{ type: "Ready", status: "True" }] },
+              }).met,
+          );
+        assert.deepEqual([met(ready), met(old)], [true, false]);
+      };
+      const chart = (which: string) => ({ chart: `oci://registry.example.com/charts/kyverno@${which}` });
+      const attempted = (which: string) => ({ lastAttemptedRevisionDigest: which });
+      await waits(chart(digest), attempted(digest), attempted(digest.replace(/.$/, "0")));
+      const git = (commit: string) => ({ git: { url: "https://git.example.com/kyverno", commit, path: "config" } });
+      const applied = (hash: string) => ({ lastAppliedRevision: hash });
+      await waits(git("1".repeat(40)), applied(`sha1:${"1".repeat(40)}`), applied(`sha1:${"0".repeat(40)}`));
+      await waits(git("1".repeat(64)), applied(`sha256:${"1".repeat(64)}`), applied(`sha256:${"0".repeat(64)}`));
     });
 
     it("of both a chart and a commit is refused", async () => {
