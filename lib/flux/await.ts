@@ -2,6 +2,7 @@
 // and taken up by Kyverno. It ends early where Flux says that it will not come.
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "../errors";
+import { isAway } from "../kubernetes/errors";
 import { printable } from "../printable";
 import { type Delivery, titleOf } from "./cluster";
 import { type DeliveryFailure, deliveryFailed, deliverySlow, unanswered } from "./failures";
@@ -144,12 +145,6 @@ async function look(delivery: Delivery, source: Asker, kustomization: Asker): Pr
 function late({ failure, ...waited }: Pending, seconds: number, { stack, cluster }: Delivery): PlatformError {
   const advice = { stack, cluster: cluster.shown };
   return failure ? deliveryFailed(failure, advice) : deliverySlow({ ...waited, seconds }, advice);
-}
-
-function isAway(error: unknown): error is PlatformError {
-  return (
-    error instanceof PlatformError && ["cluster-unreachable", "cluster-slow", "cluster-failing"].includes(error.code)
-  );
 }
 
 function edited({ cluster, stack }: Delivery, title: string, text: string): PlatformError {

@@ -48,6 +48,30 @@ const causes: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "its certificate has expired",
 };
 
+/** Codes of a cluster that may answer a moment later. */
+const away: readonly string[] = ["cluster-unreachable", "cluster-slow", "cluster-failing"];
+/** Codes of one that this machine cannot ask, or not now: the network, a proxy's login page, an expired login, a kubeconfig of another machine. */
+const unasked: readonly string[] = [
+  ...away,
+  "cluster-forbidden",
+  "cluster-unauthorized",
+  "cluster-answer-malformed",
+  "kubeconfig-missing",
+  "kubeconfig-malformed",
+  "kubeconfig-exec-missing",
+  "kubeconfig-exec-failed",
+];
+
+/** A cluster that is away for a moment: what waits for it goes on waiting. */
+export function isAway(error: unknown): error is PlatformError {
+  return error instanceof PlatformError && away.includes(error.code);
+}
+
+/** What a cluster holds cannot be known now. A preview goes on, as a cluster never stops a release; an update fails. */
+export function isNotKnownNow(error: unknown): error is PlatformError {
+  return error instanceof PlatformError && unasked.includes(error.code);
+}
+
 /** A conversation that did not come about; `error` is Node's. */
 export function unreachable({ server }: Asked, error: unknown): ClusterError {
   const { code, message } = error as NodeJS.ErrnoException;

@@ -119,6 +119,22 @@ describe("the closed-network plugin kubernetes", function () {
   const live = async () =>
     (await client.get(policies)) as (KubernetesObject & { spec: Record<string, unknown> }) | undefined;
 
+  it("warns in a preview where the kubeconfig or its credential plugin is not there", async () => {
+    const absent = JSON.parse(readFileSync(server.kubeconfig, "utf8"));
+    absent.users[0].user = { exec: { apiVersion: "client.authentication.k8s.io/v1", command: "gone-auth-plugin" } };
+    writeFileSync(join(server.dir, "with-plugin"), JSON.stringify(absent));
+    for (const [kubeconfig, words] of [
+      [join(server.dir, "with-plugin"), /no preview from the cluster: .*"gone-auth-plugin" .*there is no such program/],
+      [join(dir, "absent"), /no preview from the cluster: there is no kubeconfig/],
+    ] as const) {
+      write({ kubeconfig });
+      const output = await pulumi(0, "preview");
+      assert.match(output, words);
+      assert.match(output, /5 to create/);
+    }
+    write({});
+  });
+
   it("previews what it would make, and makes it", async () => {
     assert.match(await pulumi(0, "preview"), /5 to create/);
     assert.equal(await live(), undefined);

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { messageOf, PlatformError } from "../../../lib/errors";
 import type { ClusterClient } from "../../../lib/kubernetes/client";
-import { ClusterError } from "../../../lib/kubernetes/errors";
+import { ClusterError, isNotKnownNow } from "../../../lib/kubernetes/errors";
 import type { KubernetesObject } from "../../../lib/kubernetes/objects";
 import {
   type CheckResult,
@@ -165,17 +165,11 @@ async function unlessGone<T>(action: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** What a preview may not be stopped by: a cluster that is down never blocks a release, and a kind may be on its way. */
+/** What a preview may not be stopped by: a cluster that cannot be asked never blocks a release, and a kind may be on its way. */
 function isForLater(error: unknown): boolean {
-  const later = [
-    "cluster-unreachable",
-    "cluster-slow",
-    "cluster-forbidden",
-    "cluster-unauthorized",
-    "cluster-failing",
-    "kind-unserved",
-  ];
-  return (error instanceof PlatformError && later.includes(error.code)) || isExpected(error);
+  return (
+    isNotKnownNow(error) || (error instanceof PlatformError && error.code === "kind-unserved") || isExpected(error)
+  );
 }
 
 /** A namespace that the same update makes, and what a replacement changes although it cannot be changed in place. */
