@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "../../../lib/errors";
 import type { ClusterClient } from "../../../lib/kubernetes/client";
+import { isAway } from "../../../lib/kubernetes/errors";
 import type { KubernetesObject, ObjectReference } from "../../../lib/kubernetes/objects";
 import { printable } from "../../../lib/printable";
 import type { ResourceContext } from "../../../provider/host";
@@ -31,10 +32,11 @@ export async function untilReady(
 ): Promise<KubernetesObject> {
   const end = Date.now() + time;
   let live = object;
+  let away = "";
   for (let pause = firstPauseMs; ; pause = Math.min(pause * 1.5, longestPauseMs)) {
     const missing = conditions.map((one) => ({ ...one.look(live), text: one.text })).filter(({ met }) => !met);
     if (missing.length === 0) return live;
-    const seen = missing.map(({ text, found }) => `${text} (found ${printable(found, 700)})`).join(", ");
+    const seen = `${missing.map(({ text, found }) => `${text} (found ${printable(found, 700)})`).join(", ")}${away}`;
     if (Date.now() >= end) throw new NotReady(live, notReady(live, seen, time));
     context.progress(`waiting for ${seen}`);
     try {
@@ -42,9 +44,12 @@ export async function untilReady(
       const found = await client.get(reference(object), { signal: context.signal });
       if (!found) throw goneMeanwhile(live);
       live = found;
+      away = "";
     } catch (error) {
-      const reason = context.signal.aborted ? notReady(live, seen, undefined) : error;
-      throw new NotReady(live, reason);
+      if (context.signal.aborted) throw new NotReady(live, notReady(live, seen, undefined));
+      // The cluster took the object a moment ago; what is waited for may be the very thing that keeps its API server busy.
+      if (!isAway(error)) throw new NotReady(live, error);
+      away = `; since then ${error.problem.what}`;
     }
   }
 }
@@ -59,11 +64,16 @@ export async function untilGone(
 ): Promise<void> {
   const end = Date.now() + time;
   for (let pause = firstPauseMs; ; pause = Math.min(pause * 1.5, longestPauseMs)) {
-    const live = await client.get(which, { signal: context.signal });
-    if (!live || (uid !== undefined && live.metadata.uid !== uid)) return;
-    const held = (live.metadata.finalizers ?? []).slice(0, 10).map((one) => printable(one, 100));
-    if (Date.now() >= end) throw notDeleted(live, held, time);
-    context.progress(`waiting for the deletion${held.length > 0 ? `, held by ${held.join(", ")}` : ""}`);
+    try {
+      const live = await client.get(which, { signal: context.signal });
+      if (!live || (uid !== undefined && live.metadata.uid !== uid)) return;
+      const held = (live.metadata.finalizers ?? []).slice(0, 10).map((one) => printable(one, 100));
+      if (Date.now() >= end) throw notDeleted(live, held, time);
+      context.progress(`waiting for the deletion${held.length > 0 ? `, held by ${held.join(", ")}` : ""}`);
+    } catch (error) {
+      if (!isAway(error) || Date.now() >= end) throw error;
+      context.progress(`waiting for the deletion: ${error.problem.what}`);
+    }
     await pauseFor(Math.min(pause, Math.max(0, end - Date.now())), context.signal);
   }
 }
