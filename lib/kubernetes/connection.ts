@@ -18,8 +18,10 @@ export interface Connection {
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** TLS options, which go to the request beside the agent. */
   readonly tls: Readonly<Record<string, unknown>>;
-  /** Milliseconds since 1970 after which the credentials are old. */
+  /** Milliseconds since 1970 after which the credentials are old; infinity where nobody says. */
   readonly expires: number;
+  /** Whether there may be new credentials when the cluster refuses these: a plugin or a file gives them. */
+  readonly isRenewable: boolean;
 }
 
 /** Token files and refreshed tokens are looked at again after this time, as client-go does. */
@@ -30,7 +32,7 @@ const margin = 10_000;
 /** Runs credential plugins and reads files, but sends nothing to the cluster. */
 export async function openConnection(target: Target, signal?: AbortSignal): Promise<Connection> {
   const cluster = await clusterOf(target);
-  const { user, headers, expires } = await userOf(target, signal);
+  const { user, headers, expires, isRenewable } = await userOf(target, signal);
   const { KubeConfig } = await import("@kubernetes/client-node/dist/config.js");
   const config = new KubeConfig();
   config.loadFromOptions({
@@ -58,6 +60,7 @@ export async function openConnection(target: Target, signal?: AbortSignal): Prom
     },
     tls: { ca, cert, key, rejectUnauthorized, servername },
     expires,
+    isRenewable,
   };
 }
 
@@ -83,6 +86,7 @@ interface Asker {
   readonly user: User;
   readonly headers: Readonly<Record<string, string | string[]>>;
   readonly expires: number;
+  readonly isRenewable: boolean;
 }
 
 async function userOf(target: Target, signal: AbortSignal | undefined): Promise<Asker> {
@@ -95,6 +99,7 @@ async function userOf(target: Target, signal: AbortSignal | undefined): Promise<
       user: { name, token, certData: base64(certificate), keyData: base64(key) },
       headers,
       expires: expires === undefined ? Number.POSITIVE_INFINITY : expires - margin,
+      isRenewable: true,
     };
   }
   const provider = fields["auth-provider"];
@@ -104,6 +109,7 @@ async function userOf(target: Target, signal: AbortSignal | undefined): Promise<
       `its user ${printable(name, 80)} has an auth-provider, which kubectl does not know any more; an exec plugin takes its place`,
     );
   const file = text(fields, "tokenFile");
+  const isRenewable = file !== undefined || isRecord(provider);
   return {
     user: {
       name,
@@ -115,7 +121,8 @@ async function userOf(target: Target, signal: AbortSignal | undefined): Promise<
       ...(isRecord(provider) ? { authProvider: structuredClone(provider) } : {}),
     },
     headers,
-    expires: file !== undefined || isRecord(provider) ? Date.now() + renewAfter : Number.POSITIVE_INFINITY,
+    expires: isRenewable ? Date.now() + renewAfter : Number.POSITIVE_INFINITY,
+    isRenewable,
   };
 }
 

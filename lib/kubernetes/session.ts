@@ -19,13 +19,15 @@ export class Session {
   readonly #target: Target;
   readonly #limits: RequestLimits;
   readonly #signal: AbortSignal | undefined;
-  #connection: Promise<Connection>;
+  #connection: Connection;
+  /** One renewal at a time: requests that run side by side find their credentials old together. */
+  #renewing: Promise<void> | undefined;
 
   constructor(target: Target, connection: Connection, limits: RequestLimits, signal: AbortSignal | undefined) {
     this.#target = target;
     this.#limits = limits;
     this.#signal = signal;
-    this.#connection = Promise.resolve(connection);
+    this.#connection = connection;
   }
 
   /** Resolves with the answer whatever its status is: again with new credentials after a 401, and after a pause where one is asked for. */
@@ -34,12 +36,13 @@ export class Session {
     const stop = both.length === 2 ? AbortSignal.any(both) : both[0];
     let isRenewed = false;
     for (let attempt = 1; ; attempt++) {
-      const connection = await this.#connected();
+      if (this.#connection.expires <= Date.now()) await this.#renew(this.#connection, stop);
+      const connection = this.#connection;
       const answer = await send(connection, request, this.#limits, stop);
       const { status, retryAfter } = answer;
-      if (status === 401 && !isRenewed && connection.expires !== Number.POSITIVE_INFINITY) {
+      if (status === 401 && !isRenewed && connection.isRenewable) {
         isRenewed = true;
-        await this.#renew();
+        await this.#renew(connection, stop);
       } else if ((status === 429 || status === 503) && retryAfter !== undefined && attempt < tries) {
         const pause = Math.min(retryAfter, maxPauseMs);
         await sleep(pause, undefined, { signal: stop }).catch(() => stop?.throwIfAborted());
@@ -50,19 +53,31 @@ export class Session {
     }
   }
 
-  async #connected(): Promise<Connection> {
-    const connection = await this.#connection;
-    return connection.expires > Date.now() ? connection : this.#renew();
+  /** Takes new credentials in place of those of `old`. Where that fails the old ones stay, so that the next request tries again. */
+  async #renew(old: Connection, stop: AbortSignal | undefined): Promise<void> {
+    stop?.throwIfAborted();
+    if (this.#connection !== old) return;
+    this.#renewing ??= openConnection(this.#target, this.#signal)
+      .then((connection) => {
+        this.#connection = connection;
+      })
+      .finally(() => {
+        this.#renewing = undefined;
+      });
+    await orStopped(this.#renewing, stop);
   }
+}
 
-  /** Credentials that cannot be renewed now may be a moment later: the old ones stay, and are found old again. */
-  #renew(): Promise<Connection> {
-    const old = this.#connection;
-    const renewed = openConnection(this.#target, this.#signal);
-    this.#connection = renewed;
-    renewed.catch(() => {
-      this.#connection = old;
-    });
-    return renewed;
+/** What others wait for too goes on when one of them is stopped. */
+async function orStopped(shared: Promise<void>, stop: AbortSignal | undefined): Promise<void> {
+  let stopped = () => {};
+  const stopping = new Promise<never>((_, reject) => {
+    stopped = () => reject(stop?.reason);
+  });
+  stop?.addEventListener("abort", stopped, { once: true });
+  try {
+    await Promise.race([shared, stopping]);
+  } finally {
+    stop?.removeEventListener("abort", stopped);
   }
 }
