@@ -32,7 +32,7 @@ const margin = 10_000;
 /** Runs credential plugins and reads files, but sends nothing to the cluster. */
 export async function openConnection(target: Target, signal?: AbortSignal): Promise<Connection> {
   const cluster = await clusterOf(target);
-  const { user, headers, expires, isRenewable } = await userOf(target, signal);
+  const { user, headers, expires, isRenewable } = await userOf(target, cluster.caData, signal);
   const { KubeConfig } = await import("@kubernetes/client-node/dist/config.js");
   const config = new KubeConfig();
   config.loadFromOptions({
@@ -89,12 +89,12 @@ interface Asker {
   readonly isRenewable: boolean;
 }
 
-async function userOf(target: Target, signal: AbortSignal | undefined): Promise<Asker> {
+async function userOf(target: Target, caData: string | undefined, signal: AbortSignal | undefined): Promise<Asker> {
   const { origin, user } = target;
   const { name, fields } = user;
-  const headers = impersonation(fields);
+  const headers = impersonation(target);
   if (isRecord(fields.exec)) {
-    const { token, certificate, key, expires } = await runExecPlugin(target, fields.exec, signal);
+    const { token, certificate, key, expires } = await runExecPlugin(target, fields.exec, { caData, signal });
     return {
       user: { name, token, certData: base64(certificate), keyData: base64(key) },
       headers,
@@ -126,13 +126,34 @@ async function userOf(target: Target, signal: AbortSignal | undefined): Promise<
   };
 }
 
-function impersonation(fields: Fields): Record<string, string | string[]> {
+function impersonation({ origin, user }: Target): Record<string, string | string[]> {
+  const { name, fields } = user;
   const groups = fields["as-groups"];
+  const extra = fields["as-user-extra"] ?? {};
+  if (!isRecord(extra) || !Object.values(extra).every((values) => Array.isArray(values)))
+    throw kubeconfigMalformed(origin, `its user ${printable(name, 80)} has an as-user-extra that is no map of lists`);
   return {
     ...(text(fields, "as") ? { "Impersonate-User": text(fields, "as")! } : {}),
     ...(text(fields, "as-uid") ? { "Impersonate-Uid": text(fields, "as-uid")! } : {}),
     ...(Array.isArray(groups) ? { "Impersonate-Group": groups.map(String) } : {}),
+    ...Object.fromEntries(
+      Object.entries(extra as Record<string, unknown[]>).map(([key, values]) => [
+        `Impersonate-Extra-${escaped(key)}`,
+        values.map(String),
+      ]),
+    ),
   };
+}
+
+/** What no name of a header may hold, and the `%` of the escape itself, as client-go writes it (`acme.com/scopes`). */
+function escaped(key: string): string {
+  return [...Buffer.from(key)]
+    .map((byte) => {
+      const character = String.fromCharCode(byte);
+      if (/[!#$&'*+.^_`|~0-9A-Za-z-]/.test(character)) return character;
+      return `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+    })
+    .join("");
 }
 
 /** Base64 of what stands under `<key>-data`, or in the file under `<key>`. */

@@ -22,15 +22,25 @@ const allowed =
   /^(GOOGLE_|CLOUDSDK_|AWS_|AZURE_|OCI_|USE_GKE_GCLOUD_AUTH_PLUGIN$|KUBECONFIG$|(HTTPS?|NO)_PROXY$|(https?|no)_proxy$|SSL_CERT_(FILE|DIR)$)/;
 const versions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
+export interface ExecOptions {
+  /** Base64 of the certificate of the cluster's authority, wherever the kubeconfig has it. */
+  readonly caData?: string;
+  readonly signal?: AbortSignal;
+}
+
 /** Runs the plugin of `target`'s user and returns what it printed. */
-export async function runExecPlugin(target: Target, spec: Fields, signal?: AbortSignal): Promise<ExecCredential> {
+export async function runExecPlugin(target: Target, spec: Fields, options: ExecOptions): Promise<ExecCredential> {
+  const { caData, signal } = options;
   const { command, args, env, apiVersion, installHint, interactiveMode } = check(target, spec);
   if (interactiveMode === "Always") throw execFailed(command, "wants to talk to a person, and nobody is there");
   const program = /[/\\]/.test(command) && !isAbsolute(command) ? resolve(target.user.folder, command) : command;
   const info = {
     apiVersion,
     kind: "ExecCredential",
-    spec: { interactive: false, ...(spec.provideClusterInfo === true ? { cluster: clusterInfo(target.cluster) } : {}) },
+    spec: {
+      interactive: false,
+      ...(spec.provideClusterInfo === true ? { cluster: clusterInfo(target.cluster, caData) } : {}),
+    },
   };
   const seen = Object.entries(process.env).flatMap(([name, value]) =>
     allowed.test(name) && value !== undefined ? [[name, value] as const] : [],
@@ -89,12 +99,12 @@ function isVariable(value: unknown): value is { name: string; value: string } {
   return isRecord(value) && typeof value.name === "string" && typeof value.value === "string";
 }
 
-function clusterInfo({ fields }: Entry): Fields {
+function clusterInfo({ fields }: Entry, caData: string | undefined): Fields {
   return {
     server: fields.server,
     "tls-server-name": fields["tls-server-name"],
     "insecure-skip-tls-verify": fields["insecure-skip-tls-verify"],
-    "certificate-authority-data": fields["certificate-authority-data"],
+    "certificate-authority-data": caData,
     "proxy-url": fields["proxy-url"],
   };
 }

@@ -104,6 +104,18 @@ describe("a kubeconfig", () => {
     assert.match(error.message, /names the file absent, which cannot be read \(ENOENT\)/);
   });
 
+  it("asks as another user with all that is said of that one", async () => {
+    const extra = { "acme.com/scopes": ["view", "edit"], "50%": ["x"] };
+    const { headers } = await open(withUser({ token: "t", as: "ann", "as-user-extra": extra }));
+    assert.equal(headers["Impersonate-User"], "ann");
+    assert.deepEqual(headers["Impersonate-Extra-acme.com%2Fscopes"], ["view", "edit"]);
+    assert.deepEqual(headers["Impersonate-Extra-50%25"], ["x"]);
+    for (const wrong of [["a"], { a: "b" }]) {
+      const error = await refused("kubeconfig-malformed", () => open(withUser({ as: "ann", "as-user-extra": wrong })));
+      assert.match(error.message, /as-user-extra that is no map of lists/);
+    }
+  });
+
   it("with an auth-provider that kubectl has dropped is refused", async () => {
     const user = { "auth-provider": { name: "gcp", config: { "cmd-path": "/bin/sh" } } };
     assert.match(
@@ -142,6 +154,20 @@ console.log(JSON.stringify({ status: { token: "fresh", expirationTimestamp: "203
         kind: "ExecCredential",
         spec: { interactive: false },
       });
+    });
+
+    it("tells it about the cluster where the kubeconfig says so, with the certificate of its authority wherever that is", async () => {
+      const { exec } = plugin(`require("fs").writeFileSync("${dir}/seen", process.env.KUBERNETES_EXEC_INFO);
+console.log(JSON.stringify({ status: { token: "fresh" } }));`);
+      file("ca.crt", "authority");
+      const data = Buffer.from("authority").toString("base64");
+      for (const authority of [{ "certificate-authority": "ca.crt" }, { "certificate-authority-data": data }]) {
+        await open(file("config", kubeconfigOf(server, { exec: { ...exec, provideClusterInfo: true } }, authority)));
+        assert.deepEqual(JSON.parse(readFileSync(join(dir, "seen"), "utf8")).spec.cluster, {
+          server,
+          "certificate-authority-data": data,
+        });
+      }
     });
 
     it("that is absent says which, and the hint of the kubeconfig", async () => {
