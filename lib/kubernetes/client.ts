@@ -55,6 +55,8 @@ export interface ListOptions extends CallOptions {
 const pageSize = 500;
 /** A list longer than this is refused rather than held in memory. */
 const maxItems = 20_000;
+/** A server may give shorter pages than it is asked for, but not for ever. */
+const maxPages = 200;
 
 /** Reads the kubeconfig and, where it names one, runs its credential plugin; sends nothing to the cluster yet. */
 export async function connectCluster(options: ClusterOptions = {}): Promise<ClusterClient> {
@@ -77,7 +79,9 @@ export class ClusterClient {
     this.namespace = options.namespace || target.namespace || "default";
     const limits = { connectMs: 5000, answerMs: 30_000, ...options.limits };
     this.#session = new Session(target, connection, limits, options.signal);
-    this.#discovery = new Discovery(this.server, (path) => this.#session.ask({ method: "GET", path }));
+    this.#discovery = new Discovery(this.server, (path, signal) =>
+      this.#session.ask({ method: "GET", path }, { signal }),
+    );
   }
 
   /** The server's version: `v1.36.3`. */
@@ -89,18 +93,18 @@ export class ClusterClient {
   }
 
   /** How the cluster serves a kind; undefined where it does not. */
-  served(apiVersion: string, kind: string): Promise<ServedKind | undefined> {
-    return this.#discovery.find(apiVersion, kind);
+  served(apiVersion: string, kind: string, { signal }: CallOptions = {}): Promise<ServedKind | undefined> {
+    return this.#discovery.find(apiVersion, kind, signal);
   }
 
   /** The versions of an API group that the cluster serves, as `apiVersion`s. */
-  servedVersions(group: string): Promise<string[]> {
-    return this.#discovery.versions(group);
+  servedVersions(group: string, { signal }: CallOptions = {}): Promise<string[]> {
+    return this.#discovery.versions(group, signal);
   }
 
   /** The object; undefined where there is none. A kind that is not served is an error, `kind-unserved`. */
   async get(reference: ObjectReference, options: CallOptions = {}): Promise<KubernetesObject | undefined> {
-    const request = { method: "GET", path: await this.#path(reference) } as const;
+    const request = { method: "GET", path: await this.#path(reference, options) } as const;
     const answer = await this.#session.ask(request, options);
     if (this.#isAbsent(reference, answer)) return undefined;
     return this.#object(request, answer);
@@ -109,12 +113,12 @@ export class ClusterClient {
   /** All objects of a kind that the selectors choose, page by page. */
   async list(options: ListOptions): Promise<KubernetesObject[]> {
     const { apiVersion, kind, namespace, labelSelector, fieldSelector } = options;
-    const { plural } = await this.#discovery.need(apiVersion, kind);
+    const { plural } = await this.#discovery.need(apiVersion, kind, options.signal);
     const inside = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
     const path = `${pathOf(apiVersion)}${inside}/${plural}`;
     const items: KubernetesObject[] = [];
     let next: string | undefined;
-    do {
+    for (let pages = 1; ; pages++) {
       const query = { limit: pageSize, continue: next, labelSelector, fieldSelector };
       const request = { method: "GET", path, query } as const;
       const body = await this.#body(request, options);
@@ -125,24 +129,25 @@ export class ClusterClient {
         items.push(this.#checked(request, { ...item, apiVersion, kind }));
       }
       const token = isRecord(body.metadata) ? body.metadata.continue : undefined;
-      next = typeof token === "string" && token !== "" ? token : undefined;
       if (items.length > maxItems) throw this.#malformed(request, `more than ${maxItems} objects`);
-    } while (next !== undefined);
-    return items;
+      if (typeof token !== "string" || token === "") return items;
+      if (token === next || pages === maxPages) throw this.#malformed(request, "a list without an end");
+      next = token;
+    }
   }
 
   /** Server-side apply: makes the object hold these fields, and returns it whole, as it is stored (or would be). */
   async apply(object: KubernetesObject, options: ApplyOptions): Promise<KubernetesObject> {
     const { apiVersion, kind, metadata } = object;
     const { name, namespace } = metadata;
-    const whole = await this.#path({ apiVersion, kind, name, namespace });
+    const whole = await this.#path({ apiVersion, kind, name, namespace }, options);
     const path = options.subresource ? `${whole}/${options.subresource}` : whole;
     return this.#patch(path, "application/apply-patch+yaml", object, options, { force: options.force || undefined });
   }
 
   /** JSON merge patch (RFC 7386): null takes a field away. An object that is not there is an error. */
   async mergePatch(reference: ObjectReference, patch: unknown, options: WriteOptions): Promise<KubernetesObject> {
-    return this.#patch(await this.#path(reference), "application/merge-patch+json", patch, options);
+    return this.#patch(await this.#path(reference, options), "application/merge-patch+json", patch, options);
   }
 
   /** Asks for the deletion, and does not wait for its end. False where there is no such object. */
@@ -150,7 +155,7 @@ export class ClusterClient {
     const { propagation = "Background", uid, dryRun } = options;
     const request: ApiRequest = {
       method: "DELETE",
-      path: await this.#path(reference),
+      path: await this.#path(reference, options),
       query: { dryRun: dryRun ? "All" : undefined },
       body: {
         apiVersion: "v1",
@@ -183,8 +188,8 @@ export class ClusterClient {
     return this.#object(request, await this.#session.ask(request, options));
   }
 
-  async #path({ apiVersion, kind, name, namespace }: ObjectReference): Promise<string> {
-    const { plural, namespaced } = await this.#discovery.need(apiVersion, kind);
+  async #path({ apiVersion, kind, name, namespace }: ObjectReference, { signal }: CallOptions): Promise<string> {
+    const { plural, namespaced } = await this.#discovery.need(apiVersion, kind, signal);
     const inside = namespaced ? `/namespaces/${encodeURIComponent(namespace ?? this.namespace)}` : "";
     return `${pathOf(apiVersion)}${inside}/${plural}/${encodeURIComponent(name)}`;
   }

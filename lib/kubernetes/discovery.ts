@@ -5,7 +5,7 @@ import { groupOf, type ServedKind, type Status } from "./objects";
 import type { ApiAnswer } from "./request";
 
 /** A GET of the path. */
-export type Look = (path: string) => Promise<ApiAnswer>;
+export type Look = (path: string, signal?: AbortSignal) => Promise<ApiAnswer>;
 
 /** `/api/v1`, `/apis/source.toolkit.fluxcd.io/v1`. */
 export function pathOf(apiVersion: string): string {
@@ -22,11 +22,11 @@ export class Discovery {
   ) {}
 
   /** How `kind` is served; undefined where it is not. */
-  async find(apiVersion: string, kind: string): Promise<ServedKind | undefined> {
+  async find(apiVersion: string, kind: string, signal?: AbortSignal): Promise<ServedKind | undefined> {
     const known = this.#known.get(apiVersion)?.get(kind);
     if (known) return known;
     const path = pathOf(apiVersion);
-    const answer = await this.look(path);
+    const answer = await this.look(path, signal);
     if (answer.status === 404) return undefined;
     const asked = { server: this.server, method: "GET", path };
     if (answer.status !== 200) throw refusal(asked, answer.status, statusOf(answer.body));
@@ -38,16 +38,16 @@ export class Discovery {
   }
 
   /** Like {@link find}; a kind that is not served is an error, which names the controller to install. */
-  async need(apiVersion: string, kind: string): Promise<ServedKind> {
-    const found = await this.find(apiVersion, kind);
+  async need(apiVersion: string, kind: string, signal?: AbortSignal): Promise<ServedKind> {
+    const found = await this.find(apiVersion, kind, signal);
     if (found) return found;
-    throw kindUnserved(this.server, apiVersion, kind, await this.versions(groupOf(apiVersion)));
+    throw kindUnserved(this.server, apiVersion, kind, await this.versions(groupOf(apiVersion), signal));
   }
 
   /** The versions that are served of a group, as `apiVersion`s; none where the group is not served. */
-  async versions(group: string): Promise<string[]> {
+  async versions(group: string, signal?: AbortSignal): Promise<string[]> {
     if (group === "") return ["v1"];
-    const { status, body } = await this.look(`/apis/${encodeURIComponent(group)}`);
+    const { status, body } = await this.look(`/apis/${encodeURIComponent(group)}`, signal);
     const versions = status === 200 && isRecord(body) && Array.isArray(body.versions) ? body.versions : [];
     return versions.flatMap((one: unknown) =>
       isRecord(one) && typeof one.groupVersion === "string" ? [one.groupVersion] : [],

@@ -10,6 +10,7 @@ import {
   type ScriptedCluster,
   startScriptedCluster,
 } from "../../support/scriptedCluster";
+import { startScriptedServer } from "../../support/scriptedServer";
 
 const settings = { apiVersion: "v1", kind: "ConfigMap", name: "settings", namespace: "apps" };
 const found = {
@@ -102,6 +103,38 @@ describe("stand-in: the client of a cluster", () => {
     const list = await (await connect()).list({ apiVersion: "v1", kind: "ConfigMap", labelSelector: "a=b" });
     assert.deepEqual(list, [found, found]);
     assert.match(cluster.lines()[0]!, /^GET \/api\/v1\/configmaps\?limit=500&labelSelector=a%3Db$/);
+  });
+
+  it("does not ask for ever for a list that has no end", async () => {
+    const page = (token: string) => json({ kind: "ConfigMapList", metadata: { continue: token }, items: [] });
+    const list = async () => (await connect()).list({ apiVersion: "v1", kind: "ConfigMap" });
+    for (const [token, pages] of [
+      [() => "again", 2],
+      [(index: number) => `token-${index}`, 200],
+    ] as const) {
+      const before = cluster.lines().length;
+      cluster.answer(({ index }) => page(token(index)));
+      assert.match((await refused("cluster-answer-malformed", list)).message, /a list without an end/);
+      assert.equal(cluster.lines().length, before + pages);
+    }
+  });
+
+  it("ends at once when one call is stopped, also while it looks for the kind", async () => {
+    const { host, stop } = await startScriptedServer(() => ({ delay: 5000 }));
+    const client = await connect({ kubeconfig: kubeconfigOf(`http://${host}`) });
+    for (const call of [
+      (signal: AbortSignal) => client.list({ apiVersion: "v1", kind: "ConfigMap", signal }),
+      (signal: AbortSignal) => client.get(settings, { signal }),
+      (signal: AbortSignal) => client.apply(found, { fieldManager: "ours", signal }),
+      (signal: AbortSignal) => client.delete(settings, { signal }),
+      (signal: AbortSignal) => client.served("v1", "ConfigMap", { signal }),
+      (signal: AbortSignal) => client.servedVersions("kyverno.io", { signal }),
+    ]) {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(new Error("stopped")), 20);
+      await assert.rejects(call(controller.signal), /^Error: stopped$/);
+    }
+    await stop();
   });
 
   it("says which controller brings a kind that is not served", async () => {
