@@ -13,6 +13,7 @@ import { type Component, components, defaultClusterName, knownClusters, type Loc
 import { artifactsFolder, type Command, commandsOf, etcdSockets } from "./commands";
 import { ensureCredentials, writeKubeconfig } from "./credentials";
 import { ensureDefinitions } from "./definitions";
+import { startFailed } from "./failures";
 import { kubectlOf } from "./kubectl";
 import { describeEnd, endedByThemselves } from "./manage";
 import { kyvernoLease, kyvernoObjects, namespaces } from "./objects";
@@ -88,9 +89,9 @@ class Start {
     };
     const apply = (object: (typeof namespaces)[number]) => client.apply(object, { fieldManager, force: true });
     const spaces = Promise.all(namespaces.map(apply));
-    const flux = ensureDefinitions(cluster, programs["source-controller"], kubectl);
-    const kustomize = ensureDefinitions(cluster, programs["kustomize-controller"], kubectl);
-    const kyverno = ensureDefinitions(cluster, programs["kyverno-controller"], kubectl);
+    const flux = ensureDefinitions(cluster, programs["source-controller"], kubectl, { signal });
+    const kustomize = ensureDefinitions(cluster, programs["kustomize-controller"], kubectl, { signal });
+    const kyverno = ensureDefinitions(cluster, programs["kyverno-controller"], kubectl, { signal });
     const lease = this.#running.has("kyverno-controller") ? [] : [kyvernoLease(new Date())];
     const settings = spaces.then(() => Promise.all([...kyvernoObjects, ...lease].map(apply)));
     await Promise.all([
@@ -155,14 +156,6 @@ class Start {
     const all = [...others, cluster].sort((one, other) => Number(isDefault(other)) - Number(isDefault(one)));
     await writeKubeconfig(cluster.kubeconfig, all);
   }
-}
-
-function startFailed(cluster: LocalCluster, what: string): PlatformError {
-  return new PlatformError("cluster-start", {
-    what: `the local cluster ${cluster.name} does not start: ${what}`,
-    rule: "a cluster is etcd, the API server and the controllers of Flux and Kyverno, all of them ready",
-    fix: `read the logs in ${cluster.logs} and run it again; with ${cluster.folder} removed it starts anew, --no-cluster leaves it out`,
-  });
 }
 
 async function portTaken(port: number, { name, ports }: LocalCluster): Promise<PlatformError> {

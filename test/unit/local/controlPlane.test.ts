@@ -6,7 +6,7 @@ import { readKubeconfig, targetOf } from "../../../lib/kubernetes/kubeconfig";
 import { chooseCluster, clusterOf, components, knownClusters } from "../../../local/controlPlane/cluster";
 import { commandsOf } from "../../../local/controlPlane/commands";
 import { credentialFiles, ensureCredentials, tokenOf, writeKubeconfig } from "../../../local/controlPlane/credentials";
-import { definitionNames } from "../../../local/controlPlane/definitions";
+import { definitionNames, ensureDefinitions } from "../../../local/controlPlane/definitions";
 import { clusterLines } from "../../../local/controlPlane/manage";
 import { kyvernoLease } from "../../../local/controlPlane/objects";
 import { lastLines, runningComponents } from "../../../local/controlPlane/running";
@@ -168,6 +168,53 @@ describe("a local cluster", () => {
     ])
       writeFileSync(join(folder, file), "");
     assert.deepEqual(definitionNames(folder), ["buckets.source.toolkit.fluxcd.io", "policies.kyverno.io"]);
+  });
+
+  describe("stand-in: whose API server is asked by a scripted kubectl", () => {
+    const served = "policies.kyverno.io\nclusterpolicies.kyverno.io\n";
+    let asked: string[];
+    /** Applies kinds, and answers the next text of `lists` at each look; the last one again and again. */
+    const kubectl = (...lists: string[]) => {
+      asked = [];
+      return async (...args: readonly string[]) => {
+        asked.push(args[0]!);
+        return args[0] === "apply" ? "" : lists.length > 1 ? lists.shift()! : lists[0]!;
+      };
+    };
+    const place = () => {
+      const cluster = clusterOf(layout, "dev", 6443);
+      const folder = join(layout.projectDir, "kyverno-controller-1");
+      mkdirSync(join(folder, "crds"), { recursive: true });
+      mkdirSync(cluster.folder, { recursive: true });
+      for (const name of ["policies", "clusterpolicies"])
+        writeFileSync(join(folder, "crds", `kyverno.io_${name}.yaml`), "");
+      return [cluster, folder] as const;
+    };
+
+    it("gets the kinds of a program once, and is waited for until it serves them", async () => {
+      const [cluster, folder] = place();
+      await ensureDefinitions(cluster, folder, kubectl("", served));
+      assert.deepEqual(asked, ["apply", "api-resources", "api-resources"]);
+      await ensureDefinitions(cluster, folder, kubectl(served));
+      assert.deepEqual(asked, ["api-resources"]);
+    });
+
+    it("that does not serve them in time is said not to start, with their names, and gets them again", async () => {
+      const [cluster, folder] = place();
+      await assert.rejects(
+        ensureDefinitions(cluster, folder, kubectl("policies.kyverno.io\n"), { patience: 300 }),
+        coded("cluster-start", /after 0\.3 s its API server does not serve clusterpolicies\.kyverno\.io;/),
+      );
+      await ensureDefinitions(cluster, folder, kubectl(served));
+      assert.deepEqual(asked, ["apply", "api-resources"]);
+    });
+
+    it("is not waited for any more when the run is stopped", async () => {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(new Error("stopped")), 100);
+      const { signal } = controller;
+      await assert.rejects(ensureDefinitions(...place(), kubectl(""), { signal }), /^Error: stopped$/);
+    });
   });
 
   it("has a lease in the form of Kyverno's own, which refuses fractions of a second", () => {
