@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "../errors";
 import { isAway } from "../kubernetes/errors";
+import { objectKey } from "../kyverno/identity";
 import { printable } from "../printable";
 import { type Delivery, titleOf } from "./cluster";
 import { type DeliveryFailure, deliveryFailed, deliverySlow, unanswered } from "./failures";
@@ -17,7 +18,7 @@ import {
   sentence,
   sourceProgress,
 } from "./readiness";
-import { asDelivered, keyOf, liveObjects, type Standings, standings } from "./standing";
+import { asDelivered, liveObjects, type Standings, standings } from "./standing";
 
 export interface AwaitOptions {
   /** Seconds until `delivery-timeout`. */
@@ -127,7 +128,7 @@ async function look(delivery: Delivery, source: Asker, kustomization: Asker): Pr
   const documents = await delivery.documents(has);
   const live = await liveObjects(cluster, documents);
   for (const document of documents) {
-    const found = live.get(keyOf(document));
+    const found = live.get(objectKey(document));
     const ready = found && policyProgress(found);
     if (ready?.state === "waiting") return { subject: titleOf(document), seen: ready.seen };
   }

@@ -1,6 +1,7 @@
 // What a delivery needs of a cluster, and what it is about.
 import type { ClusterClient } from "../kubernetes/client";
 import type { KubernetesObject, ObjectReference } from "../kubernetes/objects";
+import { qualifiedName } from "../kyverno/identity";
 import { fluxManager } from "./comparison";
 import type { Observed } from "./observed";
 import type { ObjectName } from "./owners";
@@ -57,8 +58,8 @@ export function deliveryCluster(client: ClusterClient): DeliveryCluster {
 }
 
 /** `ClusterPolicy/no-latest`, `Policy/apps/quota`. */
-export function titleOf({ kind, namespace, name }: Pick<ObjectName, "kind" | "namespace" | "name">): string {
-  return [kind, ...(namespace === "" ? [] : [namespace]), name].join("/");
+export function titleOf(object: ObjectName): string {
+  return `${object.kind}/${qualifiedName(object)}`;
 }
 
 function referenceOf({ apiVersion, kind, namespace, name }: ObjectName): ObjectReference {

@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import { compareText } from "../compareText";
 import { PlatformError } from "../errors";
 import { isTemplate } from "../gate/policyFiles";
-import { groupOf } from "../kubernetes/objects";
+import { objectKey, objectTitle } from "../kyverno/identity";
 import { isClusterScoped, isPolicyKind, policyKinds } from "../kyverno/kinds";
 import { policyRules } from "../policies/rules";
 import { printable, quoted } from "../printable";
@@ -153,19 +153,14 @@ function requireKinds(
   }
 }
 
-/** As a cluster tells objects apart. */
 function requireOnce(documents: readonly PolicyDocument[]): void {
   const first = new Map<string, PolicyDocument>();
   for (const document of documents) {
-    const { apiVersion, kind, name, path } = document;
-    const isGlobal = isPolicyKind(apiVersion, kind) && isClusterScoped(apiVersion, kind);
-    const namespace = isGlobal ? "" : document.namespace;
-    const key = JSON.stringify([groupOf(apiVersion), kind, namespace, name]);
+    const key = objectKey(document);
     const before = first.get(key);
     first.set(key, document);
     if (!before) continue;
-    const title = printable(`${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`, 160);
-    const what = `${path}: ${title} is in ${before.path} already`;
+    const what = `${document.path}: ${printable(objectTitle(document), 160)} is in ${before.path} already`;
     throw new PlatformError("policy-duplicate", { what, ...policyRules["policy-duplicate"] });
   }
 }

@@ -1,6 +1,7 @@
 // The objects that a file of an artifact holds, each with what identifies it: its kind and name, and the digest of what it asks for.
 import { posix } from "node:path";
 import { canonicalJson, type Json } from "../canonicalJson";
+import { namespaceOf } from "../kyverno/identity";
 import { autogenAnnotation } from "../kyverno/ruleCount";
 import { type Digest, sha256 } from "../oci/digest";
 import { parseYaml, type YamlProblem } from "../policies/yaml";
@@ -10,7 +11,7 @@ import { isRecord } from "../record";
 export interface PolicyDocument {
   readonly apiVersion: string;
   readonly kind: string;
-  /** Empty for an object that names none. */
+  /** Empty for an object that names none, and for a policy of the whole cluster that does. */
   readonly namespace: string;
   readonly name: string;
   /** Path of its file in the artifact. */
@@ -66,10 +67,10 @@ function readDocument(object: Readonly<Record<string, unknown>>): ReadDocument {
   const { namespace, name, annotations } = isRecord(metadata) ? metadata : {};
   const { spec } = content;
   const rules = isRecord(spec) && Array.isArray(spec.rules) ? spec.rules.filter(isRecord) : [];
+  const type = { apiVersion: textOf(apiVersion), kind: textOf(kind) };
   return {
-    apiVersion: textOf(apiVersion),
-    kind: textOf(kind),
-    namespace: textOf(namespace),
+    ...type,
+    namespace: namespaceOf({ ...type, namespace: textOf(namespace) }),
     name: textOf(name),
     spec: sha256(canonicalJson(plain(spec ?? content))),
     rules: rules.map((rule) => textOf(rule.name)),

@@ -1,7 +1,8 @@
 // Whether clusters get the policies that were checked: those of an image held against those of an artifact, each by its kind,
 // namespace and name, its rules with those that Kyverno makes of them, and the digest of its spec. A pure function of both.
 import { compareText } from "../compareText";
-import { isAppliedKind, isClusterScoped, isPolicyKind } from "../kyverno/kinds";
+import { objectKey, objectTitle } from "../kyverno/identity";
+import { isAppliedKind, isPolicyKind } from "../kyverno/kinds";
 import type { Digest } from "../oci/digest";
 
 /** A policy as its document identifies it. */
@@ -74,15 +75,15 @@ export function compareParity(image: readonly ImagePolicy[], artifact: readonly 
     const others = delivered.get(key) ?? [];
     const [policy] = policies as [ImagePolicy];
     const found = differenceOf(policies, others);
-    if (found) differences.push({ policy: titleOf(policy), path: policy.path, ...found });
+    if (found) differences.push({ policy: objectTitle(policy), path: policy.path, ...found });
     else same.push(policy);
   }
   for (const [key, [policy]] of delivered) {
     if (checked.has(key)) continue;
     const { path, rules } = policy!;
-    differences.push({ policy: titleOf(policy!), kind: "onlyArtifact", path, rules: [...rules] });
+    differences.push({ policy: objectTitle(policy!), kind: "onlyArtifact", path, rules: [...rules] });
   }
-  const titles = (standing: Standing) => same.filter((one) => one.standing === standing).map(titleOf);
+  const titles = (standing: Standing) => same.filter((one) => one.standing === standing).map(objectTitle);
   const applied = same.filter(({ standing }) => standing === Standing.applied);
   return {
     policies: applied.length,
@@ -121,21 +122,10 @@ function isPolicy({ apiVersion, kind }: IdentifiedPolicy): boolean {
 function byKey<T extends IdentifiedPolicy>(policies: readonly T[]): ReadonlyMap<string, readonly T[]> {
   const found = new Map<string, T[]>();
   for (const policy of policies) {
-    const { apiVersion, kind, name } = policy;
-    const key = JSON.stringify([apiVersion.split("/")[0], kind, namespaceOf(policy), name]);
+    const key = objectKey(policy);
     found.set(key, [...(found.get(key) ?? []), policy]);
   }
   return found;
-}
-
-/** As a cluster tells policies apart. */
-function namespaceOf({ apiVersion, kind, namespace }: IdentifiedPolicy): string {
-  return isClusterScoped(apiVersion, kind) ? "" : namespace;
-}
-
-function titleOf(policy: IdentifiedPolicy): string {
-  const namespace = namespaceOf(policy);
-  return `${policy.kind} ${namespace === "" ? "" : `${namespace}/`}${policy.name}`;
 }
 
 /** What a policy of an image stands for; `unchecked`: names of policies with rules that cannot be checked. */

@@ -2,10 +2,11 @@
 import { PlatformError } from "../errors";
 import { installationOf } from "../kubernetes/controllers";
 import { groupOf } from "../kubernetes/objects";
+import { objectKey } from "../kyverno/identity";
 import { servedSince } from "../kyverno/kinds";
 import { type Delivery, type DeliveryCluster, titleOf } from "./cluster";
 import { type ObjectName, sharedObjects } from "./owners";
-import { keyOf, liveObjects } from "./standing";
+import { liveObjects } from "./standing";
 
 /** Kinds of Flux that every delivery needs. */
 const kustomizationKind = { apiVersion: "kustomize.toolkit.fluxcd.io/v1", kind: "Kustomization" };
@@ -24,7 +25,10 @@ export async function requireCluster(
       if (error instanceof PlatformError && error.code === "cluster-forbidden") return undefined;
       throw error;
     });
-  const shared = sharedObjects(documents, kustomization, { kustomizations, live: (object) => live.get(keyOf(object)) });
+  const shared = sharedObjects(documents, kustomization, {
+    kustomizations,
+    live: (object) => live.get(objectKey(object)),
+  });
   if (shared.length > 0) throw sharedError(shared, cluster, stack);
 }
 

@@ -1,5 +1,6 @@
 // How each delivered document stands in a cluster: as delivered, edited, missing, not taken up by Kyverno yet.
 import { PlatformError } from "../errors";
+import { objectKey } from "../kyverno/identity";
 import { eachOf } from "../oci/parallel";
 import { type DeliveredDocument, type DeliveryCluster, titleOf } from "./cluster";
 import { differences, differenceText } from "./comparison";
@@ -37,7 +38,7 @@ export async function standings(
   const policies = await mapOf(documents, async ({ document, ...object }): Promise<Standing> => {
     const { apiVersion, kind, namespace, name } = object;
     const named = { apiVersion, kind, namespace, name };
-    const found = live.get(keyOf(object));
+    const found = live.get(objectKey(object));
     if (!found) return { ...named, text: "missing", ready: false, repairable: true };
     const ready = policyProgress(found);
     const dryRun = await cluster.dryRun(withOwner(document, kustomization)).catch(refusedOnly);
@@ -51,12 +52,12 @@ export async function standings(
     const text = ready.state === "waiting" ? `not ready: ${ready.seen}` : asDelivered;
     return { ...named, text, ready: ready.state === "ready", repairable: false };
   });
-  const ours = new Set(documents.map(keyOf));
+  const ours = new Set(documents.map(objectKey));
   const others = [...live].flatMap(([key, object]) => (ours.has(key) ? [] : [titleOf(nameOf(object))]));
   return { policies, others: others.sort() };
 }
 
-/** All objects of the documents' kinds, by {@link keyOf}. A kind that is not served has none. */
+/** All objects of the documents' kinds, by {@link objectKey}. A kind that is not served has none. */
 export async function liveObjects(
   cluster: DeliveryCluster,
   documents: readonly ObjectName[],
@@ -65,7 +66,7 @@ export async function liveObjects(
   const lists = await mapOf([...kinds.values()], async ({ apiVersion, kind }) =>
     (await cluster.list(apiVersion, kind).catch(noneUnserved)).map((object) => ({ apiVersion, kind, ...object })),
   );
-  return new Map(lists.flat().map((object) => [keyOf(nameOf(object)), object]));
+  return new Map(lists.flat().map((object) => [objectKey(nameOf(object)), object]));
 }
 
 /** The results in the order of the items. */
@@ -75,11 +76,6 @@ async function mapOf<T, R>(items: readonly T[], work: (item: T) => Promise<R>): 
     results[index] = await work(item);
   });
   return results;
-}
-
-/** What tells one object of a cluster from another; its version does not. */
-export function keyOf({ apiVersion, kind, namespace, name }: ObjectName): string {
-  return JSON.stringify([apiVersion.split("/")[0], kind, namespace, name]);
 }
 
 /** A document that the cluster would not take today is a finding about that document, not a failure to look. */

@@ -3,8 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { PlatformError } from "../errors";
-import { groupOf } from "../kubernetes/objects";
-import { isClusterScoped, type PolicyKinds, policyKinds } from "../kyverno/kinds";
+import { objectKey, objectTitle } from "../kyverno/identity";
+import { type PolicyKinds, policyKinds } from "../kyverno/kinds";
 import { printable } from "../printable";
 import type { PolicyFact } from "./facts";
 import { type KnownFacts, recallFacts, rememberFacts } from "./memory";
@@ -120,14 +120,12 @@ function kindProblem(policy: Found, kinds: PolicyKinds): PolicyProblem | undefin
 function duplicates(policies: readonly Found[], repositories: readonly CheckedRepository[]): PolicyProblem[] {
   const first = new Map<string, Found>();
   return policies.flatMap((policy) => {
-    const { repository, file, line, apiVersion, kind, name } = policy;
+    const { repository, file, line, kind, name } = policy;
     if (kind === "" || name === "") return [];
-    const namespace = isClusterScoped(apiVersion, kind) ? "" : policy.namespace;
-    const key = JSON.stringify([groupOf(apiVersion), kind, namespace, name]);
+    const key = objectKey(policy);
     const before = first.get(key);
     if (!before) first.set(key, policy);
-    const title = printable(`${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`, 160);
-    const reason = before && `${title} is in ${place(repositories, before)} already`;
+    const reason = before && `${printable(objectTitle(policy), 160)} is in ${place(repositories, before)} already`;
     return reason ? [{ code: "policy-duplicate" as const, repository, file, line, reason }] : [];
   });
 }

@@ -103,14 +103,23 @@ describe("stand-in: the policies delivered to a cluster", () => {
   };
   const asked = () => cluster.lines().filter((line) => line.startsWith("PATCH") && !line.includes("dryRun"));
 
+  const push = async (...objects: readonly object[]) => {
+    const text = objects.map((object) => JSON.stringify(object)).join("\n---\n");
+    const repositories = { security: new Map([["policies/p.yaml", Buffer.from(text)]]) };
+    const artifact = fluxArtifact(artifactFiles({ repositories, allow: ["ConfigMap"] }).files);
+    await pushArtifact(new RegistryClient(), parseRepository(repository), artifact);
+    return artifact.digest;
+  };
+  /** The cluster as it is once it has applied an artifact. */
+  const appliedNow = (revision: string) => {
+    source({ artifact: { revision } }, { ref: { digest: revision } });
+    kustomization({ lastAppliedRevision: revision, lastAttemptedRevision: revision });
+  };
+
   before(async () => {
     registry = await startRegistry();
     repository = `${registry.host}/releases/policies/dev`;
-    const text = ["a", "b"].map((name) => JSON.stringify(policy(name))).join("\n---\n");
-    const { files } = artifactFiles({ repositories: { security: new Map([["policies/p.yaml", Buffer.from(text)]]) } });
-    const artifact = fluxArtifact(files);
-    digest = artifact.digest;
-    await pushArtifact(new RegistryClient(), parseRepository(repository), artifact);
+    digest = await push(policy("a"), policy("b"));
   });
   after(() => registry?.stop());
   beforeEach(async () => {
@@ -131,6 +140,13 @@ describe("stand-in: the policies delivered to a cluster", () => {
       const names = ["a", "b"].map((name) => ({ kind: "ClusterPolicy", name, action: "audit", ready: true }));
       assert.deepEqual([delivered, others], [names, ["ClusterPolicy/c"]]);
       assert.deepEqual(asked(), []);
+    });
+
+    it("are there although one names a namespace, which a policy of the whole cluster has none of", async () => {
+      const named = await push(policy("a"), { ...policy("b"), metadata: { name: "b", namespace: "shop" } });
+      appliedNow(named);
+      const { delivered, others } = await create({ digest: named });
+      assert.deepEqual([delivered.map(({ name }: any) => name), others], [["a", "b"], []]);
     });
 
     it("are waited for step by step, without a request while Flux is at work", async () => {
