@@ -1,6 +1,7 @@
 // How each delivered document stands in a cluster: as delivered, edited, missing, not taken up by Kyverno yet.
 import { PlatformError } from "../errors";
 import { objectKey } from "../kyverno/identity";
+import { isPolicyKind } from "../kyverno/kinds";
 import { eachOf } from "../oci/parallel";
 import { type DeliveredDocument, type DeliveryCluster, titleOf } from "./cluster";
 import { differences, differenceText } from "./comparison";
@@ -21,7 +22,7 @@ export interface Standing extends ObjectName {
 
 export interface Standings {
   readonly policies: readonly Standing[];
-  /** Titles of objects of the same kinds that somebody else brought. */
+  /** Titles of policies of the same kinds that somebody else brought. */
   readonly others: readonly string[];
 }
 
@@ -57,16 +58,29 @@ export async function standings(
   return { policies, others: others.sort() };
 }
 
-/** All objects of the documents' kinds, by {@link objectKey}. A kind that is not served has none. */
+/**
+ * By {@link objectKey}: all policies of the documents' kinds, and of what is allowed beside policies the documents' own objects alone,
+ * as nobody is to be asked for all Secrets of a cluster. A kind that is not served has none.
+ */
 export async function liveObjects(
   cluster: DeliveryCluster,
   documents: readonly ObjectName[],
 ): Promise<ReadonlyMap<string, Observed>> {
-  const kinds = new Map(documents.map(({ apiVersion, kind }) => [`${apiVersion}/${kind}`, { apiVersion, kind }]));
+  const isPolicy = ({ apiVersion, kind }: ObjectName) => isPolicyKind(apiVersion, kind);
+  const policies = documents.filter(isPolicy);
+  const kinds = new Map(policies.map(({ apiVersion, kind }) => [`${apiVersion}/${kind}`, { apiVersion, kind }]));
   const lists = await mapOf([...kinds.values()], async ({ apiVersion, kind }) =>
-    (await cluster.list(apiVersion, kind).catch(noneUnserved)).map((object) => ({ apiVersion, kind, ...object })),
+    ((await unlessUnserved(cluster.list(apiVersion, kind))) ?? []).map((object) => ({ apiVersion, kind, ...object })),
   );
-  return new Map(lists.flat().map((object) => [objectKey(nameOf(object)), object]));
+  const beside = documents.filter((one) => !isPolicy(one));
+  const found = await mapOf(beside, async (object): Promise<[string, Observed][]> => {
+    const live = await unlessUnserved(cluster.get(object));
+    return live === undefined ? [] : [[objectKey(object), live]];
+  });
+  return new Map([
+    ...lists.flat().map((object): [string, Observed] => [objectKey(nameOf(object)), object]),
+    ...found.flat(),
+  ]);
 }
 
 /** The results in the order of the items. */
@@ -84,9 +98,12 @@ function refusedOnly(error: unknown): PlatformError {
   throw error;
 }
 
-function noneUnserved(error: unknown): readonly Observed[] {
-  if (error instanceof PlatformError && error.code === "kind-unserved") return [];
-  throw error;
+/** Undefined where the cluster does not serve the kind. */
+function unlessUnserved<T>(answer: Promise<T>): Promise<T | undefined> {
+  return answer.catch((error: unknown) => {
+    if (error instanceof PlatformError && error.code === "kind-unserved") return undefined;
+    throw error;
+  });
 }
 
 function nameOf(object: Observed): ObjectName {

@@ -11,7 +11,7 @@ import { deliveredPolicies } from "../../provider/deliveredPolicies";
 import { deliveryCheck } from "../../provider/deliveryCheck";
 import { type ResourceContext, UNKNOWN, type Values } from "../../provider/host";
 import { startRegistry } from "../support/registry";
-import { refusedWith } from "../support/scriptedCluster";
+import { json, refusedWith } from "../support/scriptedCluster";
 import { type StandInCluster, startStandInCluster } from "../support/standInCluster";
 
 const own = { namespace: "flux-system", name: "policies" };
@@ -147,6 +147,28 @@ describe("stand-in: the policies delivered to a cluster", () => {
       appliedNow(named);
       const { delivered, others } = await create({ digest: named });
       assert.deepEqual([delivered.map(({ name }: any) => name), others], [["a", "b"], []]);
+    });
+
+    it("are beside a ConfigMap that is asked for by its name alone: of those of others nothing is read or kept", async () => {
+      const settings = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "settings", namespace: "shop" } };
+      const withSettings = await push(policy("a"), policy("b"), { ...settings, data: { strict: "yes" } });
+      appliedNow(withSettings);
+      live("c", ({ metadata }) => delete metadata.labels);
+      let data = { strict: "yes" };
+      const kind = { kind: "ConfigMap", name: "configmaps", namespaced: true, verbs: ["get", "patch"] };
+      cluster.answer(({ path, method }) => {
+        if (path === "/api/v1") return json({ kind: "APIResourceList", resources: [kind] });
+        if (!path.startsWith("/api/v1/")) return undefined;
+        if (!path.startsWith("/api/v1/namespaces/shop/configmaps/settings")) return refusedWith(403, "Forbidden", "no");
+        return json({ ...settings, data: method === "GET" ? data : { strict: "yes" } });
+      });
+      const { delivered, others } = await create({ digest: withSettings });
+      assert.deepEqual([delivered.length, others], [3, ["ClusterPolicy/c"]]);
+      data = { strict: "no" };
+      const inputs = await checked({ digest: withSettings });
+      const found = await deliveredPolicies.read!(context(), "x", inputs, inputs);
+      const { policies } = found!.inputs as any;
+      assert.equal(policies["ConfigMap/shop/settings"], "edited: data.strict");
     });
 
     it("are waited for step by step, without a request while Flux is at work", async () => {
