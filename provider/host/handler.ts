@@ -98,14 +98,14 @@ export interface ProviderDefinition {
   schema(): string;
   /** Validates the provider's configuration. Default: as it is. */
   checkConfig?(news: Values): Promise<CheckResult>;
-  /** Called once before the first resource. */
-  configure?(context: ResourceContext, configuration: Values): Promise<void>;
+  /** Called once before the first resource. `id` is the provider's own in the state: one that is replaced has a new one. */
+  configure?(context: ResourceContext, configuration: Values, id: string | undefined): Promise<void>;
   /** Token → handler, made at its first use so that a start loads nothing that is not needed. */
   readonly resources: Readonly<Record<string, () => ResourceHandler>>;
   /** Serves all tokens that are not in `resources`; undefined for one that it does not know. Default: there are none. */
   otherResources?(token: string): ResourceHandler | undefined;
   /** Default: {@link diffInputs} of the old and the new configuration. */
-  diffConfig?(olds: Values, news: Values): Promise<DiffResult>;
+  diffConfig?(olds: Values, news: Values, signal: AbortSignal): Promise<DiffResult>;
   /** Called before the process ends, whatever ends it; must not take time. */
   stop?(): void;
 }

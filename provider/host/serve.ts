@@ -104,13 +104,13 @@ export async function serve(definition: ProviderDefinition): Promise<void> {
       const news = fromWire(request.getNews());
       return checkResponse((await definition.checkConfig?.(news)) ?? { inputs: news });
     }),
-    diffConfig: call(urnOnly, async (request: rpc.DiffRequest) => {
+    diffConfig: call(urnOnly, async (request: rpc.DiffRequest, { signal }) => {
       const [olds, news] = [fromWire(request.getOldInputs()), fromWire(request.getNews())];
-      return diffResponse((await definition.diffConfig?.(olds, news)) ?? diffInputs(olds, news));
+      return diffResponse((await definition.diffConfig?.(olds, news, signal)) ?? diffInputs(olds, news));
     }),
     configure: call(noFacts, async (request: rpc.ConfigureRequest, context) => {
       configuration = unwrapSecrets(fromWire(request.getArgs()));
-      await definition.configure?.({ ...context, configuration }, configuration);
+      await definition.configure?.({ ...context, configuration }, configuration, request.getId() || undefined);
       const response = new rpc.ConfigureResponse();
       response.setAcceptsecrets(true);
       response.setSupportspreview(true);

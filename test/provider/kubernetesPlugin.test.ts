@@ -31,9 +31,9 @@ const { Provider } = require("@pulumi/kubernetes/provider");
 const { Namespace } = require("@pulumi/kubernetes/core/v1/namespace");
 const { Secret } = require("@pulumi/kubernetes/core/v1/secret");
 const { CustomResource } = require("@pulumi/kubernetes/apiextensions/customResource");
-const { kubeconfig, password, spec, annotations } = JSON.parse(readFileSync("args.json", "utf8"));
-const provider = new Provider("cluster", { kubeconfig, enableSecretMutable: true });
-const namespace = new Namespace("namespace", { metadata: { name: "flux-system" } }, { provider });
+const { kubeconfig, context, password, spec, annotations } = JSON.parse(readFileSync("args.json", "utf8"));
+const provider = new Provider("cluster", { kubeconfig, context, enableSecretMutable: true });
+const namespace = new Namespace("namespace", { metadata: { name: "flux-system", labels: { team: "policy" } } }, { provider });
 const inside = { namespace: namespace.metadata.name };
 new Secret("login", { metadata: { name: "login", ...inside }, stringData: { password: pulumi.secret(password) } }, { provider });
 const source = new CustomResource("source", { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository",
@@ -119,6 +119,22 @@ describe("the closed-network plugin kubernetes", function () {
   const live = async () =>
     (await client.get(policies)) as (KubernetesObject & { spec: Record<string, unknown> }) | undefined;
 
+  const uids = async () => [
+    (await live())?.metadata.uid,
+    (await client.get({ apiVersion: "v1", kind: "Namespace", name: "flux-system" }))?.metadata.uid,
+  ];
+  /** The test's kubeconfig with a second cluster entry and context `moved`, and what `change` does to it. */
+  const ways = (change: (clusters: { cluster: Record<string, unknown> }[]) => void = () => {}) => {
+    const kubeconfig = JSON.parse(readFileSync(server.kubeconfig, "utf8"));
+    const { cluster } = kubeconfig.clusters[0];
+    const moved = { server: cluster.server.replace("127.0.0.1", "localhost"), "insecure-skip-tls-verify": true };
+    kubeconfig.clusters.push({ name: "moved", cluster: moved });
+    kubeconfig.contexts.push({ name: "moved", context: { cluster: "moved", user: "admin" } });
+    change(kubeconfig.clusters);
+    writeFileSync(join(server.dir, "ways"), JSON.stringify(kubeconfig));
+    return join(server.dir, "ways");
+  };
+
   it("warns in a preview where the kubeconfig or its credential plugin is not there", async () => {
     const absent = JSON.parse(readFileSync(server.kubeconfig, "utf8"));
     absent.users[0].user = { exec: { apiVersion: "client.authentication.k8s.io/v1", command: "gone-auth-plugin" } };
@@ -168,6 +184,29 @@ describe("the closed-network plugin kubernetes", function () {
     await client.delete(policies);
     assert.match(await pulumi(0, "up", "--yes", "--skip-preview", "--refresh"), /1 created/);
     assert.ok(await live());
+  });
+
+  it("leaves every object as it is when its cluster gets another address", async () => {
+    const before = await uids();
+    write({ kubeconfig: ways(), context: "moved" });
+    const preview = await pulumi(0, "preview");
+    assert.doesNotMatch(preview, /replace/);
+    assert.match(await up(), /1 updated\n +4 unchanged/);
+    assert.deepEqual(await uids(), before);
+  });
+
+  it("loses nothing where the old address cannot be asked any more: it is refused, with what to do", async () => {
+    const before = await uids();
+    const gone = ways(([, moved]) => {
+      moved!.cluster.server = "https://127.0.0.1:1";
+    });
+    write({ kubeconfig: gone, context: "admin" });
+    assert.match(await pulumi(0, "preview"), /flux-system already, .*this very resource has made it, by another way/);
+    assert.match(await up(1), /flux-system already, .*give the kubeconfig's entry that the stack used before/);
+    assert.deepEqual(await uids(), before);
+    write({ kubeconfig: ways(), context: "admin" });
+    assert.doesNotMatch(await up(), /(created|replaced)/);
+    assert.deepEqual(await uids(), before);
   });
 
   it("keeps an object that does not get ready in the state, with the reason, and tries again", async () => {

@@ -4,8 +4,17 @@ import { readFileSync } from "node:fs";
 import type { KubernetesObject } from "../../lib/kubernetes/objects";
 import { checkConfiguration, diffConfiguration } from "../../local/plugins/kubernetes/configure";
 import { secret, Unfinished, type Values } from "../../provider/host";
-import { handler, inPreview, type ObjectStand, source, sources, startObjectStand } from "../support/clusterObjects";
+import {
+  handler,
+  inPreview,
+  type ObjectStand,
+  source,
+  sources,
+  sourceType,
+  startObjectStand,
+} from "../support/clusterObjects";
 import { refused } from "../support/refused";
+import { json, startScriptedCluster } from "../support/scriptedCluster";
 
 describe("an object that a cluster does not take", function () {
   this.timeout(60_000);
@@ -40,6 +49,36 @@ describe("an object that a cluster does not take", function () {
     assert.match(error.message, words);
     stand.use({ upsertExistingObjects: "true" });
     await refused("field-conflict", () => sources.create(stand.context("two"), other));
+  });
+
+  it("that this resource has made under a provider that is replaced is not taken for its own", async () => {
+    const used = (id: string) => stand.use({}, id);
+    used("old");
+    const { outputs } = await sources.create(stand.context("moved"), source("moved"));
+    await sources.create(stand.context("moved"), source("moved"));
+    used("new");
+    const words = /default\/moved already, .*this very resource has made it, by another way to the cluster/;
+    await sources.create(stand.context("moved", inPreview), source("moved"));
+    assert.match(stand.warnings[0]!, words);
+    const error = await refused("object-exists", () => sources.create(stand.context("moved"), source("moved")));
+    assert.match(error.message, words);
+    await sources.update(stand.context("moved"), "default/moved", source("moved"), outputs, source("moved"));
+  });
+
+  it("is not deleted where somebody else has made another one under its name", async () => {
+    const { id, outputs } = await sources.create(stand.context("anew"), source("anew"));
+    const which = { ...sourceType, name: "anew", namespace: "default" };
+    const make = (fieldManager: string) =>
+      stand.client.apply(source("anew") as unknown as KubernetesObject, { fieldManager });
+    await stand.client.delete(which);
+    await make("kubectl");
+    await sources.delete!(stand.context("anew"), id, outputs);
+    assert.match(stand.warnings[0]!, /OCIRepository default\/anew stays in the cluster: it is not the one/);
+    assert.ok(await stand.client.get(which));
+    await stand.client.delete(which);
+    await make(String(outputs.__fieldManager));
+    await sources.delete!(stand.context("anew"), id, outputs);
+    assert.equal(await stand.client.get(which), undefined);
   });
 
   it("is waited for as its annotation says, at its own generation, and kept with the reason when it does not come", async () => {
@@ -153,9 +192,36 @@ describe("an object that a cluster does not take", function () {
     stand.use({ kubeconfig, deleteUnreachable: "true" });
     assert.equal(await sources.read!(stand.context("x"), "default/x", source("x"), {}), undefined);
     await sources.delete!(stand.context("x"), "default/x", {});
-    assert.deepEqual((await diffConfiguration({ kubeconfig: gone }, { kubeconfig })).changes, {
-      kubeconfig: "update-replace",
-    });
+    assert.deepEqual(
+      (await diffConfiguration({ kubeconfig: gone }, { kubeconfig }, stand.context("x").signal)).changes,
+      {
+        kubeconfig: "update-replace",
+      },
+    );
+  });
+
+  it("is replaced where the way to its cluster becomes one to another cluster, and only there", async () => {
+    const written = readFileSync(stand.server.kubeconfig, "utf8");
+    /** A text, which finds no files, with one change in its cluster and one in its user. */
+    const way = (cluster: object, user = "admin") => {
+      const kubeconfig = JSON.parse(written);
+      const { server } = kubeconfig.clusters[0].cluster;
+      kubeconfig.clusters[0].cluster = { server, "insecure-skip-tls-verify": true, ...cluster };
+      return { kubeconfig: JSON.stringify({ ...kubeconfig, "current-context": user }) };
+    };
+    const name = { server: JSON.parse(written).clusters[0].cluster.server.replace("127.0.0.1", "localhost") };
+    const diff = async (olds: Values, news: Values) =>
+      (await diffConfiguration(olds, news, stand.context("x").signal)).changes.kubeconfig;
+    const file = { kubeconfig: stand.server.kubeconfig };
+    assert.equal(await diff(file, way({})), "update");
+    assert.equal(await diff(way({}), way(name)), "update");
+    assert.equal(await diff(way({ server: "https://127.0.0.1:1" }), way({})), "update-replace");
+    assert.equal(await diff(way({}), way(name, "weak")), "update-replace");
+    const other = await startScriptedCluster(() =>
+      json({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system", uid: "another" } }),
+    );
+    assert.equal(await diff(file, { kubeconfig: other.kubeconfig }), "update-replace");
+    await other.stop();
   });
 
   it("without a name, of another kind than its type, or with a condition that nobody understands is refused by the check", async () => {

@@ -13,8 +13,8 @@ export interface ObjectStand {
   readonly client: ClusterClient;
   /** What handlers have warned of since the last `use`. */
   readonly warnings: readonly string[];
-  /** Configures the provider anew. */
-  use(more?: Values): void;
+  /** Configures the provider anew; `id` is its own in the state. */
+  use(more?: Values, id?: string): void;
   /** The context of a resource of this name. */
   context(name: string, more?: Partial<ResourceContext>): ResourceContext;
   /** Changes a source in `default` behind the back of its stack. */
@@ -54,9 +54,9 @@ export async function startObjectStand(): Promise<ObjectStand> {
     server,
     client,
     warnings,
-    use(more = {}) {
+    use(more = {}, id) {
       warnings.length = 0;
-      configure({ kubeconfig: server.kubeconfig, ...more }, new AbortController().signal);
+      configure({ kubeconfig: server.kubeconfig, ...more }, new AbortController().signal, id);
     },
     context: (name, more = {}) => ({
       urn: `urn:pulumi:dev::policy-platform::kubernetes:x/v1:X::${name}`,

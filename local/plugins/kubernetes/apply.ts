@@ -1,4 +1,5 @@
 // Server-side apply, and who manages the fields of an object.
+import { createHash } from "node:crypto";
 import type { ClusterClient } from "../../../lib/kubernetes/client";
 import { ClusterError } from "../../../lib/kubernetes/errors";
 import type { KubernetesObject, ObjectReference } from "../../../lib/kubernetes/objects";
@@ -51,6 +52,28 @@ export async function relinquish(
 
 export function isManagedBy({ metadata }: KubernetesObject, fieldManager: string): boolean {
   return metadata.managedFields?.some(({ manager }) => manager === fieldManager) ?? false;
+}
+
+/**
+ * The manager of a new object: always the same for one resource under one provider, so that a run knows what an interrupted one has made.
+ * A provider that is replaced has another: what the old one made is deleted after it, and must not be taken for its own.
+ */
+export function ownManager(urn: string): string {
+  const { id } = settings();
+  return id === undefined ? resourceManager(urn) : `${resourceManager(urn)}-${digest(id)}`;
+}
+
+/** Whether this very resource has made an object, under whichever provider. */
+export function isMadeByResource({ metadata }: KubernetesObject, urn: string): boolean {
+  return metadata.managedFields?.some(({ manager }) => manager?.startsWith(resourceManager(urn))) ?? false;
+}
+
+function resourceManager(urn: string): string {
+  return `pulumi-kubernetes-${digest(urn)}`;
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
 }
 
 function isAboutPredecessors(error: unknown): boolean {

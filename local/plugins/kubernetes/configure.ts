@@ -9,8 +9,11 @@ import {
   type Value,
   type Values,
 } from "../../../provider/host";
+import { isOneCluster, wayOf } from "./identity";
 
 export interface Settings {
+  /** Of the provider itself in the state; undefined where the engine names none. */
+  readonly id?: string;
   /** For objects that name none. */
   readonly namespace?: string;
   /** Takes fields of other managers over at every write. */
@@ -37,11 +40,16 @@ export function checkConfiguration(news: Values): CheckResult {
   return { inputs: news, failures };
 }
 
-/** Another cluster is another provider, and its objects are made there; another way to the same cluster is a change in place. */
-export async function diffConfiguration(olds: Values, news: Values): Promise<DiffResult> {
+/**
+ * Another cluster is another provider, and its objects are made there; another way to the same cluster is a change in place.
+ * Where another way is given and one of the two clusters cannot be asked, they count as two: a create then refuses what is there.
+ * docs/decisions/0190-a-cluster-is-known-by-its-uid.md
+ */
+export async function diffConfiguration(olds: Values, news: Values, signal: AbortSignal): Promise<DiffResult> {
   const { changes } = diffInputs(olds, news);
   const [before, after] = await Promise.all([activeCluster(olds), activeCluster(news)]);
   if (before === undefined || after === undefined || before === after) return { changes };
+  if (await isOneCluster(olds, news, signal)) return { changes };
   const replaced = Object.entries(changes).map(([key, change]): [string, Change] => [
     key,
     key === "kubeconfig" || key === "context" ? (`${change.replace("-replace", "")}-replace` as Change) : change,
@@ -49,19 +57,21 @@ export async function diffConfiguration(olds: Values, news: Values): Promise<Dif
   return { changes: Object.fromEntries(replaced) };
 }
 
-async function activeCluster({ kubeconfig, context }: Values): Promise<string | undefined> {
+async function activeCluster(configuration: Values): Promise<string | undefined> {
+  const { kubeconfig, context } = wayOf(configuration);
   try {
-    return JSON.stringify(targetOf(await readKubeconfig(text(kubeconfig)), text(context)).cluster.fields);
+    return JSON.stringify(targetOf(await readKubeconfig(kubeconfig), context).cluster.fields);
   } catch {
     return undefined; // a file of another checkout or an unknown value: whoever uses it will say so
   }
 }
 
-/** Remembers the arguments. The cluster is not asked anything before the first resource needs it. */
-export function configure(configuration: Values, signal: AbortSignal): void {
+/** Remembers the arguments. The cluster is not asked anything before the first resource needs it. `id` is the provider's own in the state. */
+export function configure(configuration: Values, signal: AbortSignal, id?: string): void {
   const is = (key: string, variable: string) =>
     /^(1|t|true)$/i.test(text(configuration[key]) ?? process.env[variable] ?? "");
   const settings: Settings = {
+    id,
     namespace: text(configuration.namespace),
     patchForce: is("enablePatchForce", "PULUMI_K8S_ENABLE_PATCH_FORCE"),
     upsert: is("upsertExistingObjects", "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"),
@@ -72,9 +82,7 @@ export function configure(configuration: Values, signal: AbortSignal): void {
   configured = {
     settings,
     connect() {
-      const { kubeconfig, context } = configuration;
-      const { namespace } = settings;
-      client ??= connectCluster({ kubeconfig: text(kubeconfig), context: text(context), namespace, signal });
+      client ??= connectCluster({ ...wayOf(configuration), namespace: settings.namespace, signal });
       client.catch(() => {
         client = undefined;
       });

@@ -8,15 +8,32 @@ import { isSecret, isValues, unwrapSecrets, type Value, type Values } from "../.
 import { idOf } from "./state";
 
 export function alreadyThere(live: KubernetesObject, urn: string): PlatformError {
+  return new PlatformError("object-exists", {
+    what: describe(live),
+    rule: "what a stack does not know of is never taken over without a word",
+    fix: `choose another name, let the other stack go of it, or \`pulumi import ${importArguments(live, urn)}\``,
+  });
+}
+
+/** The object is this stack's, but under a provider that is replaced: made again it would be deleted with the old one. Or its state was another. */
+export function madeByAnotherProvider(live: KubernetesObject, urn: string): PlatformError {
+  return new PlatformError("object-exists", {
+    what: `${describe(live)}: this very resource has made it, by another way to the cluster or in another state`,
+    rule: "two ways lead to one cluster where both can be asked for the uid of its namespace kube-system",
+    fix: `give the kubeconfig's entry that the stack used before the new address of the cluster, and its user the right to get this namespace; where the state was lost, \`pulumi import ${importArguments(live, urn)}\``,
+  });
+}
+
+function describe(live: KubernetesObject): string {
   const managers = [...new Set((live.metadata.managedFields ?? []).flatMap(({ manager }) => manager ?? []))];
   const who = managers.slice(0, 5).map((one) => printable(one, 80));
+  return `the cluster has ${live.kind} ${idOf(live)} already${who.length > 0 ? `, managed by ${who.join(", ")}` : ""}`;
+}
+
+function importArguments(live: KubernetesObject, urn: string): string {
   const [type, name] = urn.split("::").slice(2);
   const token = type?.split("$").at(-1) ?? "";
-  return new PlatformError("object-exists", {
-    what: `the cluster has ${live.kind} ${idOf(live)} already${who.length > 0 ? `, managed by ${who.join(", ")}` : ""}`,
-    rule: "what a stack does not know of is never taken over without a word",
-    fix: `choose another name, let the other stack go of it, or \`pulumi import ${token} ${name} ${idOf(live)} --stack ${stackOf(urn)}\``,
-  });
+  return `${token} ${name} ${idOf(live)} --stack ${stackOf(urn)}`;
 }
 
 /** Too short to be found by chance in a sentence of the cluster's. */

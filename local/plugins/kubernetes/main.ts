@@ -10,7 +10,7 @@ void serve({
   schema: () => JSON.stringify(require("./schema.json")),
   checkConfig: async (news) => checkConfiguration(news),
   diffConfig: diffConfiguration,
-  configure: async (context, configuration) => configure(configuration, context.signal),
+  configure: async (context, configuration, id) => configure(configuration, context.signal, id),
   resources: {},
   otherResources: resourceOf,
 });

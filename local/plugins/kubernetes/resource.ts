@@ -1,5 +1,4 @@
 // One object of a cluster: checked, compared, applied from the server's side, waited for, read, deleted.
-import { createHash } from "node:crypto";
 import { messageOf, PlatformError } from "../../../lib/errors";
 import type { ClusterClient } from "../../../lib/kubernetes/client";
 import { ClusterError, isNotKnownNow } from "../../../lib/kubernetes/errors";
@@ -7,6 +6,7 @@ import type { KubernetesObject } from "../../../lib/kubernetes/objects";
 import {
   type CheckResult,
   containsUnknown,
+  isValues,
   type ResourceContext,
   type ResourceHandler,
   Unfinished,
@@ -14,12 +14,12 @@ import {
   type Values,
 } from "../../../provider/host";
 import { annotation, propagation, waitingTime } from "./annotations";
-import { applied, isManagedBy, relinquish } from "./apply";
+import { applied, isMadeByResource, isManagedBy, ownManager, relinquish } from "./apply";
 import { checkObject } from "./check";
 import { parseWaitFor } from "./conditions";
 import { cluster, settings } from "./configure";
 import { diffObject } from "./diff";
-import { alreadyThere, withoutSecrets } from "./failures";
+import { alreadyThere, madeByAnotherProvider, withoutSecrets } from "./failures";
 import { declared, idOf, imported, type Kept, objectOf, outputsOf, previewOf, referenceOf } from "./state";
 import { NotReady, untilGone, untilReady } from "./waiting";
 
@@ -116,7 +116,7 @@ async function ready(
   }
 }
 
-/** What a stack creates is not there yet, unless an interrupted run of this very resource has made it. */
+/** What a stack creates is not there yet, unless an interrupted run of this very resource and provider has made it. */
 async function refuseForeign(
   context: ResourceContext,
   client: ClusterClient,
@@ -130,7 +130,8 @@ async function refuseForeign(
     { signal: context.signal },
   );
   if (!live || isManagedBy(live, fieldManager)) return;
-  const foreign = alreadyThere(live, context.urn);
+  const isSibling = isMadeByResource(live, context.urn);
+  const foreign = isSibling ? madeByAnotherProvider(live, context.urn) : alreadyThere(live, context.urn);
   // A replacement is previewed while the old object is still there, and one of the official plugin's has a name of its making.
   const isPulumis = live.metadata.managedFields?.some(({ manager }) => manager?.startsWith("pulumi-kubernetes"));
   if (!context.preview || !isPulumis) throw foreign;
@@ -145,12 +146,23 @@ async function remove(context: ResourceContext, id: string, type: ObjectType, ou
   const client = await cluster();
   const reference = referenceOf(id, type);
   const inputs = (unwrapSecrets(outputs).__inputs ?? {}) as Values;
-  const live = await client.get(reference, { signal: context.signal });
-  if (!live) return;
   const { signal } = context;
-  if (!(await client.delete(reference, { propagation: propagation(inputs), signal }))) return;
+  const live = await client.get(reference, { signal });
+  if (!live) return;
+  if (isAnother(live, unwrapSecrets(outputs))) {
+    context.warn(`${type.kind} ${id} stays in the cluster: it is not the one that this stack had made, which is gone`);
+    return;
+  }
+  const { uid } = live.metadata;
+  if (!(await client.delete(reference, { propagation: propagation(inputs), uid, signal }))) return;
   if (type.kind === "Namespace" && annotation(inputs, "skipAwait") === "true") return;
-  await untilGone(client, context, reference, live.metadata.uid, waitingTime(inputs, context.timeoutSeconds));
+  await untilGone(client, context, reference, uid, waitingTime(inputs, context.timeoutSeconds));
+}
+
+/** Whether somebody else has made an object anew under the name of the state's. */
+function isAnother(live: KubernetesObject, { metadata, __fieldManager }: Values): boolean {
+  const uid = isValues(metadata) ? metadata.uid : undefined;
+  return typeof uid === "string" && uid !== live.metadata.uid && !isManagedBy(live, String(__fieldManager));
 }
 
 /** A kind that is not served any more has taken its objects along; a cluster that is gone may have, if the user says so. */
@@ -181,8 +193,7 @@ function isExpected(error: unknown): boolean {
 
 /** As in the official plugin: the annotation, then what made the object, then a name of its own, here always the same for one resource. */
 function managerOf({ urn }: ResourceContext, outputs: Values, inputs: Values): string {
-  const own = `pulumi-kubernetes-${createHash("sha256").update(urn).digest("hex").slice(0, 8)}`;
-  return annotation(inputs, "patchFieldManager") ?? text(outputs.__fieldManager) ?? own;
+  return annotation(inputs, "patchFieldManager") ?? text(outputs.__fieldManager) ?? ownManager(urn);
 }
 
 function text(value: unknown): string | undefined {
