@@ -10,6 +10,7 @@ import { RenderedClusters } from "../../components/renderedClusters";
 import { deliveryFacts } from "../../lib/flux/delivery";
 import type { PolicyDocument } from "../../lib/flux/documents";
 import { parseWaitFor } from "../../local/plugins/kubernetes/conditions";
+import { keepVariables } from "../support/environment";
 import { only, type Recorded, record } from "../support/mocks";
 import { documentOf } from "../support/policyDocuments";
 import { unwrap } from "../support/unwrap";
@@ -40,13 +41,12 @@ const specOf = (recorded: readonly Recorded[], type: string, name: string) =>
 
 for (const preview of [false, true]) {
   describe(`a cluster's delivery${preview ? " in a preview" : ""}`, () => {
-    const { KUBECONFIG } = process.env;
+    let restore: () => void;
     before(() => {
+      restore = keepVariables();
       delete process.env.KUBECONFIG; // the SDK takes it for the provider's own
     });
-    after(() => {
-      if (KUBECONFIG !== undefined) process.env.KUBECONFIG = KUBECONFIG;
-    });
+    after(() => restore());
 
     async function declared(more: Partial<FluxDeliveryArgs> = {}) {
       const recorded = await record(preview, {

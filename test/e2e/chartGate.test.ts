@@ -7,6 +7,7 @@ import { recallRendered } from "../../lib/flux/renderCache";
 import { chartFiles } from "../../lib/gate/chartFiles";
 import { RegistryClient } from "../../lib/oci/client";
 import { parseRepository } from "../../lib/oci/reference";
+import { keepVariables } from "../support/environment";
 import { createProject, expectSuccess, type Project, wholePins } from "../support/project";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { run } from "../unit/cli/run";
@@ -115,14 +116,13 @@ describe("a release whose gate tries charts", function () {
     };
     const kept = await recallRendered(request.render);
     assert.equal(kept?.size, 12);
-    const before = process.env.XDG_CACHE_HOME;
+    const restore = keepVariables();
     process.env.XDG_CACHE_HOME = join(project.dir, "empty-cache");
     try {
       assert.deepEqual(await chartFiles(request), kept);
       assert.deepEqual(await recallRendered(request.render), kept);
     } finally {
-      if (before === undefined) delete process.env.XDG_CACHE_HOME;
-      else process.env.XDG_CACHE_HOME = before;
+      restore();
     }
   });
 

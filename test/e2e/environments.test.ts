@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type Document, parse, parseDocument } from "yaml";
 import { exec } from "../../lib/exec";
 import { mapRecord } from "../../lib/record";
+import { keepVariables } from "../support/environment";
 import { golden } from "../support/golden";
 import { createProject, expectSuccess, type Project, preparedPins } from "../support/project";
 import { startRegistry, type TestRegistry } from "../support/registry";
@@ -32,12 +33,12 @@ describe("stand-in: the committed stacks dev and prod, re-pinned to loopback", f
   let registries: { dev: TestRegistry; prod: TestRegistry };
   let releases: ReleaseServer;
   let project: Project;
-  let usersCache: string | undefined;
+  let restore: () => void;
   /** What is downloaded here has the addresses of published files, and other bytes. */
   let cache: string;
 
   before(async () => {
-    usersCache = process.env.XDG_CACHE_HOME;
+    restore = keepVariables();
     cache = mkdtempSync(join(tmpdir(), "environments-cache-"));
     process.env.XDG_CACHE_HOME = cache;
     registries = { dev: await startRegistry(), prod: await startRegistry() };
@@ -49,8 +50,7 @@ describe("stand-in: the committed stacks dev and prod, re-pinned to loopback", f
     await project.commit("Add the stacks");
   });
   after(async () => {
-    if (usersCache === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = usersCache;
+    restore();
     rmSync(cache, { recursive: true });
     project?.remove();
     await releases?.stop();

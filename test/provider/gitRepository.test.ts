@@ -20,6 +20,7 @@ import { RegistryClient } from "../../lib/oci/client";
 import { folderLayerImage } from "../../lib/oci/layer";
 import { leftOutFiles } from "../../lib/policies/tests";
 import { repositoryContent } from "../../lib/sources/repositoryContent";
+import { keepVariables } from "../support/environment";
 import { type GitContent, type GitServer, startGitServer } from "../support/gitServer";
 import { refused } from "../support/refused";
 
@@ -40,19 +41,19 @@ describe("a policy repository given by git", function () {
   this.timeout(30_000);
   let server: GitServer;
   let cache: string;
-  const old = process.env.XDG_CACHE_HOME;
+  let restore: () => void;
   before(async () => {
     server = await startGitServer();
   });
   after(() => server.close());
   beforeEach(() => {
     cache = mkdtempSync(join(tmpdir(), "git-cache-"));
+    restore = keepVariables();
     process.env.XDG_CACHE_HOME = cache;
     server.requests.length = 0;
   });
   afterEach(() => {
-    if (old === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = old;
+    restore();
     rmSync(cache, { recursive: true });
   });
 

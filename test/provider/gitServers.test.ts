@@ -12,6 +12,7 @@ import type { PlatformError } from "../../lib/errors";
 import { resolveRef } from "../../lib/git/refs";
 import { type GitTreeOptions, gitTree } from "../../lib/git/repository";
 import { processArguments, processIds } from "../../lib/process";
+import { keepVariables } from "../support/environment";
 import { type GitServer, startGitServer } from "../support/gitServer";
 import { refused } from "../support/refused";
 
@@ -21,18 +22,17 @@ describe("a git server", function () {
   this.timeout(60_000);
   let dir: string;
   const ends: (() => unknown)[] = [];
-  const kept = { cache: process.env.XDG_CACHE_HOME, home: process.env.HOME };
+  let restore: () => void;
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), "git-servers-"));
+    restore = keepVariables();
     process.env.XDG_CACHE_HOME = join(dir, "cache");
     process.env.HOME = join(dir, "home");
     mkdirSync(join(dir, "home"));
   });
   afterEach(async () => {
     for (const end of ends.splice(0)) await end();
-    if (kept.cache === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = kept.cache;
-    process.env.HOME = kept.home;
+    restore();
     rmSync(dir, { recursive: true, force: true });
   });
 
@@ -248,18 +248,14 @@ describe("a git server", function () {
 
   it("is spoken to by a git that sees no token of this process", async () => {
     process.env.A_TOKEN = "hunter2";
-    try {
-      writeFileSync(join(dir, "helper"), `#!/bin/sh\nenv > ${join(dir, "seen")}\n`, { mode: 0o755 });
-      writeFileSync(join(dir, "home/.gitconfig"), `[credential]\n\thelper = ${join(dir, "helper")}\n`);
-      const server = await start({ password: "x" });
-      const commit = server.commit("x", { "a.yaml": "a: 1\n" });
-      await refusal("git-unauthorized", `${server.url}/x.git`, commit, 15);
-      const seen = execFileSync("cat", [join(dir, "seen")], { encoding: "utf8" });
-      assert.match(seen, /^GIT_TERMINAL_PROMPT=0$/m);
-      assert.doesNotMatch(seen, /hunter2/);
-    } finally {
-      delete process.env.A_TOKEN;
-    }
+    writeFileSync(join(dir, "helper"), `#!/bin/sh\nenv > ${join(dir, "seen")}\n`, { mode: 0o755 });
+    writeFileSync(join(dir, "home/.gitconfig"), `[credential]\n\thelper = ${join(dir, "helper")}\n`);
+    const server = await start({ password: "x" });
+    const commit = server.commit("x", { "a.yaml": "a: 1\n" });
+    await refusal("git-unauthorized", `${server.url}/x.git`, commit, 15);
+    const seen = execFileSync("cat", [join(dir, "seen")], { encoding: "utf8" });
+    assert.match(seen, /^GIT_TERMINAL_PROMPT=0$/m);
+    assert.doesNotMatch(seen, /hunter2/);
   });
 });
 

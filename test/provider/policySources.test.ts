@@ -13,6 +13,7 @@ import { formatReference, parseRepository } from "../../lib/oci/reference";
 import { compose } from "../../lib/plan/composition";
 import { freshContents } from "../../lib/sources/freshContents";
 import { repositoryContent } from "../../lib/sources/repositoryContent";
+import { keepVariables } from "../support/environment";
 import { type GitServer, startGitServer } from "../support/gitServer";
 import { refused } from "../support/refused";
 import { startRegistry, type TestRegistry } from "../support/registry";
@@ -28,16 +29,16 @@ describe("a repository of policies, whatever its source", function () {
   let registry: TestRegistry;
   let git: GitServer;
   let dir: string;
-  const cache = process.env.XDG_CACHE_HOME;
+  let restore: () => void;
   const client = new RegistryClient();
   before(async () => {
     dir = mkdtempSync(join(tmpdir(), "sources-"));
+    restore = keepVariables();
     process.env.XDG_CACHE_HOME = join(dir, "cache");
     [registry, git] = await Promise.all([startRegistry(), startGitServer()]);
   });
   after(async () => {
-    if (cache === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = cache;
+    restore();
     await Promise.all([registry.stop(), git.close()]);
     rmSync(dir, { recursive: true });
   });

@@ -10,6 +10,7 @@ import { dockerCredentials } from "../../lib/oci/credentials";
 import { sha256 } from "../../lib/oci/digest";
 import { layerImage, pushLayerImage } from "../../lib/oci/layer";
 import { parseRepository } from "../../lib/oci/reference";
+import { keepVariables } from "../support/environment";
 import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
 import { type ScriptedServer, startScriptedServer } from "../support/scriptedServer";
 import { tarball } from "../support/tarball";
@@ -26,12 +27,12 @@ function fileEntry(path: string, content: string) {
 describe("policy-platform pin", () => {
   let registry: TestRegistry;
   let server: ScriptedServer;
-  let cache: string | undefined;
+  let restore: () => void;
   let archive: Buffer;
   let layer: string;
 
   before(async () => {
-    cache = process.env.XDG_CACHE_HOME;
+    restore = keepVariables();
     process.env.XDG_CACHE_HOME = mkdtempSync(join(tmpdir(), "pin-cache-"));
     archive = gzipSync(
       await tarball({ name: "tool", mode: 0o755, content: binary }, { name: "LICENSE", content: "x" }),
@@ -56,8 +57,7 @@ describe("policy-platform pin", () => {
   );
 
   after(async () => {
-    if (cache === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = cache;
+    restore();
     await server.stop();
     await registry.stop();
   });
@@ -287,7 +287,7 @@ config:
 
   it("looks a tag up with the credentials of the docker config", async () => {
     const closed = await startRegistry({ basic: true });
-    const { DOCKER_CONFIG } = process.env;
+    const logOut = keepVariables();
     try {
       process.env.DOCKER_CONFIG = dockerConfig(closed.host);
       const repository = parseRepository(`${closed.host}/layers/base`);
@@ -300,8 +300,7 @@ config:
       assert.equal(code, 0, stderr);
       assert.ok(text().includes(`${closed.host}/layers/base:12@${image.digest}`));
     } finally {
-      if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
-      else process.env.DOCKER_CONFIG = DOCKER_CONFIG;
+      logOut();
       await closed.stop();
     }
   });

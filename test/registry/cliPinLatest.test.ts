@@ -8,6 +8,7 @@ import { parse } from "yaml";
 import { RegistryClient } from "../../lib/oci/client";
 import { folderLayerImage, layerImage, pushLayerImage } from "../../lib/oci/layer";
 import { parsePinned, parseRepository } from "../../lib/oci/reference";
+import { keepVariables } from "../support/environment";
 import { pushRelease } from "../support/pushRelease";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { type ScriptedServer, startScriptedServer } from "../support/scriptedServer";
@@ -19,12 +20,12 @@ const binary = "#!/bin/sh\n";
 describe("policy-platform pin --latest", () => {
   let registry: TestRegistry;
   let server: ScriptedServer;
-  let variables: NodeJS.ProcessEnv;
+  let restore: () => void;
   const client = new RegistryClient();
   const codeOf = ({ error }: Record<string, unknown>) => (error as { code?: string } | undefined)?.code;
 
   before(async () => {
-    variables = { ...process.env };
+    restore = keepVariables();
     process.env.XDG_CACHE_HOME = mkdtempSync(join(tmpdir(), "pin-cache-"));
     process.env.PATH = "/nowhere"; // no engine: the registry alone is believed
     server = await startScriptedServer(() => ({}));
@@ -54,7 +55,7 @@ describe("policy-platform pin --latest", () => {
   );
 
   after(async () => {
-    process.env = variables;
+    restore();
     await server.stop();
     await registry.stop();
   });

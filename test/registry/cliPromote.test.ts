@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
+import { keepVariables } from "../support/environment";
 import { startFaultProxy } from "../support/faultProxy";
 import { golden } from "../support/golden";
 import {
@@ -328,7 +329,7 @@ describe("policy-platform promote", () => {
 
   it("logs in to a closed registry by the docker config, and writes nothing without a login", async () => {
     const closed = await startRegistry({ basic: true });
-    const { DOCKER_CONFIG } = process.env;
+    const restore = keepVariables();
     try {
       const { project, from } = await stage.twoReleases();
       const before = project.text();
@@ -342,15 +343,14 @@ describe("policy-platform promote", () => {
       project.write("prod", `config:\n  policy-platform:registry: {address: "${closed.host}"}\n`);
       assert.equal((await project.promote()).code, 0);
     } finally {
-      if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
-      else process.env.DOCKER_CONFIG = DOCKER_CONFIG;
+      restore();
       await closed.stop();
     }
   });
 
   it("takes a registry that the stack is yet to create for empty, and no other one (stand-in: the engine)", async () => {
     const closed = await startRegistry({ basic: true });
-    const { DOCKER_CONFIG } = process.env;
+    const restore = keepVariables();
     try {
       process.env.DOCKER_CONFIG = "/nowhere";
       const { project } = await stage.twoReleases();
@@ -380,8 +380,7 @@ describe("policy-platform promote", () => {
       assert.deepEqual([refused.code, (refused.data.error as { code: string }).code], [1, "registry-unauthorized"]);
     } finally {
       stage.answerAsEngine(undefined);
-      if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
-      else process.env.DOCKER_CONFIG = DOCKER_CONFIG;
+      restore();
       await closed.stop();
     }
   });

@@ -9,6 +9,7 @@ import type { Digest } from "../../lib/oci/digest";
 import { manifestType } from "../../lib/oci/mediaTypes";
 import { parseRepository } from "../../lib/oci/reference";
 import { pushFiles, textFile } from "../support/dockerEngine";
+import { keepVariables } from "../support/environment";
 import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
 import { run } from "../unit/cli/run";
 import { makeProject, pinned } from "../unit/config/valid";
@@ -67,7 +68,7 @@ describe("policy-platform render ci", () => {
 
   it("logs in to a private registry as docker does, with and without a project", async () => {
     const privately = await startRegistry({ basic: true });
-    const before = process.env.DOCKER_CONFIG;
+    const restore = keepVariables();
     process.env.DOCKER_CONFIG = dockerConfig(privately.host);
     try {
       const repository = `${privately.host}/releases/policy-platform`;
@@ -90,8 +91,7 @@ describe("policy-platform render ci", () => {
         assert.ok(stdout.includes(digest));
       }
     } finally {
-      if (before === undefined) delete process.env.DOCKER_CONFIG;
-      else process.env.DOCKER_CONFIG = before;
+      restore();
       await privately.stop();
     }
   });

@@ -5,6 +5,7 @@ import { baseDocument, baseKey, baseLabel } from "../../lib/base/packages";
 import { RegistryClient } from "../../lib/oci/client";
 import { folderLayerImage, pushLayerImage } from "../../lib/oci/layer";
 import { parsePinned, parseRepository } from "../../lib/oci/reference";
+import { keepVariables } from "../support/environment";
 import { pushImage } from "../support/pushImage";
 import { pushRelease } from "../support/pushRelease";
 import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
@@ -14,14 +15,14 @@ import { makeProject, pinned } from "../unit/config/valid";
 describe("policy-platform version", () => {
   let registry: TestRegistry;
   let closed: TestRegistry;
-  let path: string | undefined;
+  let restore: () => void;
   before(async () => {
     [registry, closed] = await Promise.all([startRegistry(), startRegistry({ basic: true })]);
-    path = process.env.PATH;
+    restore = keepVariables();
     process.env.PATH = "/nowhere"; // no engine: the registry alone is believed
   });
   after(async () => {
-    process.env.PATH = path;
+    restore();
     await Promise.all([registry.stop(), closed.stop()]);
   });
 
@@ -207,7 +208,7 @@ ${more}`,
   }).timeout(90_000);
 
   it("reads a closed registry with the credentials of the docker config", async () => {
-    const { DOCKER_CONFIG } = process.env;
+    const logOut = keepVariables();
     try {
       process.env.DOCKER_CONFIG = "/nowhere";
       const refused = await project(closed.host)("-o", "json");
@@ -216,8 +217,7 @@ ${more}`,
       const { code, stderr } = await project(closed.host)();
       assert.equal(code, 0, stderr);
     } finally {
-      if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
-      else process.env.DOCKER_CONFIG = DOCKER_CONFIG;
+      logOut();
     }
   });
 

@@ -2,19 +2,19 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { keepVariables } from "./environment";
 
 /** Call it in a `describe`; returns where `$XDG_CACHE_HOME` is while one of its tests runs. */
 export function useOwnCache(): () => string {
-  let before: string | undefined;
+  let restore: () => void;
   let folder = "";
   beforeEach(() => {
-    before = process.env.XDG_CACHE_HOME;
+    restore = keepVariables();
     folder = mkdtempSync(join(tmpdir(), "cache-"));
     process.env.XDG_CACHE_HOME = folder;
   });
   afterEach(() => {
-    if (before === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = before;
+    restore();
     rmSync(folder, { recursive: true, force: true });
   });
   return () => folder;

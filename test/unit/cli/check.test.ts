@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { keepVariables } from "../../support/environment";
 import { hex, makeProject, pinned } from "../config/valid";
 import { run } from "./run";
 
@@ -125,7 +126,7 @@ describe("policy-platform check", () => {
   });
 
   it("says which stacks there are when none is named", async () => {
-    const before = { ...process.env };
+    const restore = keepVariables();
     process.env.PULUMI_HOME = "/nowhere";
     delete process.env.PULUMI_STACK;
     try {
@@ -138,7 +139,7 @@ describe("policy-platform check", () => {
       process.env.PULUMI_STACK = "dev";
       assert.equal((await run("check", "-C", project())).code, 0);
     } finally {
-      process.env = before;
+      restore();
     }
   });
 

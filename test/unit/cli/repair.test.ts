@@ -6,6 +6,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { repair } from "../../../lib/repair";
+import { keepVariables } from "../../support/environment";
 import { run } from "./run";
 
 const engine = `#!/bin/sh
@@ -112,7 +113,7 @@ describe("policy-platform repair", () => {
     const { projectDir, write } = project();
     write("exported", JSON.stringify({ deployment: { pending_operations: [{}] } }));
     lockOf(projectDir, { pid: await gonePid() });
-    const before = { ...process.env };
+    const restore = keepVariables();
     Object.assign(process.env, { PATH: `${projectDir}:${process.env.PATH}`, BACKEND: `file://${projectDir}/state` });
     try {
       const { code, data, stderr } = await run("repair", "-s", "dev", "-C", projectDir, "-o", "json");
@@ -127,7 +128,7 @@ describe("policy-platform repair", () => {
       assert.equal(again.stdout, "pulumi up --stack dev\n");
       assert.match(again.stderr, /✔ nothing was wrong\n$/);
     } finally {
-      process.env = before;
+      restore();
     }
   });
 });

@@ -12,6 +12,7 @@ import { parseSettings, problemsOf } from "../../../config/parse";
 import { Secret } from "../../../config/problems";
 import type { RawConfiguration } from "../../../config/settings";
 import { times } from "../../support/counts";
+import { keepVariables } from "../../support/environment";
 import { hex, problemsAfter, projectDir, spoiled } from "./valid";
 
 const context = { stack: "dev", projectDir };
@@ -364,12 +365,12 @@ describe("a cluster's pull secret", () => {
 
 /** Puts keys into the SDK's configuration, as the engine does; returns what takes them away. */
 function withEngine(config: Record<string, string>, secret: string[]): () => void {
-  const before = [process.env.PULUMI_CONFIG, process.env.PULUMI_CONFIG_SECRET_KEYS] as const;
+  const restore = keepVariables();
   const { runtime } = require("@pulumi/pulumi") as typeof import("@pulumi/pulumi");
   const setAll = (runtime as unknown as { setAllConfig(all: object, keys?: string[]): void }).setAllConfig;
   setAll(config, secret);
   return () => {
     setAll({}, []);
-    [process.env.PULUMI_CONFIG, process.env.PULUMI_CONFIG_SECRET_KEYS] = before;
+    restore();
   };
 }

@@ -14,6 +14,7 @@ import {
   rememberResult,
 } from "../../../lib/gate/kept";
 import { sha256 } from "../../../lib/oci/digest";
+import { keepVariables } from "../../support/environment";
 
 const key = sha256("spec");
 const names = expectedNames({
@@ -37,15 +38,14 @@ const checks = [
 
 describe("what the gate found", () => {
   let dir: string;
-  let before: string | undefined;
+  let restore: () => void;
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), "kept-"));
-    before = process.env.XDG_CACHE_HOME;
+    restore = keepVariables();
     process.env.XDG_CACHE_HOME = join(dir, "cache");
   });
   afterEach(() => {
-    if (before === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = before;
+    restore();
     rmSync(dir, { recursive: true });
   });
   const project = () => join(dir, "project");

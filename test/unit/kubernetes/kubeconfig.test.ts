@@ -5,27 +5,27 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { openConnection } from "../../../lib/kubernetes/connection";
 import { readKubeconfig, targetOf } from "../../../lib/kubernetes/kubeconfig";
+import { keepVariables } from "../../support/environment";
 import { refused } from "../../support/refused";
 import { kubeconfigOf } from "../../support/scriptedCluster";
 
 const server = "https://127.0.0.1:6443";
 
 describe("a kubeconfig", () => {
-  const environment = { ...process.env };
+  let restore: () => void;
   let dir: string;
   before("the library, which is unbundled here, is loaded once", async function () {
     this.timeout(30_000);
     await import("@kubernetes/client-node/dist/config.js");
   });
   beforeEach(() => {
-    delete process.env.KUBECONFIG;
+    restore = keepVariables();
     dir = mkdtempSync(join(tmpdir(), "kubeconfig-"));
     process.env.HOME = dir;
     delete process.env.KUBECONFIG;
   });
   afterEach(() => {
-    Object.assign(process.env, environment);
-    if (environment.KUBECONFIG === undefined) delete process.env.KUBECONFIG;
+    restore();
     rmSync(dir, { recursive: true });
   });
   const file = (name: string, text: string) => {
@@ -141,8 +141,6 @@ describe("a kubeconfig", () => {
         plugin(`require("fs").writeFileSync("${dir}/seen", JSON.stringify([process.argv.slice(2), process.env]));
 console.log(JSON.stringify({ status: { token: "fresh", expirationTimestamp: "2030-01-01T00:00:00Z" } }));`),
       );
-      delete process.env.GOOGLE_APPLICATION_CREDENTIALS;
-      delete process.env.PULUMI_CONFIG_PASSPHRASE;
       assert.equal(headers.Authorization, "Bearer fresh");
       assert.ok(expires < Date.parse("2030-01-01T00:00:00Z"));
       const [args, seen] = JSON.parse(readFileSync(join(dir, "seen"), "utf8"));

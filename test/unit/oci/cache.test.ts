@@ -14,14 +14,15 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder, placeFolder, writeByRename } from "../../../lib/cache";
+import { keepVariables } from "../../support/environment";
 import { refused } from "../../support/refused";
 
 describe("the cache folder", () => {
-  const { XDG_CACHE_HOME } = process.env;
-  afterEach(() => {
-    if (XDG_CACHE_HOME === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = XDG_CACHE_HOME;
+  let restore: () => void;
+  beforeEach(() => {
+    restore = keepVariables();
   });
+  afterEach(() => restore());
 
   it("is below XDG_CACHE_HOME, or ~/.cache where that is unset, empty or relative", () => {
     process.env.XDG_CACHE_HOME = "/somewhere";

@@ -6,6 +6,7 @@ import { exec } from "../../../lib/exec";
 import { RegistryClient } from "../../../lib/oci/client";
 import { refusal } from "../../../lib/oci/failures";
 import { createGoogleCredentials, isGoogleRegistry } from "../../../lib/oci/googleCredentials";
+import { keepVariables } from "../../support/environment";
 import { refused } from "../../support/refused";
 import { quickLimits } from "../../support/scriptedRegistry";
 import {
@@ -23,10 +24,10 @@ describe("stand-in: Google's default credentials", function () {
   this.timeout(20_000); // the library is loaded at the first use
   let google: StandInGoogle;
   let files: GoogleFiles;
-  let before: NodeJS.ProcessEnv;
+  let restore: () => void;
 
   beforeEach(async () => {
-    before = { ...process.env };
+    restore = keepVariables();
     google = await startStandInGoogle();
     files = googleFiles();
     for (const name of Object.keys(process.env))
@@ -34,8 +35,7 @@ describe("stand-in: Google's default credentials", function () {
     Object.assign(process.env, { HOME: files.dir, METADATA_SERVER_DETECTION: "none" });
   });
   afterEach(async () => {
-    for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
-    Object.assign(process.env, before);
+    restore();
     await google.stop();
     files.remove();
   });
