@@ -4,7 +4,6 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { RegistryClient } from "../../lib/oci/client";
 import { sha256 } from "../../lib/oci/digest";
 import { imageLabels, imageManifest } from "../../lib/oci/imageConfig";
@@ -16,12 +15,13 @@ import {
   readLayerFiles,
   readLayerPaths,
 } from "../../lib/oci/layer";
-import { configType, indexType, manifestType } from "../../lib/oci/mediaTypes";
+import { indexType, manifestType } from "../../lib/oci/mediaTypes";
 import { formatReference, type Repository } from "../../lib/oci/reference";
+import { pushLayers } from "../support/pushLayers";
 import { refused } from "../support/refused";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { startScriptedServer } from "../support/scriptedServer";
-import { type TarItem, tarball } from "../support/tarball";
+import type { TarItem } from "../support/tarball";
 
 const small = () => layerImage([{ path: "/repos/x/a.yaml", executable: false, size: 1, open: () => Buffer.from("a") }]);
 
@@ -159,41 +159,8 @@ describe("with a real registry", function () {
     );
   });
 
-  /** Pushes an image of the given layers (gzip) and labels. */
-  async function push(
-    to: Repository,
-    layers: readonly (readonly TarItem[])[],
-    options: { labels?: unknown; layerType?: string } = {},
-  ) {
-    const { labels, layerType = "application/vnd.oci.image.layer.v1.tar+gzip" } = options;
-    const descriptors = [];
-    for (const items of layers) {
-      const bytes = gzipSync(await tarball(...items));
-      const descriptor = { mediaType: layerType, digest: sha256(bytes), size: bytes.length };
-      await client.pushBlob(to, descriptor, { bytes });
-      descriptors.push(descriptor);
-    }
-    const config = Buffer.from(
-      JSON.stringify({
-        architecture: "amd64",
-        os: "linux",
-        config: { Labels: labels },
-        rootfs: { type: "layers", diff_ids: [] },
-      }),
-    );
-    await client.pushBlob(to, { digest: sha256(config), size: config.length }, { bytes: config });
-    const manifest = Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: manifestType,
-        config: { mediaType: configType, digest: sha256(config), size: config.length },
-        layers: descriptors,
-      }),
-    );
-    return { digest: await client.putManifest(to, sha256(manifest), manifest, manifestType), size: manifest.length };
-  }
   const texts = async (to: Repository, layers: readonly (readonly TarItem[])[], options = {}) => {
-    const { digest } = await push(to, layers);
+    const { digest } = await pushLayers(client, to, layers);
     return Object.fromEntries(
       [...(await readLayerFiles(client, to, digest, options))].map(([path, bytes]) => [path, bytes.toString()]),
     );
@@ -264,7 +231,7 @@ describe("with a real registry", function () {
     }
 
     it("are refused when a layer is packed in a way we do not read", async () => {
-      const { digest } = await push(to(), [[{ name: "a" }]], {
+      const { digest } = await pushLayers(client, to(), [[{ name: "a" }]], {
         layerType: "application/vnd.oci.image.layer.v1.tar+zstd",
       });
       assert.match(
@@ -282,7 +249,7 @@ describe("with a real registry", function () {
       const manifests = [];
       for (const platform of platforms) {
         const [os, architecture] = platform.split("/");
-        const child = await push(to, [[{ name: platform }]], { labels: { platform } });
+        const child = await pushLayers(client, to, [[{ name: platform }]], { labels: { platform } });
         manifests.push({ mediaType: manifestType, ...child, platform: { os, architecture } });
       }
       const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests }));
@@ -311,18 +278,22 @@ describe("with a real registry", function () {
         await imageLabels(
           client,
           to,
-          (await push(to, [[{ name: "a" }]], { labels: { "dev.policychain.inputs": '{"a":"é"}' } })).digest,
+          (await pushLayers(client, to, [[{ name: "a" }]], { labels: { "dev.policychain.inputs": '{"a":"é"}' } }))
+            .digest,
         ),
         { "dev.policychain.inputs": '{"a":"é"}' },
       );
-      assert.deepEqual(await imageLabels(client, to, (await push(to, [[{ name: "a" }]], { labels: null })).digest), {});
+      assert.deepEqual(
+        await imageLabels(client, to, (await pushLayers(client, to, [[{ name: "a" }]], { labels: null })).digest),
+        {},
+      );
       await pushLayerImage(client, to, await small());
       assert.deepEqual(await imageLabels(client, to, (await small()).digest), {});
     });
 
     it("that are no map are refused", async () => {
       const to = repository("labels");
-      const { digest } = await push(to, [[{ name: "a" }]], { labels: ["x"] });
+      const { digest } = await pushLayers(client, to, [[{ name: "a" }]], { labels: ["x"] });
       await refused("manifest-malformed", () => imageLabels(client, to, digest));
     });
   });
