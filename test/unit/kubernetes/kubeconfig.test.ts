@@ -124,7 +124,7 @@ describe("a kubeconfig", () => {
     );
   });
 
-  describe("with a credential plugin", () => {
+  describe("with a credential plugin (stand-in: a script)", () => {
     const apiVersion = "client.authentication.k8s.io/v1";
     const plugin = (script: string) => {
       chmodSync(file("plugin", `#!/usr/bin/env node\n${script}`), 0o755);
