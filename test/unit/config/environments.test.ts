@@ -148,6 +148,23 @@ describe("the committed Pulumi.prod.yaml", () => {
     assert.equal(from, repositoryNames(registry).releases(image.name));
   });
 
+  it("enforces in its cluster what that of the committed Pulumi.dev.yaml audits, each with the login of its cloud", () => {
+    const clustersOf = (stack: string, text: string) => {
+      const { raw, context } = read(stack, text);
+      return Object.entries(parseSettings(raw, context).clusters).map(
+        ([name, { environment, enforcement, provider }]) => ({ name, environment, enforcement, provider }),
+      );
+    };
+    assert.deepEqual(clustersOf("dev", completed), [
+      { name: "dev", environment: "dev", enforcement: "audit", provider: "gcp" },
+    ]);
+    assert.deepEqual(clustersOf("prod", promoted), [
+      { name: "production", environment: "production", enforcement: "enforce", provider: "gcp" },
+    ]);
+    const released = parse(textOf("dev")).config["policy-platform:artifacts"].environments;
+    for (const environment of ["dev", "production"]) assert.ok(released.includes(environment), environment);
+  });
+
   it("is refused with key and quoted form where a commit of digits alone was written as a number", () => {
     const [found, ...others] = problems("prod", promoted.replace('"123456789012"', "123456789012"));
     assert.deepEqual(others, []);
