@@ -13,14 +13,17 @@ import { chooseCluster, type LocalCluster } from "../../local/controlPlane/clust
 import { artifactsFolder } from "../../local/controlPlane/commands";
 import { runKubectl } from "../../local/controlPlane/kubectl";
 import { stopComponents } from "../../local/controlPlane/running";
-import { badPod, goodPod, tryPod } from "../../local/controlPlane/summary";
+import { badPod, goodPod, type PodTrial, tryPod } from "../../local/controlPlane/summary";
 import { layoutOf } from "../../local/layout";
 import { createProject, expectSuccess, type Project, type ProjectStack, preparedPins } from "../support/project";
 import { startRegistry, type TestRegistry } from "../support/registry";
+import { kubeconfigOf } from "../support/scriptedCluster";
 
 const root = join(__dirname, "..", "..");
 const layout = layoutOf(root);
 const namespace = "policies-of-a-test";
+/** What a cluster says to a Pod, which it breaks into lines of its own. */
+const wordsOf = ({ messages }: PodTrial) => messages.join(" ").replace(/\s+/g, " ");
 const extra = {
   apiVersion: "kyverno.io/v1",
   kind: "ClusterPolicy",
@@ -160,7 +163,7 @@ describe("policies on their way into clusters", function () {
     await project.up();
     const bad = await tryPod(at(dev), badPod);
     assert.equal(bad.admitted, false);
-    assert.match(bad.messages.join("\n"), /disallow-latest-tag/);
+    assert.match(wordsOf(bad), /disallow-latest-tag: .*Images must not use the moving tag latest/);
     assert.equal((await tryPod(at(dev), goodPod)).admitted, true);
   });
 
@@ -205,8 +208,9 @@ describe("policies on their way into clusters", function () {
     assert.ok(!(await policiesIn(dev)).some((one) => one.metadata.name === "extra-policy"));
   });
 
-  it("are enforced by a second cluster after a promotion: the same digests, and nothing is built", async () => {
+  it("are released although a cluster cannot be reached, and with --continue-on-error come to the others, while the run is red", async () => {
     const { image, version, artifacts } = await project.outputs();
+    project.write("away.json", kubeconfigOf("https://127.0.0.1:1"));
     production = await project.addStack("prod", {
       "policy-platform:registry": { kind: "existing", address: `${registry.host}/prod` },
       "policy-platform:promotion": {
@@ -217,9 +221,34 @@ describe("policies on their way into clusters", function () {
         artifacts: { dev: artifacts.dev.digest, production: artifacts.production.digest },
       },
       "policy-platform:clusters": {
+        away: { environment: "production", kubeconfig: "away.json", context: "dev", enforcement: "enforce" },
         prod: clusterSettings(prod, "production", "enforce"),
-        elsewhere: { environment: "production", enforcement: "enforce", render: "clusters/elsewhere" },
       },
+    });
+    const failing = async (...args: string[]) => {
+      const { code, stdout, stderr } = await production.pulumi("up", "--yes", "--skip-preview", ...args);
+      assert.notEqual(code, 0, stdout);
+      assert.match(
+        stdout + stderr,
+        /DeliveryCheck \(away-check\):\s+error: the cluster at https:\/\/127\.0\.0\.1:1 cannot be reached/,
+      );
+    };
+    await failing();
+    const client = new RegistryClient();
+    const place = (path: string) => parseRepository(`${registry.host}/prod/releases/${path}`);
+    for (const tag of [version, "latest"])
+      assert.equal((await client.resolve(place("policy-platform"), tag))?.digest, image.digest);
+    assert.equal((await client.resolve(place("policies/production"), version))?.digest, artifacts.production.digest);
+    await failing("--continue-on-error");
+    assert.equal((await tryPod(at(prod), badPod)).admitted, false);
+  });
+
+  it("are enforced by a second cluster after a promotion: the same digests, and nothing is built", async () => {
+    const { image, artifacts } = await project.outputs();
+    production.configure((config) => {
+      const clusters = config["policy-platform:clusters"];
+      delete clusters.away;
+      clusters.elsewhere = { environment: "production", enforcement: "enforce", render: "clusters/elsewhere" };
     });
     const folder = join(project.dir, "clusters", "elsewhere");
     const shown = (await expectSuccess(production.pulumi("preview", "--diff"))).stdout;
@@ -236,20 +265,26 @@ describe("policies on their way into clusters", function () {
     project.configure((config) => {
       config["policy-platform:clusters"].dev.enforcement = "audit";
     });
+    const back = await preview();
+    assert.match(back, /~ enforcement *: "enforce" => "audit"/);
+    assert.doesNotMatch(back, /policychain:index:(?:Tag|Copy|GateRun|Artifact):/);
     await project.up();
     assert.equal((await tryPod(at(dev), badPod)).admitted, true);
     assert.equal((await look(production)).code, 0);
   });
 
   it("leave no object of ours in the cluster of a stack that is destroyed, and every release in the registry", async () => {
-    const { image, artifacts } = await production.outputs();
+    const { image, artifacts, version } = await production.outputs();
     await expectSuccess(production.pulumi("destroy", "--yes", "--skip-preview"));
     assert.deepEqual(await policiesIn(prod), []);
     const left = await kubectl(prod, "get", "ocirepositories,kustomizations", "--all-namespaces", "--output=name");
     assert.equal(left, "");
     assert.equal(await kubectl(prod, "get", "namespace", namespace, "--ignore-not-found", "--output=name"), "");
     const client = new RegistryClient();
-    for (const { repository, digest } of [image, artifacts.production])
-      assert.ok(await client.resolve(parseRepository(repository), digest));
+    for (const { repository, digest, tags } of [image, artifacts.production]) {
+      assert.ok(tags.includes(version), `${tags}`);
+      for (const reference of [digest, ...tags])
+        assert.equal((await client.resolve(parseRepository(repository), reference))?.digest, digest, reference);
+    }
   });
 });
