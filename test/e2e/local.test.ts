@@ -23,6 +23,9 @@ import { DockerEngine } from "../../lib/docker/engine";
 import { exec } from "../../lib/exec";
 import { RegistryClient } from "../../lib/oci/client";
 import { parseRepository } from "../../lib/oci/reference";
+import { chooseCluster } from "../../local/controlPlane/cluster";
+import { stopComponents } from "../../local/controlPlane/running";
+import { layoutOf } from "../../local/layout";
 import { freeClusterPorts } from "../support/clusterCheckout";
 import { killProcesses, processesOf } from "../support/processes";
 import { startRegistry } from "../support/registry";
@@ -233,9 +236,8 @@ describe("npm run local", function () {
     );
   });
 
-  it("leaves a shell in which pulumi works on the stack without its cluster, and the tools of the image are there", async () => {
-    const line = /`(pulumi up --exclude '[^`]+)`/.exec(readFileSync(join(root, howTo), "utf8"))![1]!;
-    const unchanged = line.replace("pulumi up", "pulumi preview --expect-no-changes");
+  it("leaves a shell in which pulumi works on the stack, and the tools of the image are there", async () => {
+    const unchanged = "pulumi preview --expect-no-changes";
     const output = green(
       await checkout.shell(`pulumi stack output version && ${unchanged} && command -v kyverno spectral`),
     );
@@ -338,14 +340,38 @@ describe("npm run local", function () {
     assert.match(green(await checkout.run("up")), /pulumi up: nothing to change/);
   });
 
-  it("brings the policies to a cluster once it is not left out, shows what they do, and leaves nothing to change", async () => {
+  it("starts a cluster after the image's summary once it is not left out, shows what the policies do there, and leaves nothing to change", async () => {
+    assert.doesNotMatch(checkout.read(".local", "env"), /KUBECONFIG/);
     const port = `${await freeClusterPorts()}`;
     const output = green(await checkout.run("up", "--cluster-port", port));
+    assert.match(output, /\nReleased\n[\s\S]* v2\.1\.2[\s\S]*\n {2}✔ Local cluster dev: [\s\S]*\nCluster dev\n/);
     assert.match(output, /policy-platform:clusters\.dev added/);
     assert.match(output, /disallow-latest-tag +true +true +True/);
     assert.match(output, /✗ a bad Pod is refused\n[\s\S]*disallow-latest-tag:[\s\S]*✔ a good Pod is admitted/);
+    assert.match(
+      output.replace(/\s+/g, " "),
+      /disallow-latest-tag: .*Images must not use the moving tag latest.*✔ a good Pod is admitted/,
+    );
+    assert.ok(
+      checkout.read(".local", "env").includes(`\nexport KUBECONFIG='${checkout.path(".local", "kubeconfig")}'\n`),
+    );
+    assert.match(green(await checkout.shell("kubectl get clusterpolicies")), /^disallow-latest-tag /m);
     green(await checkout.shell("pulumi preview --expect-no-changes"));
     assert.match(green(await checkout.run("up", "--cluster-port", port)), /pulumi up: nothing to change/);
+  });
+
+  it("leaves a cluster that does not run as it is, by its own flag and by the line for plain pulumi, whatever the stack file says now", async () => {
+    const line = /`(pulumi up --exclude '[^`]+)`/.exec(readFileSync(join(root, howTo), "utf8"))![1]!;
+    const unchanged = "pulumi preview --expect-no-changes";
+    await stopComponents(chooseCluster(layoutOf(checkout.dir), {}));
+    green(await checkout.shell("pulumi config set --path policy-platform:clusters.dev.enforcement audit"));
+    const output = green(await checkout.run("up"));
+    assert.match(output, /pulumi up: nothing to change/);
+    assert.doesNotMatch(output, /Local cluster/);
+    green(await checkout.shell(line.replace("pulumi up", unchanged)));
+    const whole = await checkout.shell(unchanged);
+    assert.notEqual(whole.code, 0, whole.output);
+    assert.match(whole.output, /Kustomization dev-kustomization/);
   });
 
   it("shows what runs and what is released, then ends what it started and nothing else", async () => {
