@@ -59,11 +59,13 @@ async function runs(count: number): Promise<readonly number[]> {
   try {
     for (const name of linked) symlinkSync(join(root, name), join(dir, name));
     mkdirSync(join(dir, "state"));
-    writeFileSync(join(dir, "Pulumi.yaml"), "name: policy-platform\nruntime: nodejs\nmain: ./\n");
+    const plugin = `plugins:\n  providers:\n    - {name: policychain, path: ${join(root, "dist/policychain")}}\n`;
+    writeFileSync(join(dir, "Pulumi.yaml"), `name: policy-platform\nruntime: nodejs\nmain: ./\n${plugin}`);
     writeFileSync(join(dir, "index.ts"), program);
     const env = {
       ...Object.fromEntries(Object.entries(process.env).filter((one): one is [string, string] => one[1] !== undefined)),
       PULUMI_BACKEND_URL: `file://${join(dir, "state")}`,
+      XDG_CACHE_HOME: join(dir, "cache"),
       PULUMI_CONFIG_PASSPHRASE: "bench",
       PULUMI_NODEJS_TRANSPILE_ONLY: "true",
       BENCH_CLUSTERS: String(count),

@@ -2,7 +2,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { deliveryObjects } from "../lib/flux/delivery";
 import { renderedFiles } from "../lib/flux/render";
-import { renderedChanges, writeRendered } from "../lib/flux/renderedFolder";
+import { keepContents } from "../lib/flux/renderedContents";
+import { mapRecord } from "../lib/record";
+import { ClusterFiles } from "../provider/resources/clusterFiles";
 import { type DeliveryPolicies, type FluxDeliveryArgs, factsOf, plainArgs } from "./fluxDelivery";
 import { whenKnown } from "./program";
 
@@ -18,8 +20,8 @@ export interface RenderedClustersArgs {
 }
 
 /**
- * All rendered clusters of a stack. One component for all: an engine that keeps its state in a file writes all of it for each resource.
- * Nothing is awaited, and destroying it leaves the files.
+ * All rendered clusters of a stack. One resource for all: an engine that keeps its state in a file writes all of it for each resource.
+ * Nothing is awaited; what was written for a cluster goes when the cluster leaves the stack, or the stack is destroyed.
  *
  * @example new RenderedClusters("rendered", { clusters: { dev: { folder: "clusters/dev", repository: names.artifacts("dev"), digest, policies } } })
  */
@@ -29,25 +31,28 @@ export class RenderedClusters extends pulumi.ComponentResource {
 
   constructor(name: string, args: RenderedClustersArgs, opts?: pulumi.ComponentResourceOptions) {
     super("policychain:index:RenderedClusters", name, {}, opts);
-    this.revisions = Object.fromEntries(
-      Object.entries(args.clusters).map(([cluster, its]) => [cluster, this.rendered(cluster, its)]),
+    const clusters = Object.entries(args.clusters);
+    const contents = pulumi.all(clusters.map(([cluster, its]) => renderedText(cluster, its)));
+    const folders = contents.apply((texts) =>
+      keepContents(
+        process.cwd(),
+        pulumi.getStack(),
+        Object.fromEntries(clusters.map(([, { folder }], index) => [folder, JSON.parse(texts[index]!)])),
+      ),
+    );
+    const written = new ClusterFiles(`${name}-files`, { folders }, { parent: this });
+    this.revisions = mapRecord(args.clusters, ({ digest }) =>
+      pulumi.all([digest, written.folders]).apply(([revision]) => revision),
     );
     this.registerOutputs({});
   }
+}
 
-  /** Once all of it is known. */
-  private rendered(cluster: string, args: RenderedCluster): pulumi.Output<string> {
-    const { digest, policies, folder } = args;
-    const written = async (known: string, facts: DeliveryPolicies) => {
-      const files = renderedFiles(cluster, deliveryObjects({ ...plainArgs(args), digest: known }, factsOf(facts)));
-      const isPreview = pulumi.runtime.isDryRun();
-      const changes = await (isPreview ? renderedChanges : writeRendered)(folder, files, process.cwd());
-      if (changes.length > 0) {
-        const list = changes.map(({ file, change }) => (change === "remove" ? `${file} (removed)` : file)).join(", ");
-        await pulumi.log.info(`${folder}: ${isPreview ? "would change" : "changed"} ${list}`, this);
-      }
-      return known;
-    };
-    return whenKnown(digest, (known) => whenKnown(policies, (facts) => written(known, facts)));
-  }
+/** The files of one cluster as JSON, once all of it is known: the SDK walks through every part of a value that is not a text. */
+function renderedText(cluster: string, args: RenderedCluster): pulumi.Output<string> {
+  const text = (digest: string, facts: DeliveryPolicies) => {
+    const files = renderedFiles(cluster, deliveryObjects({ ...plainArgs(args), digest }, factsOf(facts)));
+    return JSON.stringify(Object.fromEntries(files));
+  };
+  return whenKnown(args.digest, (digest) => whenKnown(args.policies, (facts) => text(digest, facts)));
 }

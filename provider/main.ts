@@ -17,5 +17,6 @@ void serve({
       (require("./deliveredPolicies") as typeof import("./deliveredPolicies")).deliveredPolicies,
     "policychain:index:DeliveryCheck": () =>
       (require("./deliveryCheck") as typeof import("./deliveryCheck")).deliveryCheck,
+    "policychain:index:ClusterFiles": () => (require("./clusterFiles") as typeof import("./clusterFiles")).clusterFiles,
   },
 });

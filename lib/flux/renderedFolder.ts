@@ -52,6 +52,15 @@ export async function writeRendered(
   return changes;
 }
 
+/** Files of ours that are there, by name. */
+export async function renderedIn(folder: string): Promise<Record<string, string>> {
+  const names = (await namesIn(folder)).filter((name) => name.endsWith(".yaml")).sort();
+  const texts = await Promise.all(
+    names.map(async (name) => [name, await readFile(join(folder, name), "utf8").catch(() => "")] as const),
+  );
+  return Object.fromEntries(texts.filter(([, text]) => isRendered(text)));
+}
+
 async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);

@@ -1,6 +1,6 @@
 // What a cluster's delivery declares, in which order, and what of it a preview can say.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -9,9 +9,11 @@ import { Kyverno } from "../../components/kyverno";
 import { RenderedClusters } from "../../components/renderedClusters";
 import { deliveryFacts } from "../../lib/flux/delivery";
 import type { PolicyDocument } from "../../lib/flux/documents";
+import { keptContents } from "../../lib/flux/renderedContents";
 import { parseWaitFor } from "../../local/plugins/kubernetes/conditions";
 import { keepVariables } from "../support/environment";
 import { only, type Recorded, record } from "../support/mocks";
+import { useOwnCache } from "../support/ownCache";
 import { documentOf } from "../support/policyDocuments";
 import { unwrap } from "../support/unwrap";
 
@@ -154,7 +156,9 @@ for (const preview of [false, true]) {
   });
 
   describe(`rendered clusters${preview ? " in a preview" : ""}`, () => {
-    it("speak to no cluster, are one resource, and are written in an update alone", async () => {
+    useOwnCache();
+
+    it("speak to no cluster, are one resource, and are not written by the program, which a destroy may run too", async () => {
       const before = process.cwd();
       process.chdir(mkdtempSync(join(tmpdir(), "delivery-")));
       try {
@@ -164,12 +168,16 @@ for (const preview of [false, true]) {
         assert.deepEqual([await unwrap(revisions.a!), await unwrap(revisions.b!)], [digest, digest]);
         assert.deepEqual(
           recorded.map(({ name }) => name),
-          ["rendered"],
+          ["rendered", "rendered-files"],
         );
-        assert.equal(existsSync("clusters"), !preview);
-        if (preview) return;
-        assert.deepEqual(readdirSync("clusters/b").length, 3);
-        assert.match(readFileSync("clusters/a/policies.yaml", "utf8"), /for cluster a;.*value: "Enforce"/s);
+        assert.equal(existsSync("clusters"), false);
+        const { folders } = only(recorded, "policychain:index:ClusterFiles", "rendered-files").inputs as {
+          folders: Record<string, string>;
+        };
+        const contents = await keptContents(process.cwd(), pulumi.getStack(), folders);
+        assert.deepEqual(Object.keys(contents), ["clusters/a", "clusters/b"]);
+        assert.equal(Object.keys(contents["clusters/b"]!).length, 3);
+        assert.match(contents["clusters/a"]!["policies.yaml"]!, /for cluster a;.*value: "Enforce"/s);
       } finally {
         process.chdir(before);
       }

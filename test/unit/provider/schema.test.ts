@@ -73,7 +73,16 @@ function specProperties(
   );
 }
 
-const resources = ["Manifest", "Artifact", "Copy", "Tag", "GateRun", "DeliveredPolicies", "DeliveryCheck"];
+const resources = [
+  "Manifest",
+  "Artifact",
+  "Copy",
+  "Tag",
+  "GateRun",
+  "DeliveredPolicies",
+  "DeliveryCheck",
+  "ClusterFiles",
+];
 
 describe("the package's schema", () => {
   it("has the resources of the SDK and no other", () => {
@@ -163,6 +172,7 @@ samples.DeliveredPolicies = {
 };
 const { source: _, ...checked } = samples.DeliveredPolicies!;
 samples.DeliveryCheck = checked;
+samples.ClusterFiles = { folders: {} };
 const context: ResourceContext = {
   urn: "urn",
   signal: new AbortController().signal,
