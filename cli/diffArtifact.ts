@@ -4,7 +4,7 @@ import { parseSettings } from "../config/parse";
 import { PlatformError } from "../lib/errors";
 import { artifactHead } from "../lib/flux/head";
 import { compareImage, type ImageArtifact } from "../lib/flux/imageArtifact";
-import type { Difference } from "../lib/flux/parity";
+import type { PolicyDifference } from "../lib/flux/parity";
 import { readArtifact } from "../lib/flux/read";
 import { listedDocuments } from "../lib/flux/unpacked";
 import { counted, listed } from "../lib/gate/check";
@@ -113,7 +113,7 @@ const meanings = {
   missed: "was not checked",
 } as const;
 
-function lineOf({ policy, kind, path, rules }: Difference): string {
+function lineOf({ policy, kind, path, rules }: PolicyDifference): string {
   const named = rules.length === 0 ? "" : `; ${rules.length === 1 ? "rule" : "rules"} ${listed(rules, 10)}`;
   return `${signs[kind]} ${listed([policy])} ${meanings[kind]} (${listed([path])}${named})`;
 }

@@ -6,8 +6,8 @@ import { parseSettings } from "../config/parse";
 import { PlatformError } from "../lib/errors";
 import { deliveryFacts, deliveryObjects } from "../lib/flux/delivery";
 import { readArtifact } from "../lib/flux/read";
-import { type ReleasedVersion, releasedArtifact, releasedVersion } from "../lib/flux/released";
-import { renderedFiles, renderedStream } from "../lib/flux/render";
+import { onlyEnvironment, type ReleasedVersion, releasedArtifact, releasedVersion } from "../lib/flux/released";
+import { manifestsOf, renderedStream } from "../lib/flux/render";
 import { writeRendered } from "../lib/flux/renderedFolder";
 import type { RegistryClient } from "../lib/oci/client";
 import { parseRepository } from "../lib/oci/reference";
@@ -36,10 +36,10 @@ export async function renderFlux(place: Place, options: RenderFluxOptions, outpu
   const artifact = artifactsOf({ client, names, release });
   const rendered = await Promise.all(
     Object.entries(clusters).map(async ([name, cluster]) => {
-      const environment = cluster.environment ?? onlyEnvironment(name, release);
+      const environment = cluster.environment ?? onlyEnvironment(name, release.environments);
       const { repository, digest, documents } = await artifact(environment);
       const objects = deliveryObjects({ ...cluster, repository, digest }, deliveryFacts(documents, cluster));
-      return { cluster: name, version: release.version, digest, files: renderedFiles(name, objects) };
+      return { cluster: name, version: release.version, digest, files: manifestsOf(name, objects) };
     }),
   );
   // Nothing is written unless all can be.
@@ -100,15 +100,5 @@ function chosen(clusters: Clusters, name: string | undefined, stack: string): Cl
     what: `cluster ${secret} has a pullSecret`,
     rule: "no secret is ever written into a file that others commit",
     fix: `make the Secret in the cluster (kubectl create secret docker-registry), name it by policy-platform:clusters.${secret}.secretRef, and take pullSecret away`,
-  });
-}
-
-function onlyEnvironment(cluster: string, { version, environments }: ReleasedVersion): string {
-  const [only, ...others] = environments;
-  if (only !== undefined && others.length === 0) return only;
-  throw new PlatformError("cluster-environment", {
-    what: `cluster ${cluster} names no environment, and release ${version} has ${environments.length === 0 ? "none" : environments.join(", ")}`,
-    rule: "a cluster gets the policies of one environment",
-    fix: `name it: policy-platform:clusters.${cluster}.environment`,
   });
 }

@@ -1,7 +1,7 @@
 // RenderedClusters: clusters that are written into folders, for others to apply; by updates alone, and a preview says what would be written.
 import * as pulumi from "@pulumi/pulumi";
 import { deliveryObjects } from "../lib/flux/delivery";
-import { renderedFiles } from "../lib/flux/render";
+import { manifestsOf } from "../lib/flux/render";
 import { keepContents } from "../lib/flux/renderedContents";
 import { mapRecord } from "../lib/record";
 import { ClusterFiles } from "../provider/resources/clusterFiles";
@@ -51,7 +51,7 @@ export class RenderedClusters extends pulumi.ComponentResource {
 /** The files of one cluster as JSON, once all of it is known: the SDK walks through every part of a value that is not a text. */
 function renderedText(cluster: string, args: RenderedCluster): pulumi.Output<string> {
   const text = (digest: string, facts: DeliveryPolicies) => {
-    const files = renderedFiles(cluster, deliveryObjects({ ...plainArgs(args), digest }, factsOf(facts)));
+    const files = manifestsOf(cluster, deliveryObjects({ ...plainArgs(args), digest }, factsOf(facts)));
     return JSON.stringify(Object.fromEntries(files));
   };
   return whenKnown(args.digest, (digest) => whenKnown(args.policies, (facts) => text(digest, facts)));

@@ -8,6 +8,7 @@ import { PlatformError } from "../lib/errors";
 import { deliveryFacts } from "../lib/flux/delivery";
 import type { PolicyDocument } from "../lib/flux/documents";
 import { readArtifact } from "../lib/flux/read";
+import { onlyEnvironment } from "../lib/flux/released";
 import type { Digest } from "../lib/oci/digest";
 import { parsePinned } from "../lib/oci/reference";
 import { filterRecord, mapRecord } from "../lib/record";
@@ -67,7 +68,7 @@ function deliveryArgs(
   contents: Contents,
 ): FluxDeliveryArgs {
   const { pullSecret, ...settings } = cluster;
-  const environment = cluster.environment ?? onlyEnvironment(name, released);
+  const environment = cluster.environment ?? onlyEnvironment(name, Object.keys(released.artifacts));
   const artifact = released.artifacts[environment];
   if (!artifact) throw withoutArtifact(name, environment, released);
   const secret = pullSecret?.reveal();
@@ -85,16 +86,6 @@ function deliveryArgs(
 function policiesOf(documents: readonly PolicyDocument[], cluster: ClusterSettings): DeliveryPolicies {
   const facts = deliveryFacts(documents, cluster);
   return cluster.follow === undefined ? facts : { ...facts, names: [] };
-}
-
-function onlyEnvironment(name: string, { artifacts }: Release): string {
-  const [only, ...others] = Object.keys(artifacts);
-  if (only !== undefined && others.length === 0) return only;
-  throw new PlatformError("cluster-environment", {
-    what: `cluster ${name} names no environment, and the release has artifacts for ${shown(artifacts)}`,
-    rule: "a cluster gets the policies of one environment",
-    fix: `name it: policy-platform:clusters.${name}.environment`,
-  });
 }
 
 function withoutArtifact(name: string, environment: string, { artifacts }: Release): PlatformError {

@@ -64,7 +64,7 @@ export interface RenderedText {
  * The files that one chart gives an artifact, `<repository>/<chart folder>/<template path>.yaml` → content. Each object is what
  * helm printed, byte for byte but for line ends; within a file they are in order of kind, namespace and name.
  */
-export function renderedFiles(
+export function filesOfChart(
   { repository, chart }: { readonly repository: string; readonly chart: string },
   objects: readonly RenderedText[],
 ): Map<string, Buffer> {

@@ -5,9 +5,9 @@ import { type EnforcementChoice, type KustomizePatch, patchesFor } from "./enfor
 import { type KyvernoObjects, type KyvernoSource, kyvernoObjects } from "./kyverno";
 import { fluxLayerType } from "./mediaTypes";
 import {
+  type DeclaredObject,
   type HealthCheckExpression,
   healthCheckExprs,
-  type KubernetesObject,
   kustomization,
   namespaceObject,
   ociRepository,
@@ -66,7 +66,7 @@ export function deliveryFacts(
 }
 
 export interface DeliveryObjects {
-  readonly namespace?: KubernetesObject;
+  readonly namespace?: DeclaredObject;
   readonly kyverno?: KyvernoObjects;
   readonly source: ReturnType<typeof ociRepository>;
   readonly kustomization: ReturnType<typeof kustomization>;

@@ -4,7 +4,7 @@ import type { Digest } from "../oci/digest";
 import { chartRepositories, policyCharts, renderDigest } from "./charts";
 import type { PolicyDocument } from "./content";
 import { plainPolicies } from "./imagePolicies";
-import { compareParity, type Parity, Standing } from "./parity";
+import { compareParity, type Parity, ParityStanding } from "./parity";
 
 /** An image, as far as artifacts are made of it. */
 export interface ImageContent {
@@ -54,7 +54,7 @@ export function compareImage(image: ImageContent, artifact: ArtifactSide, enviro
   // What was checked is not known here: every policy that is the same counts.
   const plain = Object.entries(repositories)
     .flatMap(([name, files]) => plainPolicies(name, files, () => true))
-    .map((policy) => ({ ...policy, standing: Standing.applied }));
+    .map((policy) => ({ ...policy, standing: ParityStanding.applied }));
   const plainPaths = new Set(plain.map(({ path }) => path));
   const isRendered = ({ path }: PolicyDocument) =>
     !plainPaths.has(path) && folders.some((folder) => path.startsWith(folder));

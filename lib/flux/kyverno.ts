@@ -1,6 +1,6 @@
 // The objects by which Flux installs Kyverno: of a chart by digest, or of manifests at a commit. What they say has not been run.
 import { parsePinned } from "../oci/reference";
-import { type KubernetesObject, kustomization, ociRepository } from "./objects";
+import { type DeclaredObject, kustomization, ociRepository } from "./objects";
 
 /** Where Kyverno comes from. */
 export interface KyvernoSource {
@@ -22,8 +22,8 @@ export interface KyvernoArgs extends KyvernoSource {
 
 /** Objects that fetch Kyverno, and the one that installs it. */
 export interface KyvernoObjects {
-  readonly source: KubernetesObject;
-  readonly install: KubernetesObject;
+  readonly source: DeclaredObject;
+  readonly install: DeclaredObject;
   /**
    * When `install` has brought this very Kyverno, as conditions of `pulumi.com/waitFor`. Each of them names the digest or the commit: a new
    * one changes nothing else of `install`, which stays Ready of the old one until Flux has seen the source.

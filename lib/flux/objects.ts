@@ -5,7 +5,7 @@ import type { PolicyDocument } from "./documents";
 import type { KustomizePatch } from "./enforcement";
 
 /** Any object; what is below is all of this form. */
-export interface KubernetesObject {
+export interface DeclaredObject {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };

@@ -23,7 +23,7 @@ export interface IdentifiedPolicy {
 }
 
 /** What was done with a policy of an image. */
-export const Standing = {
+export const ParityStanding = {
   /** `kyverno apply` ran its rules. */
   applied: "applied",
   /** It needs a network or a cluster, and was named as not checked. */
@@ -33,14 +33,14 @@ export const Standing = {
   /** `kyverno apply` should have run it, and did not. */
   missed: "missed",
 } as const;
-export type Standing = (typeof Standing)[keyof typeof Standing];
+export type ParityStanding = (typeof ParityStanding)[keyof typeof ParityStanding];
 
 export interface ImagePolicy extends IdentifiedPolicy {
-  readonly standing: Standing;
+  readonly standing: ParityStanding;
 }
 
 /** One policy that is not the same on both sides. */
-export interface Difference {
+export interface PolicyDifference {
   /** `ClusterPolicy require-labels`, `Policy shop/require-labels`. */
   readonly policy: string;
   /** `onlyImage`, `onlyArtifact`: the other side does not have it. `missed`: nobody checked it. */
@@ -62,7 +62,7 @@ export interface Parity {
   /** The same on both sides, and not for `kyverno apply`. */
   readonly carried: readonly string[];
   /** In order; none where clusters get what was checked. */
-  readonly differences: readonly Difference[];
+  readonly differences: readonly PolicyDifference[];
 }
 
 /** Objects that are no policies are nobody's business here. */
@@ -70,7 +70,7 @@ export function compareParity(image: readonly ImagePolicy[], artifact: readonly 
   const checked = byKey(image.filter(isPolicy));
   const delivered = byKey(artifact.filter(isPolicy));
   const same: ImagePolicy[] = [];
-  const differences: Difference[] = [];
+  const differences: PolicyDifference[] = [];
   for (const [key, policies] of checked) {
     const others = delivered.get(key) ?? [];
     const [policy] = policies as [ImagePolicy];
@@ -83,18 +83,18 @@ export function compareParity(image: readonly ImagePolicy[], artifact: readonly 
     const { path, rules } = policy!;
     differences.push({ policy: objectTitle(policy!), kind: "onlyArtifact", path, rules: [...rules] });
   }
-  const titles = (standing: Standing) => same.filter((one) => one.standing === standing).map(objectTitle);
-  const applied = same.filter(({ standing }) => standing === Standing.applied);
+  const titles = (standing: ParityStanding) => same.filter((one) => one.standing === standing).map(objectTitle);
+  const applied = same.filter(({ standing }) => standing === ParityStanding.applied);
   return {
     policies: applied.length,
     rules: applied.reduce((sum, { rules }) => sum + rules.length, 0),
-    unchecked: titles(Standing.unchecked).sort(),
-    carried: titles(Standing.carried).sort(),
+    unchecked: titles(ParityStanding.unchecked).sort(),
+    carried: titles(ParityStanding.carried).sort(),
     differences: differences.sort((a, b) => compareText(a.policy, b.policy) || compareText(a.path, b.path)),
   };
 }
 
-type Found = Omit<Difference, "policy" | "path">;
+type Found = Omit<PolicyDifference, "policy" | "path">;
 
 /** A name that stands twice on a side is a difference of its own: a cluster keeps one of them, and nobody knows which. */
 function differenceOf(image: readonly ImagePolicy[], artifact: readonly IdentifiedPolicy[]): Found | undefined {
@@ -103,7 +103,7 @@ function differenceOf(image: readonly ImagePolicy[], artifact: readonly Identifi
   if (!other) return { kind: "onlyImage", rules: [...policy.rules] };
   if (image.length > 1 || artifact.length > 1) return { kind: "differs", rules: [] };
   if (!isSame(policy, other)) return { kind: "differs", rules: onlyInOne(policy.rules, other.rules) };
-  return policy.standing === Standing.missed ? { kind: "missed", rules: [...policy.rules] } : undefined;
+  return policy.standing === ParityStanding.missed ? { kind: "missed", rules: [...policy.rules] } : undefined;
 }
 
 function onlyInOne(a: readonly string[], b: readonly string[]): string[] {
@@ -132,8 +132,8 @@ function byKey<T extends IdentifiedPolicy>(policies: readonly T[]): ReadonlyMap<
 export function standingOf(
   { apiVersion, kind, name }: Pick<IdentifiedPolicy, "apiVersion" | "kind" | "name">,
   { wasApplied, unchecked }: { readonly wasApplied: boolean; readonly unchecked: readonly string[] },
-): Standing {
-  if (!isAppliedKind(apiVersion, kind)) return Standing.carried;
-  if (unchecked.includes(name)) return Standing.unchecked;
-  return wasApplied ? Standing.applied : Standing.missed;
+): ParityStanding {
+  if (!isAppliedKind(apiVersion, kind)) return ParityStanding.carried;
+  if (unchecked.includes(name)) return ParityStanding.unchecked;
+  return wasApplied ? ParityStanding.applied : ParityStanding.missed;
 }

@@ -63,3 +63,14 @@ export async function releasedArtifact(
     fix: "release again with this environment below artifacts.environments, or name another one",
   });
 }
+
+/** The one environment of a release, for a cluster that names none. Error: `cluster-environment`. */
+export function onlyEnvironment(cluster: string, environments: readonly string[]): string {
+  const [only, ...others] = environments;
+  if (only !== undefined && others.length === 0) return only;
+  throw new PlatformError("cluster-environment", {
+    what: `cluster ${cluster} names no environment, and the release has artifacts for ${[...environments].sort().join(", ") || "no environment"}`,
+    rule: "a cluster gets the policies of one environment",
+    fix: `name it: policy-platform:clusters.${cluster}.environment`,
+  });
+}

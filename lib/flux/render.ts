@@ -1,7 +1,7 @@
 // The objects of a cluster as files that others commit: plain YAML whose bytes depend on the objects alone.
 import { Document } from "yaml";
 import type { DeliveryObjects } from "./delivery";
-import type { KubernetesObject } from "./objects";
+import type { DeclaredObject } from "./objects";
 
 /** Where `kubectl apply -k` and Flux find the list of all others. */
 export const listFile = "kustomization.yaml";
@@ -15,16 +15,16 @@ export function isRendered(text: string): boolean {
 }
 
 /** Files by name; `cluster` is named in their first line. */
-export function renderedFiles(cluster: string, objects: DeliveryObjects): ReadonlyMap<string, string> {
+export function manifestsOf(cluster: string, objects: DeliveryObjects): ReadonlyMap<string, string> {
   const { namespace, kyverno, source, kustomization } = objects;
-  const files = new Map<string, KubernetesObject | undefined>([
+  const files = new Map<string, DeclaredObject | undefined>([
     ["kyverno-source.yaml", kyverno?.source],
     ["kyverno.yaml", kyverno?.install],
     ["namespace.yaml", namespace],
     ["policies-source.yaml", source],
     ["policies.yaml", kustomization],
   ]);
-  const present = [...files].filter((entry): entry is [string, KubernetesObject] => entry[1] !== undefined);
+  const present = [...files].filter((entry): entry is [string, DeclaredObject] => entry[1] !== undefined);
   const list = {
     apiVersion: "kustomize.config.k8s.io/v1beta1",
     kind: "Kustomization",

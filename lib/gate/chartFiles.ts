@@ -4,7 +4,7 @@ import { PlatformError } from "../errors";
 import { rememberRendered } from "../flux/renderCache";
 import type { Digest } from "../oci/digest";
 import { catalogue } from "../pins/catalogue";
-import { policyCharts } from "./charts";
+import { chartsOfImage } from "./charts";
 import { usualLimits } from "./limits";
 import { pinnedPrograms } from "./pinned";
 import type { PullOptions } from "./pulled";
@@ -56,7 +56,7 @@ async function renderInImage(
     if (failure !== undefined) throw refused(`the image does not start: ${failure}`);
     const { contents } = await container.files("/repos");
     const { exec, put } = pinnedPrograms(container, { helm: { command: [helm] } });
-    const charts = policyCharts({
+    const charts = chartsOfImage({
       exec,
       put,
       policies: () => [],

@@ -1,5 +1,5 @@
 // Policies that are charts: rendered by the image's own helm for each environment, and held to what plain policies are held to.
-import { policyCharts as chartsIn, valuedEnvironments, valuesFiles } from "../flux/charts";
+import { policyCharts, valuedEnvironments, valuesFiles } from "../flux/charts";
 import { sha256 } from "../oci/digest";
 import { clockIn } from "./chartClock";
 import { anyPod, type Counted, countAlone, isSafe, policiesOf, type RenderedPolicies } from "./chartPolicies";
@@ -33,7 +33,7 @@ export interface PolicyCharts {
 }
 
 /** Finds the policy charts of an image; nothing is run yet. `memory`: what Kyverno said of a policy before. */
-export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "rules" | "learn">): PolicyCharts {
+export function chartsOfImage(context: GateContext, memory?: Pick<PolicyMemory, "rules" | "learn">): PolicyCharts {
   const repositoryFiles = byRepository(context.files);
   const found = new Map<string, readonly string[]>();
   const known = new Map<string, Promise<RenderedPolicies>>();
@@ -48,7 +48,7 @@ export function policyCharts(context: GateContext, memory?: Pick<PolicyMemory, "
   const filesOf = (repository: string) => repositoryFiles.get(repository) ?? new Map<string, Buffer>();
   const of = (repository: string) =>
     remembered(found, repository, () =>
-      chartsIn(filesOf(repository)).map((chart) => ["/repos", repository, chart].filter(Boolean).join("/")),
+      policyCharts(filesOf(repository)).map((chart) => ["/repos", repository, chart].filter(Boolean).join("/")),
     );
   const environments = (repository: string) => valuedEnvironments(filesOf(repository).keys());
   const inputOf = ({ repository, environment, chart }: OneChart): ChartInput => ({

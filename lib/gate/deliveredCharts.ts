@@ -1,5 +1,5 @@
 // What charts give an artifact of all that helm renders of them: policies, and kinds that the stack allows beside them.
-import { renderedFiles } from "../flux/charts";
+import { filesOfChart } from "../flux/charts";
 import { isPolicyKind } from "../kyverno/kinds";
 import { isSafe } from "./chartPolicies";
 import type { Rendering } from "./helm";
@@ -41,7 +41,7 @@ export function deliveredCharts(charts: readonly RenderedChart[], allow: readonl
         failure: `helm names a template ${JSON.stringify(unsafe.source)} in ${chart}`,
       };
     const inside = chart.split("/").slice(3).join("/");
-    for (const [path, content] of renderedFiles({ repository, chart: inside }, wanted)) files.set(path, content);
+    for (const [path, content] of filesOfChart({ repository, chart: inside }, wanted)) files.set(path, content);
     for (const { kind, name, source } of objects.filter((object) => !comesOut(object)))
       if (!source.includes("/templates/tests/")) leftOut.push(`${kind} ${name} of ${chart}`);
   }

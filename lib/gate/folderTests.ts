@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { PlatformError } from "../errors";
 import { exec } from "../exec";
 import { leftOutFiles } from "../policies/tests";
-import { policyCharts } from "./charts";
+import { chartsOfImage } from "./charts";
 import type { Check } from "./check";
 import type { GateContext } from "./exec";
 import { checkTests } from "./tests";
@@ -42,7 +42,7 @@ async function testCopy(
   const own = new Map(Object.keys(shipped).map((path) => [path, readFileSync(join(folder, path))]));
   const files = new Map([...leftOut, ...own]);
   const context = contextIn(root, own);
-  const charts = policyCharts(context);
+  const charts = chartsOfImage(context);
   const failures: string[] = [];
   if ([...files.keys()].some((path) => path.split("/").at(-1) === "kyverno-test.yaml")) {
     write(join(root, image), files);

@@ -3,7 +3,7 @@
 import { messageOf, PlatformError } from "../errors";
 import { type FluxArtifact, fluxArtifact } from "../flux/artifact";
 import { artifactFiles } from "../flux/content";
-import { compareParity, type Difference, type Parity } from "../flux/parity";
+import { compareParity, type Parity, type PolicyDifference } from "../flux/parity";
 import { listedDocuments, unpackLayer } from "../flux/unpacked";
 import type { Digest } from "../oci/digest";
 import { type Check, counted, failed, listed, passed } from "./check";
@@ -101,7 +101,7 @@ function report({ differences }: Parity): string {
   return differences.map(sentenceOf).join("\n");
 }
 
-const meanings: Readonly<Record<Difference["kind"], string>> = {
+const meanings: Readonly<Record<PolicyDifference["kind"], string>> = {
   onlyImage: "was checked and is not in the artifact",
   onlyArtifact: "is in the artifact and was not checked",
   differs: "is another one in the artifact",
@@ -109,7 +109,7 @@ const meanings: Readonly<Record<Difference["kind"], string>> = {
 };
 
 /** `ClusterPolicy a (team/a.yaml; rules one, two) is in the artifact and was not checked`. */
-export function sentenceOf({ policy, kind, path, rules }: Difference): string {
+export function sentenceOf({ policy, kind, path, rules }: PolicyDifference): string {
   const named = rules.length === 0 ? "" : `; ${rules.length === 1 ? "rule" : "rules"} ${listed(rules, 3)}`;
   return `${policy} (${path}${named}) ${meanings[kind]}`;
 }

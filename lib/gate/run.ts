@@ -1,7 +1,7 @@
 // Runs the gate on one image digest: in one container of that very image, without a network, bounded, gone afterwards.
 
 import type { DockerEngine } from "../docker/engine";
-import { policyCharts } from "./charts";
+import { chartsOfImage } from "./charts";
 import { type Check, failed, skipped } from "./check";
 import { type GateContainer, volume } from "./container";
 import { type SeenDelivery, seenDeliveries } from "./delivery";
@@ -182,7 +182,7 @@ async function askKyverno(
   const policies = await applyPolicies(programs, { contents, notKept }, spec, options, checks);
   const copies = new Map(repositories.map(([name, { leftOut }]) => [name, copyOf(name, contents, leftOut)]));
   const context = contextOf(programs, contents, policies, copies);
-  const charts = policyCharts(context, memory);
+  const charts = chartsOfImage(context, memory);
   progress("rendering the policies in charts");
   checks.push(
     ...(await charts.checks(

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { policyCharts } from "../../lib/gate/charts";
+import { chartsOfImage } from "../../lib/gate/charts";
 import { runCases } from "../../lib/gate/integration";
 import type { IntegrationCase } from "../../lib/gate/integrationCase";
 import { type HostGate, hostGate } from "../support/hostGate";
@@ -73,7 +73,7 @@ describe("cases with the real programs (stand-in: no container)", function () {
             kubernetes: undefined,
             policies: ["security-policy/policies/disallow-latest-tag.yaml"],
           };
-    const [check] = await runCases({ one: { ...base, ...changes } }, gate, policyCharts(gate));
+    const [check] = await runCases({ one: { ...base, ...changes } }, gate, chartsOfImage(gate));
     return `${check!.status}: ${check!.detail}`;
   }
 
@@ -115,7 +115,7 @@ describe("cases with the real programs (stand-in: no container)", function () {
       expect: "refused" as const,
       by: ["disallow-latest-tag/image-tag"],
     };
-    const [check] = await runCases({ latest }, gate, policyCharts(gate));
+    const [check] = await runCases({ latest }, gate, chartsOfImage(gate));
     assert.equal(check!.status, "passed", check!.detail);
     assert.match(check!.output!, /^\$ helm template app \/repos\/backend-applications\/charts\/app -f /);
     assert.match(check!.output!, /autogen-image-tag/);
@@ -223,7 +223,7 @@ metadata: {name: signed}
 spec: {rules: [{name: signature, match: {any: [{resources: {kinds: [Pod]}}]}, verifyImages: [{imageReferences: ["*"]}]}]}
 `;
     const gate = await open({ "security-policy/policies/signed.yaml": signed });
-    const [check] = await runCases({ one: app }, gate, policyCharts(gate));
+    const [check] = await runCases({ one: app }, gate, chartsOfImage(gate));
     assert.equal(
       `${check!.status}: ${check!.detail}`,
       "passed: 63 rules on 5 objects pass; no API that Kubernetes 1.31 deprecates; not checked here: signed/signature (needs image signatures)",
@@ -233,7 +233,7 @@ spec: {rules: [{name: signature, match: {any: [{resources: {kinds: [Pod]}}]}, ve
   it("renders policy charts for each environment, and counts the rules of each policy alone and of all together", async () => {
     const gate = await open();
     const lines = async (environments: string[]) =>
-      (await policyCharts(gate).checks(names, environments)).map(
+      (await chartsOfImage(gate).checks(names, environments)).map(
         ({ name, status, detail }) => `${name}: ${status}: ${detail}`,
       );
     assert.deepEqual(await lines(["dev", "production", "test"]), [
@@ -260,17 +260,17 @@ spec: {rules: [{name: signature, match: {any: [{resources: {kinds: [Pod]}}]}, ve
     ];
     for (const [file, text, expected] of cases) {
       const gate = await open({ [`devops-policy/charts/release-hygiene/${file}`]: text });
-      const [check] = await policyCharts(gate).checks(["devops-policy"], ["production"]);
+      const [check] = await chartsOfImage(gate).checks(["devops-policy"], ["production"]);
       assert.match(`${check!.status}: ${check!.detail}`, new RegExp(`^failed: .*${expected.source}`));
     }
   });
 
   it("gives the repository's own tests the files that helm would write for them", async () => {
     const gate = await open();
-    const files = await policyCharts(gate).forTests("devops-policy");
+    const files = await chartsOfImage(gate).forTests("devops-policy");
     assert.equal([...files.keys()].filter((path) => path.startsWith("rendered/dev/")).length, 11);
     assert.equal([...files.keys()].filter((path) => path.startsWith("rendered/production/")).length, 12);
     assert.match(files.get("rendered/dev/workload-standards/templates/require-replicas.yaml")!, /failureAction: Audit/);
-    assert.deepEqual([...(await policyCharts(gate).forTests("security-policy")).keys()], []);
+    assert.deepEqual([...(await chartsOfImage(gate).forTests("security-policy")).keys()], []);
   });
 });

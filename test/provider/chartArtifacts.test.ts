@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { policyCharts } from "../../lib/gate/charts";
+import { chartsOfImage } from "../../lib/gate/charts";
 import type { DeliveredCharts } from "../../lib/gate/deliveredCharts";
 import { hostGate } from "../support/hostGate";
 import { builtProgram } from "../support/kyverno";
@@ -33,7 +33,7 @@ describe("the charts of policies in an artifact", function () {
       { helm: builtProgram("helm") },
     );
     try {
-      return await policyCharts(context).delivered("dev", ["team"], allow);
+      return await chartsOfImage(context).delivered("dev", ["team"], allow);
     } finally {
       context.close();
     }
@@ -48,16 +48,16 @@ describe("the charts of policies in an artifact", function () {
       { helm: builtProgram("helm") },
     );
     try {
-      const once = await policyCharts(context).delivered("production", ["devops-policy"]);
-      const again = await policyCharts(context).delivered("production", ["devops-policy"]);
+      const once = await chartsOfImage(context).delivered("production", ["devops-policy"]);
+      const again = await chartsOfImage(context).delivered("production", ["devops-policy"]);
       assert.deepEqual(once, again);
       assert.equal(once.failure, undefined);
       assert.equal(once.files.size, 12);
       for (const path of once.files.keys())
         assert.match(path, /^devops-policy\/charts\/(?:release-hygiene|workload-standards)\/templates\/[a-z-]+\.yaml$/);
-      const dev = await policyCharts(context).delivered("dev", ["devops-policy"]);
+      const dev = await chartsOfImage(context).delivered("dev", ["devops-policy"]);
       assert.equal(dev.files.size, 11);
-      assert.deepEqual((await policyCharts(context).delivered("other", ["devops-policy"])).files.size, 0);
+      assert.deepEqual((await chartsOfImage(context).delivered("other", ["devops-policy"])).files.size, 0);
     } finally {
       context.close();
     }

@@ -8,7 +8,7 @@ import { artifactFiles } from "../../lib/flux/content";
 import { plainPolicies } from "../../lib/flux/imagePolicies";
 import { compareParity } from "../../lib/flux/parity";
 import { listedDocuments, unpackLayer } from "../../lib/flux/unpacked";
-import { policyCharts } from "../../lib/gate/charts";
+import { chartsOfImage } from "../../lib/gate/charts";
 import type { Check } from "../../lib/gate/check";
 import { seenDeliveries } from "../../lib/gate/delivery";
 import { checkParity, type ParityResult } from "../../lib/gate/parity";
@@ -50,7 +50,7 @@ describe("parity of an image and its artifacts", function () {
       kyverno: builtProgram("kyverno"),
     });
     try {
-      const seen = await seenDeliveries(context, policyCharts(context), {
+      const seen = await seenDeliveries(context, chartsOfImage(context), {
         repositories: Object.keys(image),
         environments,
         allow,

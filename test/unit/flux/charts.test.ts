@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  filesOfChart,
   policyCharts,
   type RenderedText,
   renderDigest,
-  renderedFiles,
   valuedEnvironments,
   valuesFiles,
 } from "../../../lib/flux/charts";
@@ -57,7 +57,7 @@ describe("policies in charts", () => {
   });
 
   it("become files named by repository, folder of the chart and template, whatever the chart calls itself", () => {
-    const found = renderedFiles({ repository: "team", chart: "charts/rules" }, [
+    const found = filesOfChart({ repository: "team", chart: "charts/rules" }, [
       object("own-name/templates/b.yaml", "b"),
       object("own-name/charts/inner/templates/a.tpl", "a"),
     ]);
@@ -67,7 +67,7 @@ describe("policies in charts", () => {
       "team/charts/rules/templates/b.yaml": "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: b}\n",
     });
     assert.deepEqual(
-      [...renderedFiles({ repository: "team", chart: "" }, [object("x/templates/b.yaml", "b")]).keys()],
+      [...filesOfChart({ repository: "team", chart: "" }, [object("x/templates/b.yaml", "b")]).keys()],
       ["team/templates/b.yaml"],
     );
   });
@@ -85,8 +85,8 @@ describe("policies in charts", () => {
         ([all, shuffled], end) => {
           const chart = { repository: "r", chart: "c" };
           const printed = (one: (typeof all)[number]) => object(...one);
-          const once = renderedFiles(chart, all.map(printed));
-          const again = renderedFiles(
+          const once = filesOfChart(chart, all.map(printed));
+          const again = filesOfChart(
             chart,
             shuffled.map(printed).map((one) => ({ ...one, text: one.text.replaceAll("\n", end) })),
           );

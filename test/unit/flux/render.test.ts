@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import { type DeliveryArgs, deliveryFacts, deliveryObjects } from "../../../lib/flux/delivery";
 import type { PolicyDocument } from "../../../lib/flux/documents";
-import { renderedFiles, renderedStream } from "../../../lib/flux/render";
+import { manifestsOf, renderedStream } from "../../../lib/flux/render";
 import { renderedChanges, writeRendered } from "../../../lib/flux/renderedFolder";
 import { golden } from "../../support/golden";
 import { documentOf } from "../../support/policyDocuments";
@@ -35,22 +35,22 @@ const documents = [
 ] as PolicyDocument[];
 
 const worlds = {
-  "as-authored": renderedFiles("dev", deliveryObjects(smallest, deliveryFacts([], { enforcement: "asAuthored" }))),
-  enforce: renderedFiles(
+  "as-authored": manifestsOf("dev", deliveryObjects(smallest, deliveryFacts([], { enforcement: "asAuthored" }))),
+  enforce: manifestsOf(
     "prod",
     deliveryObjects(
       { ...smallest, provider: "gcp", createNamespace: true, serviceAccount: "policies" },
       deliveryFacts(documents, { enforcement: "enforce", exceptions: ["require-replicas"] }),
     ),
   ),
-  "kyverno-chart": renderedFiles(
+  "kyverno-chart": manifestsOf(
     "new",
     deliveryObjects(
       { ...smallest, kyverno: { chart: `oci://registry.example.com/charts/kyverno@sha256:${"c".repeat(64)}` } },
       { patches: [], healthCheckExprs: [] },
     ),
   ),
-  "kyverno-git": renderedFiles(
+  "kyverno-git": manifestsOf(
     "new",
     deliveryObjects(
       {
@@ -78,9 +78,7 @@ describe("rendered files of a cluster", () => {
       { ...smallest, name: "on", namespace: "123", serviceAccount: "no" },
       { patches: [], healthCheckExprs: [] },
     );
-    const read = parseAllDocuments(renderedStream(renderedFiles("c", odd)), { version: "1.1" }).map((one) =>
-      one.toJS(),
-    );
+    const read = parseAllDocuments(renderedStream(manifestsOf("c", odd)), { version: "1.1" }).map((one) => one.toJS());
     assert.deepEqual(read, [odd.source, odd.kustomization]);
   });
 });

@@ -1,7 +1,7 @@
 // What a case makes of programs that do not do their work. stand-in: the programs, whose answers are written here; the real
 // ones are in test/e2e/cases.test.ts.
 import assert from "node:assert/strict";
-import { policyCharts } from "../../../lib/gate/charts";
+import { chartsOfImage } from "../../../lib/gate/charts";
 import type { ExecOutcome, GateContext } from "../../../lib/gate/exec";
 import { runCases } from "../../../lib/gate/integration";
 import type { IntegrationCase } from "../../../lib/gate/integrationCase";
@@ -62,7 +62,7 @@ async function result(
     files: image,
     has: (path) => image.has(path) || path === "/repos/r/tests/values.yaml",
   };
-  const [check] = await runCases({ one: { ...one, ...changes } }, context, policyCharts(context));
+  const [check] = await runCases({ one: { ...one, ...changes } }, context, chartsOfImage(context));
   return `${check!.status}: ${check!.detail}`;
 }
 
