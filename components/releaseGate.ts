@@ -117,7 +117,7 @@ export class ReleaseGate extends pulumi.ComponentResource {
         policyTests: args.policyTests ?? "optional",
         environments: [...(args.environments ?? [])],
         allow: [...(args.allow ?? [])],
-        announced: { ...args.announced },
+        announced: args.announced && { ...args.announced },
         // As plain values: what a component is given may be read-only, what a resource takes is not.
         integration: structuredClone(args.integration ?? {}) as Record<string, GateCase>,
         size: args.size ?? {},
