@@ -189,9 +189,8 @@ describe("the closed-network plugin kubernetes", function () {
   it("leaves every object as it is when its cluster gets another address", async () => {
     const before = await uids();
     write({ kubeconfig: ways(), context: "moved" });
-    const preview = await pulumi(0, "preview");
-    assert.doesNotMatch(preview, /replace/);
-    assert.match(await up(), /1 updated\n +4 unchanged/);
+    assert.doesNotMatch(await pulumi(0, "preview"), /replace/);
+    assert.doesNotMatch(await up(), /(created|replaced|deleted)/);
     assert.deepEqual(await uids(), before);
   });
 
