@@ -82,11 +82,14 @@ function prepareRegistry() {
 
 /** Engine, Docker, registry, tools and a cluster as `npm run local` has them; builds and starts what is missing. */
 async function localEnvironment() {
+  const cluster = "tests"; // as test/support/testCluster.ts has it
   const port =
     existsSync(".local/registry") || (await isFree(5000)) ? [] : ["--registry-port", String(await freePort())];
   const clusterPort =
-    existsSync(".local/clusters") || (await isFree(6443)) ? [] : ["--cluster-port", String(await freePort())];
-  const args = ["local/start.mjs", "env", "--json", "--cluster", ...port, ...clusterPort];
+    existsSync(`.local/clusters/${cluster}`) || (await isFree(6443))
+      ? []
+      : ["--cluster-port", String(await freePort())];
+  const args = ["local/start.mjs", "env", "--json", "--cluster", "--cluster-name", cluster, ...port, ...clusterPort];
   const { status, stdout } = spawnSync(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit"],
     encoding: "utf8",

@@ -18,6 +18,7 @@ import { layoutOf } from "../../local/layout";
 import { createProject, expectSuccess, type Project, type ProjectStack, preparedPins } from "../support/project";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { kubeconfigOf } from "../support/scriptedCluster";
+import { testCluster } from "../support/testCluster";
 
 const root = join(__dirname, "..", "..");
 const layout = layoutOf(root);
@@ -48,7 +49,7 @@ describe("policies on their way into clusters", function () {
   let registry: TestRegistry;
   let project: Project;
   let production: ProjectStack;
-  const dev = chooseCluster(layout, {});
+  const dev = testCluster;
   let prod: LocalCluster;
 
   const at = (cluster: LocalCluster) => ({
@@ -85,8 +86,8 @@ describe("policies on their way into clusters", function () {
 
   before(async () => {
     const begun = Date.now();
-    prod = chooseCluster(layout, { name: "prod" });
-    const args = ["env", "--json", "--only", "toolchain", "--cluster", "--cluster-name", "prod"];
+    prod = chooseCluster(layout, { name: "tests-prod" });
+    const args = ["env", "--json", "--only", "toolchain", "--cluster", "--cluster-name", "tests-prod"];
     const starting = exec(process.execPath, [join(root, "dist/local/main.js"), ...args], {
       cwd: root,
       timeout: 120_000,

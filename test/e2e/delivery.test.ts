@@ -1,18 +1,15 @@
 // The life of a delivery under the real engine, on the real control plane: taken, enforced, changed by hand, mended, pruned, gone.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fluxArtifact } from "../../lib/flux/artifact";
-import { artifactFiles } from "../../lib/flux/content";
 import { deliveryFacts, sourceName } from "../../lib/flux/delivery";
 import type { Enforcement } from "../../lib/flux/enforcement";
-import { pushArtifact } from "../../lib/flux/push";
 import { type ClusterClient, connectCluster } from "../../lib/kubernetes/client";
-import { RegistryClient } from "../../lib/oci/client";
-import { parseRepository } from "../../lib/oci/reference";
 import { type DeliveryProject, deliveryProject } from "../support/deliveryProject";
+import { configMapPolicy as policy, pushPolicies } from "../support/pushPolicies";
 import { startRegistry, type TestRegistry } from "../support/registry";
+import { testCluster } from "../support/testCluster";
 
-const kubeconfig = process.env.KUBECONFIG!;
+const { kubeconfig, name: context } = testCluster;
 const [sourceApi, kustomizeApi] = ["source.toolkit.fluxcd.io/v1", "kustomize.toolkit.fluxcd.io/v1"];
 const flux = { namespace: "flux-system", name: "life" };
 /** What a delivery has of Flux's: the Kustomization, and the source that it names. */
@@ -24,24 +21,6 @@ const sourceOf = (digest: string) => ({
 });
 const kustomization = { apiVersion: kustomizeApi!, kind: "Kustomization", ...flux };
 const policyNamed = (name: string) => ({ apiVersion: "kyverno.io/v1", kind: "ClusterPolicy", name });
-
-/** A policy about one ConfigMap that nobody else has. */
-const policy = (name: string, message = `${name} says no`) => ({
-  apiVersion: "kyverno.io/v1",
-  kind: "ClusterPolicy",
-  metadata: { name },
-  spec: {
-    validationFailureAction: "Audit",
-    background: false,
-    rules: [
-      {
-        name: "r",
-        match: { any: [{ resources: { kinds: ["ConfigMap"], names: [name] } }] },
-        validate: { message, pattern: { data: { allowed: "yes" } } },
-      },
-    ],
-  },
-});
 
 describe("the life of a delivery", function () {
   this.timeout(120_000);
@@ -58,15 +37,12 @@ describe("the life of a delivery", function () {
     more: object = {},
   ) => {
     const repository = `${registry.host}/releases/policies/dev`;
-    const text = policies.map((document) => JSON.stringify(document)).join("\n---\n");
-    const { files, documents } = artifactFiles({ repositories: { r: new Map([["p.yaml", Buffer.from(text)]]) } });
-    const artifact = fluxArtifact(files);
-    await pushArtifact(new RegistryClient(), parseRepository(repository), artifact);
+    const { digest, documents } = await pushPolicies(repository, policies);
     const names = documents.map(({ kind, name }) => `${kind}/${name}`);
     const facts = { ...deliveryFacts(documents, { enforcement }), names };
-    const place = { kubeconfig, context: "dev", name: "life", timeoutSeconds: 40, timeout: "20s" };
-    to.write({ ...place, repository, digest: artifact.digest, policies: facts, enforcement, ...more });
-    return artifact.digest;
+    const place = { kubeconfig, context, name: "life", timeoutSeconds: 40, timeout: "20s" };
+    to.write({ ...place, repository, digest, policies: facts, enforcement, ...more });
+    return digest;
   };
   /** Names of the sources that a delivery of that name has in the cluster. */
   const sourcesOf = async (name: string) =>
@@ -90,7 +66,7 @@ describe("the life of a delivery", function () {
 
   before(async () => {
     registry = await startRegistry();
-    cluster = await connectCluster({ kubeconfig, context: "dev", namespace: "flux-system" });
+    cluster = await connectCluster({ kubeconfig, context, namespace: "flux-system" });
     project = await deliveryProject("life");
   });
   after(async () => {
@@ -206,11 +182,23 @@ describe("the life of a delivery", function () {
     assert.match(await refusal("life-b"), /life-b says no/);
   });
 
+  it("goes on under another name without a moment in which a policy is gone", async () => {
+    const uid = async () => (await cluster.get(policyNamed("life-a")))?.metadata.uid;
+    const before = await uid();
+    await deliver(project, "enforce", [a, b], { name: "moved" });
+    await project.up();
+    assert.equal(await uid(), before);
+    assert.equal(await cluster.get(kustomization), undefined);
+    assert.match(await refusal("life-b"), /life-b says no/);
+  });
+
   it("ends with nothing of it left in the cluster", async () => {
     const { code, output } = await project.run("destroy", "--yes", "--skip-preview");
     assert.equal(code, 0, output);
-    assert.equal(await cluster.get(kustomization), undefined);
-    assert.deepEqual(await sourcesOf("life"), []);
+    for (const name of ["life", "moved"]) {
+      assert.equal(await cluster.get({ ...kustomization, name }), undefined);
+      assert.deepEqual(await sourcesOf(name), []);
+    }
     for (let left = 100; left > 0 && (await cluster.get(policyNamed("life-a"))); left--) await sleep(100);
     for (const name of ["life-a", "life-b"]) assert.equal(await cluster.get(policyNamed(name)), undefined);
   });

@@ -1,31 +1,25 @@
 // A delivery to the real control plane: what DeliveredPolicies says of each thing that can go wrong on the way, and after it.
 import assert from "node:assert/strict";
-import { createServer, type Server, connect as tcpConnect } from "node:net";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exec } from "../../lib/exec";
-import { fluxArtifact } from "../../lib/flux/artifact";
-import { artifactFiles, type PolicyDocument } from "../../lib/flux/content";
 import { deliveryFacts, deliveryObjects } from "../../lib/flux/delivery";
 import type { EnforcementChoice } from "../../lib/flux/enforcement";
-import { pushArtifact } from "../../lib/flux/push";
 import { type ClusterClient, connectCluster } from "../../lib/kubernetes/client";
 import type { KubernetesObject } from "../../lib/kubernetes/objects";
 import { RegistryClient } from "../../lib/oci/client";
 import { type Digest, sha256 } from "../../lib/oci/digest";
-import { parseRepository } from "../../lib/oci/reference";
 import { registryCredentials } from "../../lib/oci/registryCredentials";
-import { chooseCluster } from "../../local/controlPlane/cluster";
 import { runningComponents } from "../../local/controlPlane/running";
-import { layoutOf } from "../../local/layout";
 import { deliveredPolicies } from "../../provider/deliveredPolicies";
 import type { ResourceContext, Values } from "../../provider/host";
+import { type Outside, startOutside } from "../support/outside";
+import { type PushedPolicies, pushPolicies } from "../support/pushPolicies";
 import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
+import { testCluster } from "../support/testCluster";
 
 const root = join(__dirname, "..", "..");
-const kubeconfig = process.env.KUBECONFIG!;
-const dev = chooseCluster(layoutOf(root), {});
+const { kubeconfig } = testCluster;
 const [sourceApi, kustomizeApi] = ["source.toolkit.fluxcd.io/v1", "kustomize.toolkit.fluxcd.io/v1"];
 
 /** A policy about nothing that anybody has. */
@@ -55,17 +49,11 @@ interface Stage {
   readonly choice?: EnforcementChoice;
 }
 
-interface Pushed {
-  readonly repository: string;
-  readonly digest: Digest;
-  readonly documents: readonly PolicyDocument[];
-}
-
 describe("a delivery to a cluster", function () {
   this.timeout(120_000);
   let registry: TestRegistry;
   let cluster: ClusterClient;
-  let proxy: Server;
+  let outside: Outside | undefined;
   let count = 0;
   const staged: KubernetesObject[] = [];
   const dockerConfigBefore = process.env.DOCKER_CONFIG;
@@ -75,19 +63,13 @@ describe("a delivery to a cluster", function () {
     ...{ signal, progress: () => undefined, info: () => undefined, warn: () => undefined },
   });
   /** Pushes policies as an artifact of their own. */
-  const push = async (...policies: readonly object[]): Promise<Pushed> => {
-    const repository = `${registry.host}/releases/policies/${++count}`;
-    const text = policies.map((document) => JSON.stringify(document)).join("\n---\n");
-    const repositories = { r: new Map([["policies/p.yaml", Buffer.from(text)]]) };
-    const { files, documents } = artifactFiles({ repositories });
-    const artifact = fluxArtifact(files);
+  const push = (...policies: readonly object[]) => {
     const client = new RegistryClient({ credentials: registryCredentials() });
-    await pushArtifact(client, parseRepository(repository), artifact);
-    return { repository, digest: artifact.digest, documents };
+    return pushPolicies(`${registry.host}/releases/policies/${++count}`, policies, { client });
   };
   const apply = (object: object) => cluster.apply(object as KubernetesObject, { fieldManager: "stack", force: true });
   /** Declares Flux's objects as a stack does, and gives what DeliveredPolicies is told about them. */
-  const stage = async (name: string, pushed: Pushed, more: Stage = {}) => {
+  const stage = async (name: string, pushed: PushedPolicies, more: Stage = {}) => {
     const { repository, digest, documents } = { ...pushed, ...(more.digest && { digest: more.digest }) };
     const { choice = { enforcement: "asAuthored" }, dependsOn = [] } = more;
     const place = { name, namespace: "flux-system", createNamespace: false, path: "./", prune: true, dependsOn };
@@ -98,7 +80,13 @@ describe("a delivery to a cluster", function () {
     await apply({ ...kustomization, spec: { ...kustomization.spec, ...more.kustomization } });
     staged.push(source, kustomization);
     const inputs = {
-      ...{ kubeconfig, context: "dev", namespace: "flux-system", source: source.metadata.name, kustomization: name },
+      ...{
+        kubeconfig,
+        context: testCluster.name,
+        namespace: "flux-system",
+        source: source.metadata.name,
+        kustomization: name,
+      },
       ...{ repository, digest, ...choice, timeoutSeconds: 40 },
     } as Values;
     return (await deliveredPolicies.check!(context(), undefined, inputs)).inputs;
@@ -125,7 +113,7 @@ describe("a delivery to a cluster", function () {
   before(async () => {
     registry = await startRegistry({ basic: true });
     process.env.DOCKER_CONFIG = dockerConfig(registry.host);
-    cluster = await connectCluster({ kubeconfig, namespace: "flux-system" });
+    cluster = await connectCluster({ kubeconfig, context: testCluster.name, namespace: "flux-system" });
     const login = (name: string, password: string) => ({
       ...{ apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "flux-system" } },
       type: "kubernetes.io/dockerconfigjson",
@@ -144,7 +132,7 @@ describe("a delivery to a cluster", function () {
     }
     for (const name of ["login", "wrong"]) await cluster.delete({ apiVersion: "v1", kind: "Secret", name });
     process.env.DOCKER_CONFIG = dockerConfigBefore;
-    proxy?.close();
+    outside?.stop();
     await registry?.stop();
   });
 
@@ -183,16 +171,9 @@ describe("a delivery to a cluster", function () {
 
     it("says that the registry speaks no TLS", async () => {
       const pushed = await push(policy("plain-a"));
-      proxy = createServer((socket) => {
-        const [host, port] = registry.host.split(":");
-        socket
-          .on("error", () => undefined)
-          .pipe(tcpConnect(Number(port), host!).on("error", () => undefined))
-          .pipe(socket);
-      });
-      await new Promise<void>((resolve) => proxy.listen(0, resolve));
-      const outside = `oci://${hostname()}:${(proxy.address() as { port: number }).port}/releases/plain`;
-      const inputs = await stage("plain", pushed, { source: { url: outside, insecure: false } });
+      outside = await startOutside(registry.host);
+      const url = `oci://${outside.host}/releases/plain`;
+      const inputs = await stage("plain", pushed, { source: { url, insecure: false } });
       await refused(inputs, "flux-registry-insecure", /server gave HTTP response to HTTPS client/);
     });
   });
@@ -284,7 +265,7 @@ describe("a delivery to a cluster", function () {
 
   describe("that enforces", () => {
     const choice = { enforcement: "enforce", exceptions: ["enforced-b"] } as const;
-    let pushed: Pushed;
+    let pushed: PushedPolicies;
     let inputs: Values;
     before(async () => {
       pushed = await push(policy("enforced-a"), policy("enforced-b"));
@@ -315,12 +296,13 @@ describe("a delivery to a cluster", function () {
   });
 
   it("ends when a controller was killed in the middle of it and came back", async () => {
-    const { identity } = runningComponents(dev).find(({ component }) => component === "kustomize-controller")!;
+    const { identity } = runningComponents(testCluster).find(({ component }) => component === "kustomize-controller")!;
     process.kill(identity.pid, "SIGKILL");
     const inputs = await stage("orphan", await push(policy("orphan-a")));
     await refused({ ...inputs, timeoutSeconds: 2 }, "delivery-timeout", /no controller has looked.*see that Flux runs/);
     const created = create({ ...inputs, timeoutSeconds: 60 });
-    const args = ["dist/local/main.js", "env", "--json", "--only", "toolchain", "--cluster"];
+    const which = ["--cluster", "--cluster-name", testCluster.name];
+    const args = ["dist/local/main.js", "env", "--json", "--only", "toolchain", ...which];
     const { code, stderr } = await exec(process.execPath, args, { cwd: root, timeout: 60_000 });
     assert.equal(code, 0, stderr);
     assert.equal((await created).ready, true);

@@ -29,7 +29,8 @@ const { revision, ready, policies } = new FluxDelivery("cluster", JSON.parse(rea
 module.exports = { revision, ready, policies };
 `;
 
-export async function deliveryProject(name: string): Promise<DeliveryProject> {
+/** `environment`: variables of the engine and its plugins beside those of the local stack. */
+export async function deliveryProject(name: string, environment: NodeJS.ProcessEnv = {}): Promise<DeliveryProject> {
   const dir = mkdtempSync(join(tmpdir(), `delivery-${name}-`));
   mkdirSync(join(dir, "node_modules/@pulumi"), { recursive: true });
   for (const sdk of ["pulumi", "kubernetes"])
@@ -46,6 +47,7 @@ export async function deliveryProject(name: string): Promise<DeliveryProject> {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         ...process.env,
+        ...environment,
         PATH: [process.env.PATH, join(root, ".local/bin")].join(delimiter),
         PULUMI_HOME: process.env.PULUMI_HOME ?? join(root, ".local/pulumi"),
         PULUMI_BACKEND_URL: `file://${dir}`,

@@ -17,11 +17,15 @@ export interface PageCommand {
 /** The `console` blocks of a page of `docs/`, in order, each with the `text` block right below it. */
 export function pageCommands(page: string): PageCommand[] {
   const text = readFileSync(join(__dirname, "..", "..", "docs", page), "utf8");
-  const blocks = text.matchAll(/^## ([^\n]*)$|^```console\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?/gms);
+  const blocks = text.matchAll(/^## ([^\n]*)$|^( *)```console\n(.*?)^\2```\n(?:\n\2```text\n(.*?)^\2```\n)?/gms);
   let heading = "";
-  return [...blocks].flatMap(([, title, script, output = ""]) => {
+  return [...blocks].flatMap(([, title, indent, block, text = ""]) => {
     if (title !== undefined) heading = title;
-    if (script === undefined) return [];
+    if (block === undefined) return [];
+    const [script, output] = [block, text].map((lines) => lines.replaceAll(new RegExp(`^${indent}`, "gm"), "")) as [
+      string,
+      string,
+    ];
     const lines = output.split("\n").filter((line) => line !== "");
     const code = /^\(exit code (\d+)\)$/.exec(lines.at(-1) ?? "")?.[1];
     return [{ heading, script, expected: lines.slice(0, code ? -1 : undefined), ...(code && { code: Number(code) }) }];
