@@ -6,8 +6,13 @@ import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 import { type DeliveryArgs, type DeliveryFacts, deliveryObjects, sourceName } from "../lib/flux/delivery";
 import type { HealthCheckExpression } from "../lib/flux/objects";
+import { ownerAnnotation } from "../lib/flux/owners";
 import { dockerConfigJson, pullSecretName } from "../lib/flux/pullSecret";
-import { DeliveredPolicies, type DeliveredPolicy } from "../provider/resources/deliveredPolicies";
+import {
+  DeliveredPolicies,
+  type DeliveredPoliciesArgs,
+  type DeliveredPolicy,
+} from "../provider/resources/deliveredPolicies";
 import { DeliveryCheck } from "../provider/resources/deliveryCheck";
 import { Kyverno, type KyvernoGitArgs } from "./kyverno";
 import { whenKnown } from "./program";
@@ -114,8 +119,9 @@ export class FluxDelivery extends pulumi.ComponentResource {
     const provider = new Provider(`${name}-cluster`, settings, { parent: this });
     const options = { parent: this, provider };
     const before: pulumi.Resource[] = [];
+    const looked = lookedAt(name, args, plain, provider.id);
     // A Kyverno that is yet to be installed serves its kinds only then.
-    if (!args.kyverno) before.push(this.checked(name, args, plain, []));
+    if (!args.kyverno) before.push(this.checked(name, looked, []));
     const objects = deliveryObjects({ ...plain, digest: "" }, none);
     if (objects.namespace)
       before.push(
@@ -125,15 +131,16 @@ export class FluxDelivery extends pulumi.ComponentResource {
           { ...options, dependsOn: [...before] },
         ),
       );
-    if (pullSecret !== undefined)
-      before.push(this.loginSecret(name, plain, pullSecret, { ...options, dependsOn: [...before] }));
+    const login =
+      pullSecret !== undefined && this.loginSecret(name, plain, pullSecret, { ...options, dependsOn: [...before] });
+    if (login) before.push(login);
     if (args.kyverno) {
       const { namespace, interval, retryInterval } = plain;
       const from = { ...args.kyverno, namespace, interval, retryInterval };
       before.push(
         new Kyverno(`${name}-kyverno`, from, { parent: this, providers: [provider], dependsOn: [...before] }),
       );
-      before.push(this.checked(name, args, plain, before));
+      before.push(this.checked(name, looked, before));
     }
     const { spec, metadata, ...source } = structuredClone(objects.source);
     const ref = args.follow === undefined ? { digest: args.digest } : { semver: args.follow };
@@ -143,32 +150,45 @@ export class FluxDelivery extends pulumi.ComponentResource {
       // After a run that failed, a new one may go back to the old digest: its source must not be one that is yet to be deleted.
       { ...options, dependsOn: [...before], deleteBeforeReplace: true },
     );
-    const { spec: _, ...kustomization } = structuredClone(objects.kustomization);
+    const { spec: _, metadata: named, ...kustomization } = structuredClone(objects.kustomization);
+    const annotations = { [ownerAnnotation]: looked.owner };
     const kustomizationSpec = whenKnown(args.digest, (digest) =>
       whenKnown(args.policies, (facts) => deliveryObjects({ ...plain, digest }, factsOf(facts)).kustomization.spec),
     );
     const applies = new CustomResource(
       `${name}-kustomization`,
-      { ...kustomization, spec: kustomizationSpec },
+      { ...kustomization, metadata: { ...named, annotations }, spec: kustomizationSpec },
       { ...options, dependsOn: [...before, pulls] },
     );
-    return this.awaited(name, args, plain, [applies, pulls]);
+    const changing = {
+      policies: args.policies,
+      objects: identitiesOf({ source: pulls, kustomization: applies, login }),
+    };
+    const { timeoutSeconds } = args;
+    return this.awaited(name, { ...looked, source: sourceOf(args, plain), timeoutSeconds }, changing, applies);
   }
 
   /** The one that refuses what the cluster could not take, before Flux is told of it. */
-  private checked(name: string, args: FluxDeliveryArgs, plain: PlainArgs, dependsOn: readonly pulumi.Resource[]) {
-    const inputs = lookedAt(args, plain);
+  private checked(name: string, inputs: Looked, dependsOn: readonly pulumi.Resource[]) {
     return new DeliveryCheck(`${name}-check`, inputs, { parent: this, dependsOn: [...dependsOn] });
   }
 
   /** The one that waits for all of it, and looks at it in a refresh. */
-  private awaited(name: string, args: FluxDeliveryArgs, plain: PlainArgs, dependsOn: pulumi.Resource[]) {
-    const policies = whenKnown(args.policies, ({ names }) =>
-      Object.fromEntries(names.map((one) => [one, "as delivered"])),
+  private awaited(
+    name: string,
+    looked: Looked & { readonly source: pulumi.Input<string>; readonly timeoutSeconds: number | undefined },
+    {
+      policies: facts,
+      objects,
+    }: { policies: pulumi.Input<DeliveryPolicies>; objects: DeliveredPoliciesArgs["objects"] },
+    last: pulumi.Resource,
+  ) {
+    const policies = whenKnown(facts, ({ names }) => Object.fromEntries(names.map((one) => [one, "as delivered"])));
+    return new DeliveredPolicies(
+      `${name}-policies`,
+      { ...looked, policies, objects },
+      { parent: this, dependsOn: [last] },
     );
-    const { timeoutSeconds } = args;
-    const inputs = { ...lookedAt(args, plain), source: sourceOf(args, plain), policies, timeoutSeconds };
-    return new DeliveredPolicies(`${name}-policies`, inputs, { parent: this, dependsOn });
   }
 
   private loginSecret(
@@ -212,12 +232,35 @@ function sourceOf({ digest, follow }: FluxDeliveryArgs, plain: PlainArgs): pulum
   return follow === undefined ? whenKnown(digest, (its) => sourceName({ ...plain, digest: its })) : plain.name;
 }
 
+type Looked = ReturnType<typeof lookedAt>;
+
 /** What both looks at a cluster are told. */
-function lookedAt(args: FluxDeliveryArgs, { name, namespace, repository, path }: PlainArgs) {
+function lookedAt(delivery: string, args: FluxDeliveryArgs, plain: PlainArgs, cluster: pulumi.Input<string>) {
   const { kubeconfig, context, enforcement = "asAuthored", exceptions = [], insecure } = args;
+  const { name, namespace, repository, path } = plain;
   const digest = args.follow === undefined ? args.digest : undefined;
-  const cluster = { kubeconfig, context, namespace, kustomization: name, insecure: insecure ? true : undefined };
-  return { ...cluster, repository, digest, path, enforcement, exceptions: [...exceptions] };
+  const owner = [pulumi.getProject(), pulumi.getStack(), delivery].join("/");
+  const where = { kubeconfig, context, cluster, namespace, kustomization: name, owner };
+  const what = { repository, digest, path, enforcement, exceptions: [...exceptions] };
+  return { ...where, ...what, insecure: insecure ? true : undefined };
+}
+
+/** By kind, what changes whenever the object does: a Secret has no generation. */
+function identitiesOf({
+  source,
+  kustomization,
+  login,
+}: {
+  source: CustomResource;
+  kustomization: CustomResource;
+  login: Secret | false;
+}) {
+  const generation = ({ metadata }: CustomResource) => metadata.apply((its) => `${its.uid} ${its.generation}`);
+  return {
+    OCIRepository: generation(source),
+    Kustomization: generation(kustomization),
+    ...(login && { Secret: login.metadata.apply((its) => `${its.uid} ${its.resourceVersion}`) }),
+  };
 }
 
 /** Without the names, which are no part of any object. */

@@ -1,9 +1,11 @@
 // policychain:index:DeliveredPolicies: what one cluster has taken of an artifact. Policies belong to Flux, so a refresh of the stack's
 // own objects cannot see them: this looks at each by name, and an update ends when the cluster enforces what was released.
+import { PlatformError } from "../lib/errors";
 import { actionOf } from "../lib/flux/action";
 import { awaitDelivery } from "../lib/flux/await";
 import { type DeliveredDocument, titleOf } from "../lib/flux/cluster";
 import { inspectDelivery, running } from "../lib/flux/inspect";
+import { requirePruned } from "../lib/flux/preconditions";
 import { asDelivered, type Standing } from "../lib/flux/standing";
 import {
   type DeliveryInputs,
@@ -48,26 +50,34 @@ export const deliveredPolicies: ResourceHandler = {
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
     diffInputs(oldInputs, news, { ignore: [...deliveryIgnored, "timeoutSeconds"] }),
   create: async (context, inputs) => ({ id: deliveryId(inputs), outputs: await makeSo(context, inputs) }),
-  update: (context, _id, _oldInputs, _oldOutputs, news) => makeSo(context, news),
+  update: (context, _id, oldInputs, _oldOutputs, news) => makeSo(context, news, loginOf(oldInputs) !== loginOf(news)),
   async read(context, id, inputs, outputs) {
-    const wanted = unwrapSecrets(outputs) as unknown as DeliveredInputs;
+    // How a cluster is reached changes without an update, which alone renews outputs.
+    const wanted = unwrapSecrets(inputs) as unknown as DeliveredInputs;
     const delivery = await openDelivery(context, wanted);
-    const { policies, flux, notes, digest } = await inspectDelivery(delivery);
+    const { policies, flux, notes, documents } = await inspectDelivery(delivery);
     for (const note of notes) context.info(note);
     const changed =
       policies.some(({ text }) => text !== asDelivered) || Object.values(flux).some((text) => text !== running);
     if (!changed) return { id, inputs: { ...inputs, flux: fluxOf(inputs) }, outputs };
     const found = { policies: textsOf(policies, inputs.policies), flux };
-    const documents = digest === "" ? [] : await delivery.documents(digest);
     return {
       id,
       inputs: { ...inputs, ...found },
       outputs: { ...outputs, ...found, ready: false, delivered: deliveredOf(policies, documents) },
     };
   },
+  async delete(context, _id, outputs) {
+    const delivery = await openDelivery(context, unwrapSecrets(outputs) as unknown as DeliveredInputs);
+    await requirePruned(delivery).catch((error: unknown) => {
+      // A cluster that is gone has nothing that could stay; whether it is, its own objects find out.
+      if (!(error instanceof PlatformError) || error.code === "flux-suspended") throw error;
+    });
+  },
 };
 
-async function makeSo(context: ResourceContext, inputs: Values): Promise<Values> {
+/** `again`: Flux is to pull once more, although it has what it should have. */
+async function makeSo(context: ResourceContext, inputs: Values, again = false): Promise<Values> {
   if (context.preview) {
     const { digest: revision = UNKNOWN } = inputs;
     return { ...inputs, ready: UNKNOWN, revision, delivered: UNKNOWN, others: UNKNOWN };
@@ -81,11 +91,17 @@ async function makeSo(context: ResourceContext, inputs: Values): Promise<Values>
     seconds: context.timeoutSeconds > 0 ? Math.min(timeoutSeconds, context.timeoutSeconds - 1) : timeoutSeconds,
     signal: context.signal,
     progress: context.progress,
+    again,
   });
   context.signal.throwIfAborted();
   const documents = await delivery.documents(found.digest);
   const delivered = deliveredOf(found.policies, documents);
   return { ...inputs, ready: true, revision: found.revision, delivered, others: found.others };
+}
+
+/** The login of the source, of which no status of Flux speaks. */
+function loginOf({ objects }: Values): Value {
+  return isValues(objects) ? unwrapSecrets(objects).Secret : undefined;
 }
 
 function deliveredOf(policies: readonly Standing[], documents: readonly DeliveredDocument[]): Value {

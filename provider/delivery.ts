@@ -15,10 +15,13 @@ import { registryClient } from "./registry";
 export interface DeliveryInputs {
   readonly kubeconfig?: string;
   readonly context?: string;
+  /** Whose change means another cluster. */
+  readonly cluster?: string;
   readonly namespace: string;
   /** Default: as the Kustomization. */
   readonly source?: string;
   readonly kustomization: string;
+  readonly owner?: string;
   readonly repository: string;
   readonly digest?: Digest;
   readonly path?: string;
@@ -37,7 +40,7 @@ export const deliveryParsers = {
 };
 
 /** How a cluster and a registry are reached differs between machines, and is no change. */
-export const deliveryIgnored = ["kubeconfig", "context", "insecure"];
+export const deliveryIgnored = ["kubeconfig", "context", "insecure", "owner"];
 
 /** None while a part of it is unknown. */
 export function deliveryId({ namespace, kustomization }: Values): string {
@@ -52,7 +55,7 @@ export async function requirePossible(delivery: Delivery): Promise<void> {
 
 /** Reaches the cluster; nothing is asked of it yet. Errors: those of the kubeconfig. */
 export async function openDelivery(context: ResourceContext, wanted: DeliveryInputs): Promise<Delivery> {
-  const { kubeconfig, context: name, namespace, kustomization, source = kustomization, digest } = wanted;
+  const { kubeconfig, context: name, namespace, kustomization, source = kustomization, digest, owner } = wanted;
   const client = await connectCluster({
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(name !== undefined && { context: name }),
@@ -74,6 +77,7 @@ export async function openDelivery(context: ResourceContext, wanted: DeliveryInp
       ...{ apiVersion: "kustomize.toolkit.fluxcd.io/v1", kind: "Kustomization", namespace, name: kustomization },
     },
     ...(digest !== undefined && { digest }),
+    ...(owner !== undefined && { owner }),
     documents,
     stack: stackOf(context.urn),
   };

@@ -35,7 +35,8 @@ async function look(context: ResourceContext, inputs: Values): Promise<Values> {
   const possible = async () =>
     requirePossible(await openDelivery(context, unwrapSecrets(inputs) as unknown as DeliveryInputs));
   if (!context.preview) await possible();
-  else if (!containsUnknown(inputs)) await possible().catch((error: unknown) => foreseen(context, error));
+  else if (!containsUnknown({ ...inputs, cluster: undefined }))
+    await possible().catch((error: unknown) => foreseen(context, error));
   return inputs;
 }
 

@@ -26,10 +26,12 @@ export interface AwaitOptions {
   readonly signal: AbortSignal;
   /** Takes passing lines about what is waited for. */
   readonly progress: (text: string) => void;
+  /** Whether the source is to be pulled once more, though it may be stored already: its login is another one. Default false. */
+  readonly again?: boolean;
   /** Milliseconds between two looks in the first ten seconds, four times that later on. Default 250. */
   readonly pause?: number;
   /** Milliseconds between two requests to one controller. Default 5000. */
-  readonly again?: number;
+  readonly patience?: number;
 }
 
 /** What a cluster has taken. */
@@ -50,19 +52,21 @@ interface Pending {
 
 /**
  * Resolves when everything is in place. Errors: those of {@link deliveryFailed} and of the cluster, `delivery-timeout`,
- * `policy-edited` where somebody's change stays although Flux has applied again.
+ * `policy-edited` where somebody's change stays although Flux has applied again, `policy-uncompared` where the cluster would not take a document.
  */
 export async function awaitDelivery(delivery: Delivery, options: AwaitOptions): Promise<Delivered> {
-  const { seconds, signal, progress, pause = 250, again = 5000 } = options;
+  const { seconds, signal, progress, again = false, pause = 250, patience = 5000 } = options;
   const started = performance.now();
   const elapsed = () => performance.now() - started;
-  const source = asker(delivery, delivery.source, again);
-  const kustomization = asker(delivery, delivery.kustomization, again);
-  let pending: Pending = { subject: titleOf(delivery.source), seen: "" };
+  const source = asker(delivery, delivery.source, patience);
+  const kustomization = asker(delivery, delivery.kustomization, patience);
+  let pending: Pending = { subject: titleOf(delivery.source), seen: "the cluster has not answered" };
   for (let looks = 0; ; looks++) {
     signal.throwIfAborted();
     try {
-      const found = await look(delivery, source, kustomization);
+      if (again && looks === 0) await source.request();
+      const found = await before(seconds * 1000 - elapsed(), look(delivery, source, kustomization));
+      if (found === undefined) throw late(pending, seconds, delivery);
       if ("revision" in found) return found;
       pending = found;
     } catch (error) {
@@ -76,10 +80,22 @@ export async function awaitDelivery(delivery: Delivery, options: AwaitOptions): 
   }
 }
 
+/** Undefined once the time is over: a cluster that answers slowly makes no wait longer. */
+async function before<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
+  const ended = new AbortController();
+  const over = sleep(Math.max(milliseconds, 0), undefined, { signal: ended.signal }).catch(() => undefined);
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    ended.abort();
+    work.catch(() => undefined);
+  }
+}
+
 type Asker = ReturnType<typeof asker>;
 
 /** What this run has asked of one controller. */
-function asker({ cluster, stack }: Delivery, object: ObjectName, again: number) {
+function asker({ cluster, stack }: Delivery, object: ObjectName, patience: number) {
   let requested: string | undefined;
   let watched = false;
   let last = Number.NEGATIVE_INFINITY;
@@ -90,7 +106,7 @@ function asker({ cluster, stack }: Delivery, object: ObjectName, again: number) 
     },
     /** Asks for another try where a failure was seen, but not all the time. */
     async request(): Promise<void> {
-      if (performance.now() - last < again) return;
+      if (performance.now() - last < patience) return;
       last = performance.now();
       const value = new Date().toISOString();
       await cluster.annotate(object, requestAnnotation, value);
@@ -135,6 +151,8 @@ async function look(delivery: Delivery, source: Asker, kustomization: Asker): Pr
   const found = await standings(cluster, kustomization.object, documents, live);
   const open = found.policies.filter(({ text }) => text !== asDelivered);
   if (open.length === 0) return { revision, digest: has, ...found };
+  const refused = open.find(({ text }) => text.startsWith("refused"));
+  if (refused) throw notTaken(delivery, titleOf(refused), refused.text);
   const stuck = open.find(({ text, repairable }) => text.startsWith("edited") && !repairable);
   if (stuck) throw edited(delivery, titleOf(stuck), stuck.text);
   if (open.some(({ repairable }) => repairable)) await kustomization.request();
@@ -146,6 +164,14 @@ async function look(delivery: Delivery, source: Asker, kustomization: Asker): Pr
 function late({ failure, ...waited }: Pending, seconds: number, { stack, cluster }: Delivery): PlatformError {
   const advice = { stack, cluster: cluster.shown };
   return failure ? deliveryFailed(failure, advice) : deliverySlow({ ...waited, seconds }, advice);
+}
+
+function notTaken({ cluster, stack }: Delivery, title: string, text: string): PlatformError {
+  return new PlatformError("policy-uncompared", {
+    what: `${title} in ${cluster.shown} cannot be compared with its document: a dry run of it is ${text}`,
+    rule: "a policy counts as delivered when it is what the cluster would make of its document today",
+    fix: `mend what it says, or let this login apply policies as Flux may, then run pulumi up --stack ${stack}`,
+  });
 }
 
 function edited({ cluster, stack }: Delivery, title: string, text: string): PlatformError {

@@ -31,6 +31,8 @@ export interface Delivery {
   readonly cluster: DeliveryCluster;
   readonly source: ObjectName;
   readonly kustomization: ObjectName;
+  /** What the Kustomization's {@link ownerAnnotation} says; absent where it has none. */
+  readonly owner?: string;
   /** What is to be delivered; absent where the cluster follows a range. */
   readonly digest?: string;
   /** The documents of an artifact. */

@@ -1,6 +1,7 @@
 // Looks at a delivery without waiting for anything: what of it is not as it was delivered, by name, and whether Flux mends it.
+import { PlatformError } from "../errors";
 import { printable } from "../printable";
-import { type Delivery, titleOf } from "./cluster";
+import { type DeliveredDocument, type Delivery, titleOf } from "./cluster";
 import { conditionOf, type Observed, textAt } from "./observed";
 import { digestOf, kustomizationProgress, sentence, sourceProgress } from "./readiness";
 import { asDelivered, liveObjects, type Standings, standings } from "./standing";
@@ -11,8 +12,8 @@ export const running = "running";
 export interface Inspection extends Standings {
   /** Flux's; empty where nothing has been applied. */
   readonly revision: string;
-  /** Of the artifact that was looked for; empty where a cluster that follows a range has none. */
-  readonly digest: string;
+  /** What was looked for; none where a cluster that follows a range has nothing yet, or nobody has the artifact any more. */
+  readonly documents: readonly DeliveredDocument[];
   /** `OCIRepository/flux-system/policies` → {@link running}, `missing`, `suspended`, `failing: …`. */
   readonly flux: Readonly<Record<string, string>>;
   /** What becomes of the differences without anybody's doing, a sentence each. */
@@ -32,11 +33,20 @@ export async function inspectDelivery(delivery: Delivery): Promise<Inspection> {
     kustomization,
     kustomizationProgress(kustomization, { revision: revision || (digest ?? "") }),
   );
-  const flux = { [titleOf(delivery.source)]: sourceText, [titleOf(delivery.kustomization)]: appliedText };
   const wanted = digest ?? digestOf(revision);
-  const documents = wanted === "" ? [] : await delivery.documents(wanted);
+  const known = wanted === "" ? [] : await delivery.documents(wanted).catch(goneOnly);
+  const documents = known ?? [];
+  const flux = {
+    [titleOf(delivery.source)]: known ? sourceText : "its artifact is not in the registry any more",
+    [titleOf(delivery.kustomization)]: appliedText,
+  };
   const found = await standings(cluster, delivery.kustomization, documents, await liveObjects(cluster, documents));
-  return { revision, digest: wanted, flux, ...found, notes: notesOn(found, kustomization, appliedText) };
+  return { revision, documents, flux, ...found, notes: notesOn(found, kustomization, appliedText) };
+}
+
+/** Who comes to push an artifact again must not be stopped by its absence. */
+function goneOnly(error: unknown): undefined {
+  if (!(error instanceof PlatformError) || error.code !== "artifact-missing") throw error;
 }
 
 function textOf(object: Observed | undefined, progress: ReturnType<typeof sourceProgress>): string {

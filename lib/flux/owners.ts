@@ -18,6 +18,9 @@ export interface Shared {
   readonly owner: string;
 }
 
+/** On a Kustomization: which delivery it is, `<project>/<stack>/<cluster>`, under whatever name. */
+export const ownerAnnotation = "policychain.dev/delivery";
+
 const fluxLabel = "kustomize.toolkit.fluxcd.io";
 
 /** The labels that a Kustomization gives to all that it applies. */
@@ -27,31 +30,35 @@ export function ownerLabels({ namespace, name }: { readonly namespace: string; r
 
 /**
  * The objects that another one delivers: a Kustomization that lists them in its inventory or whose labels they bear while it
- * exists, a Helm release, an application of Argo CD. `live` gives the object in the cluster, if any.
+ * exists, a Helm release, an application of Argo CD. One of the same delivery under an older name is none: when it goes, Flux leaves
+ * what bears another one's labels. `live` gives the object in the cluster, if any.
  */
 export function sharedObjects(
   objects: readonly ObjectName[],
-  own: { readonly namespace: string; readonly name: string },
+  own: { readonly namespace: string; readonly name: string; readonly owner?: string },
   cluster: {
     /** Undefined where they may not be listed: then a Kustomization that labels name is taken to exist. */
     readonly kustomizations: readonly Observed[] | undefined;
     readonly live: (object: ObjectName) => Observed | undefined;
   },
 ): Shared[] {
-  const ownName = `${own.namespace}/${own.name}`;
+  const ours = new Set([`${own.namespace}/${own.name}`]);
   const inventory = new Map<string, string>();
   const known = new Set<string>();
   for (const kustomization of cluster.kustomizations ?? []) {
     const title = `${textAt(kustomization, "metadata", "namespace")}/${textAt(kustomization, "metadata", "name")}`;
     known.add(title);
-    if (title === ownName) continue;
+    if (own.owner !== undefined && textsAt(kustomization, "metadata", "annotations")[ownerAnnotation] === own.owner)
+      ours.add(title);
+    if (ours.has(title)) continue;
     for (const entry of listAt(kustomization, "status", "inventory", "entries"))
       inventory.set(textAt(entry, "id"), title);
   }
   return objects.flatMap((object) => {
     const listed = inventory.get(inventoryId(object));
     const labelled = labelledOwner(cluster.live(object));
-    const kustomization = listed ?? (labelled.kustomization !== ownName ? labelled.kustomization : undefined);
+    const named = labelled.kustomization;
+    const kustomization = listed ?? (named !== undefined && ours.has(named) ? undefined : named);
     const owner =
       kustomization !== undefined && (!cluster.kustomizations || known.has(kustomization))
         ? `Kustomization ${kustomization}`

@@ -4,7 +4,8 @@ import { installationOf } from "../kubernetes/controllers";
 import { groupOf } from "../kubernetes/objects";
 import { objectKey } from "../kyverno/identity";
 import { servedSince } from "../kyverno/kinds";
-import { type Delivery, type DeliveryCluster, titleOf } from "./cluster";
+import { isRecord } from "../record";
+import { type DeliveredDocument, type Delivery, type DeliveryCluster, titleOf } from "./cluster";
 import { type ObjectName, sharedObjects } from "./owners";
 import { liveObjects } from "./standing";
 
@@ -12,10 +13,10 @@ import { liveObjects } from "./standing";
 const kustomizationKind = { apiVersion: "kustomize.toolkit.fluxcd.io/v1", kind: "Kustomization" };
 const fluxKinds = [{ apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository" }, kustomizationKind];
 
-/** Errors: `kind-unserved`, `policy-shared`. */
+/** Errors: `kind-unserved`, `policy-shared`, and `cluster-forbidden` where this login could not compare what Flux applied. */
 export async function requireCluster(
-  { cluster, kustomization, stack }: Delivery,
-  documents: readonly ObjectName[],
+  { cluster, kustomization, owner, stack }: Delivery,
+  documents: readonly DeliveredDocument[],
 ): Promise<void> {
   await requireServed(cluster, documents, stack);
   const live = await liveObjects(cluster, documents);
@@ -25,11 +26,34 @@ export async function requireCluster(
       if (error instanceof PlatformError && error.code === "cluster-forbidden") return undefined;
       throw error;
     });
-  const shared = sharedObjects(documents, kustomization, {
+  const own = { ...kustomization, ...(owner !== undefined && { owner }) };
+  const shared = sharedObjects(documents, own, {
     kustomizations,
     live: (object) => live.get(objectKey(object)),
   });
   if (shared.length > 0) throw sharedError(shared, cluster, stack);
+  await requireRights(cluster, documents);
+}
+
+/** A dry run for one document of each kind: after Flux has applied them all, it would be late to find out. */
+async function requireRights(cluster: DeliveryCluster, documents: readonly DeliveredDocument[]): Promise<void> {
+  const kinds = new Map(documents.map((one) => [`${one.apiVersion} ${one.kind}`, one.document]));
+  for (const document of kinds.values())
+    await cluster.dryRun(document).catch((error: unknown) => {
+      // What the cluster refuses of the document itself, Flux says better.
+      if (!(error instanceof PlatformError) || error.code === "cluster-forbidden") throw error;
+    });
+}
+
+/** Refuses to go where Flux would leave the policies. Error: `flux-suspended`. */
+export async function requirePruned({ cluster, kustomization, stack }: Delivery): Promise<void> {
+  const { spec } = (await cluster.get(kustomization)) ?? {};
+  if (!isRecord(spec) || spec.suspend !== true || spec.prune !== true) return;
+  throw new PlatformError("flux-suspended", {
+    what: `${titleOf(kustomization)} in ${cluster.shown} is suspended: its policies would stay when it is deleted`,
+    rule: "Flux takes along what a Kustomization applied only while that is not suspended",
+    fix: `ask who suspended it, then run pulumi up --refresh --stack ${stack}, which resumes it, and destroy it then`,
+  });
 }
 
 async function requireServed(cluster: DeliveryCluster, documents: readonly ObjectName[], stack: string): Promise<void> {

@@ -22,7 +22,7 @@ export const requestAnnotation = "reconcile.fluxcd.io/requestedAt";
 
 /** What this run knows of an object beside its status: which of its failures are news. */
 export interface Asked {
-  /** What {@link requestAnnotation} was last set to; a failure counts when it was answered. */
+  /** What {@link requestAnnotation} was last set to; a failure counts when it was answered, and so does a source that is ready. */
   readonly requested?: string;
   /** Without a request: whether it was seen going on before. */
   readonly watched?: boolean;
@@ -41,7 +41,9 @@ export function sourceProgress(
   }
   const revision = textAt(source, "status", "artifact", "revision");
   const stored = digest === undefined ? revision !== "" : digestOf(revision) === digest;
-  if (isReady(source) && stored) return { state: "ready", revision };
+  const answered =
+    asked.requested === undefined || textAt(source, "status", "lastHandledReconcileAt") === asked.requested;
+  if (isReady(source) && stored && answered) return { state: "ready", revision };
   return verdict(source!, asked, () => true);
 }
 

@@ -6,12 +6,16 @@ export interface DeliveredPoliciesArgs {
   kubeconfig?: pulumi.Input<string>;
   /** Default: the kubeconfig's current context. Ignored by diff. */
   context?: pulumi.Input<string>;
+  /** Changes when another cluster is meant, as the id of its provider does: how the cluster is reached may change without that. */
+  cluster?: pulumi.Input<string>;
   /** Of the OCIRepository and the Kustomization. */
   namespace: pulumi.Input<string>;
   /** Name of the OCIRepository. */
   source: pulumi.Input<string>;
   /** Name of the Kustomization. */
   kustomization: pulumi.Input<string>;
+  /** What the annotation `policychain.dev/delivery` of the Kustomization says: one of the same delivery under an older name is no other owner. Ignored by diff. */
+  owner?: pulumi.Input<string>;
   /** Of the artifact, `host/path`. */
   repository: pulumi.Input<string>;
   /** Of the artifact; absent where the cluster follows a range, and Flux chooses. */
@@ -24,6 +28,8 @@ export interface DeliveredPoliciesArgs {
   exceptions?: pulumi.Input<pulumi.Input<string>[]>;
   /** What is delivered, by `Kind/name` or `Kind/namespace/name`, each with the text `as delivered`: a refresh puts there what it found instead. */
   policies?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+  /** The objects that bring the policies, by kind, each with its uid and generation, or what changes whenever it does: a change is waited for like another digest. */
+  objects?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /** Until a cluster that does not come is an error. Ignored by diff. Default 300. */
   timeoutSeconds?: pulumi.Input<number>;
   /** Allows plain http to the registry's host; loopback always may. Ignored by diff. Default false. */

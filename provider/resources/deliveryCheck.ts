@@ -6,10 +6,14 @@ export interface DeliveryCheckArgs {
   kubeconfig?: pulumi.Input<string>;
   /** Default: the kubeconfig's current context. Ignored by diff. */
   context?: pulumi.Input<string>;
+  /** Changes when another cluster is meant, as the id of its provider does: how the cluster is reached may change without that. */
+  cluster?: pulumi.Input<string>;
   /** Of the Kustomization. */
   namespace: pulumi.Input<string>;
   /** Name of the Kustomization: it is no other owner of its policies. */
   kustomization: pulumi.Input<string>;
+  /** What the annotation `policychain.dev/delivery` of the Kustomization says: one of the same delivery under an older name is no other owner. Ignored by diff. */
+  owner?: pulumi.Input<string>;
   /** Of the artifact, `host/path`. */
   repository: pulumi.Input<string>;
   /** Of the artifact; absent where the cluster follows a range: then its kinds and owners are not known. */

@@ -53,6 +53,10 @@ for (const preview of [false, true]) {
     async function declared(more: Partial<FluxDeliveryArgs> = {}) {
       const recorded = await record(preview, {
         [types.delivered]: () => (preview ? {} : { revision: digest, ready: true }),
+        [types.source]: () => ({ metadata: { namespace: "flux-system", name: "policies", uid: "s", generation: 2 } }),
+        [types.kustomization]: () => ({
+          metadata: { namespace: "flux-system", name: "policies", uid: "k", generation: 3 },
+        }),
       });
       const delivery = new FluxDelivery("dev", { ...args, ...more });
       const revision = await unwrap(delivery.revision);
@@ -65,8 +69,8 @@ for (const preview of [false, true]) {
         recorded.map(({ type, name }) => `${type.split(":").at(-1)} ${name}`),
         [
           "FluxDelivery dev",
-          "DeliveryCheck dev-check",
           "kubernetes dev-cluster",
+          "DeliveryCheck dev-check",
           "OCIRepository dev-source",
           "Kustomization dev-kustomization",
           "DeliveredPolicies dev-policies",
@@ -82,9 +86,12 @@ for (const preview of [false, true]) {
       const source = specOf(recorded, types.source, "dev-source");
       assert.deepEqual([source.ref, source.insecure, source.suspend], [{ digest }, true, false]);
       assert.deepEqual(only(recorded, types.delivered, "dev-policies").inputs, {
+        cluster: "dev-cluster-id",
         namespace: "flux-system",
         source: own,
         kustomization: "policies",
+        owner: "policy-platform/test/dev",
+        objects: { OCIRepository: "s 2", Kustomization: "k 3" },
         repository: args.repository,
         digest,
         path: "./",

@@ -93,14 +93,16 @@ describe("stand-in: the policies delivered to a cluster", () => {
   /** A controller that fails the same way each time it is asked. */
   const failsWhenAsked = (kind: "OCIRepository" | "Kustomization", reason: string, message: string) => {
     const fail = () => {
-      const handled = cluster.object(kind, "policies")?.metadata.annotations?.["reconcile.fluxcd.io/requestedAt"];
-      const status = { ready: ["False", reason, message], handled };
+      const status = { ready: ["False", reason, message], handled: request(kind) };
       if (kind === "OCIRepository") source({ ...status, artifact: undefined });
       else kustomization({ ...status, lastAppliedRevision: "" });
     };
     fail();
     cluster.onRequest(fail);
   };
+  /** What a controller was asked last. */
+  const request = (kind: string) =>
+    cluster.object(kind, "policies")?.metadata.annotations?.["reconcile.fluxcd.io/requestedAt"];
   const asked = () => cluster.lines().filter((line) => line.startsWith("PATCH") && !line.includes("dryRun"));
 
   const push = async (...objects: readonly object[]) => {
@@ -198,10 +200,29 @@ describe("stand-in: the policies delivered to a cluster", () => {
 
     it("are tried again after a failure of an earlier run, by one request", async () => {
       source({ ready: ["False", "OCIArtifactPullFailed", "UNAUTHORIZED"], artifact: undefined });
-      cluster.onRequest(() => source());
+      cluster.onRequest((kind) => source({ handled: request(kind) }));
       assert.equal((await create()).ready, true);
       assert.equal(asked().length, 1);
       assert.match(asked()[0]!, /ocirepositories\/policies\?fieldManager=policychain$/);
+    });
+
+    it("are pulled once more when their login is another one, which has to work although all is there", async () => {
+      const objects = (login: string) => ({ OCIRepository: "u 1", Secret: login });
+      const again = async (old: string, now: string) => {
+        const [olds, news] = await Promise.all([
+          checked({ objects: objects(old) }),
+          checked({ objects: objects(now) }),
+        ]);
+        return deliveredPolicies.update!(context(), "x", olds, olds, news);
+      };
+      await again("s 1", "s 1");
+      assert.deepEqual(asked(), []);
+      cluster.onRequest((kind) => source({ handled: request(kind) }));
+      await again("s 1", "s 2");
+      assert.equal(asked().length, 1);
+      failsWhenAsked("OCIRepository", "OCIArtifactPullFailed", "UNAUTHORIZED: authentication required");
+      source();
+      await assert.rejects(again("s 2", "s 3"), (error: any) => error.code === "flux-login-refused");
     });
 
     it("are put right by Flux when one was edited or deleted", async () => {
@@ -381,6 +402,36 @@ describe("stand-in: the policies delivered to a cluster", () => {
       await refused("policy-edited", /ClusterPolicy\/a .* edited: spec.failurePolicy \(by lens\)/);
     });
 
+    it("cannot be called delivered where the cluster would not take one of their documents", async () => {
+      cluster.answer(({ path }) =>
+        path.includes("dryRun=All")
+          ? refusedWith(400, "BadRequest", "admission webhook denied the request")
+          : undefined,
+      );
+      const started = Date.now();
+      await refused("policy-uncompared", /ClusterPolicy\/a .* dry run of it is refused: .*denied the request/);
+      assert.ok(Date.now() - started < 1500);
+    });
+
+    it("are refused before anything is asked of Flux where this login may not compare them", async () => {
+      cluster.answer(({ path }) => (path.includes("dryRun=All") ? refusedWith(403, "Forbidden", "no") : undefined));
+      await refused("cluster-forbidden", /answered 403/);
+      assert.equal(cluster.lines().filter((line) => line.includes("kustomizations/")).length, 0);
+    });
+
+    it("are an error in time where the cluster answers too slowly", async () => {
+      source({ ready: ["Unknown", "Progressing", ""], artifact: undefined });
+      let looks = 0;
+      cluster.answer(({ path }) =>
+        path.includes("ocirepositories/") && ++looks > 1 ? { status: 503, delay: 10_000 } : undefined,
+      );
+      const started = Date.now();
+      await refused("delivery-timeout", /OCIRepository\/flux-system\/policies .* is not ready after 1 s/, {
+        timeoutSeconds: 1,
+      });
+      assert.ok(Date.now() - started < 2500);
+    });
+
     it("need the cluster: one that is away is an error, one that goes away for a moment is not", async () => {
       source({ ready: ["Unknown", "Progressing", ""], artifact: undefined });
       let looks = 0;
@@ -529,6 +580,26 @@ describe("stand-in: the policies delivered to a cluster", () => {
       );
     });
 
+    it("are told apart from their artifact, which may be gone and is pushed again by the next update", async () => {
+      const { inputs, changes } = await read({ digest: `sha256:${"0".repeat(64)}` });
+      assert.match(inputs.flux["OCIRepository/flux-system/policies"], /not in the registry any more/);
+      assert.deepEqual(changes, ['flux["OCIRepository/flux-system/policies"]']);
+    });
+
+    it("are read as the cluster is reached now, however it was when they were delivered", async () => {
+      const inputs = await checked();
+      const outputs = {
+        ...inputs,
+        kubeconfig: "/nowhere/kubeconfig",
+        ready: true,
+        revision: digest,
+        delivered: [],
+        others: [],
+      };
+      const found = await deliveredPolicies.read!(context(), "flux-system/policies", inputs, outputs);
+      assert.equal((found!.outputs as any).ready, true);
+    });
+
     it("are no drift when they belong to others", async () => {
       live("c", ({ metadata }) => delete metadata.labels);
       assert.deepEqual((await read()).changes, []);
@@ -549,6 +620,16 @@ describe("stand-in: the policies delivered to a cluster", () => {
       assert.deepEqual(Object.values(inputs.policies), ["missing", "missing"]);
       assert.equal(inputs.flux["Kustomization/flux-system/policies"], "missing");
     });
+  });
+
+  it("are not left behind by a Kustomization that is deleted while it is suspended", async () => {
+    const remove = async () => deliveredPolicies.delete!(context(), "flux-system/policies", await checked());
+    await remove();
+    kustomization({}, { suspend: true, prune: true });
+    await assert.rejects(remove(), (error: any) => error.code === "flux-suspended" && /would stay/.test(error.message));
+    kustomization({}, { suspend: true, prune: false });
+    await remove();
+    assert.deepEqual(asked(), []);
   });
 
   it("are checked before anything is asked: names, enforcement, texts", async () => {

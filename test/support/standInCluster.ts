@@ -3,6 +3,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { json, kubeconfigOf, notFound } from "./scriptedCluster";
 import type { ScriptedAnswer } from "./scriptedServer";
 
@@ -85,7 +86,8 @@ export async function startStandInCluster(): Promise<StandInCluster> {
   const server = createServer(async (incoming, outgoing) => {
     const request = { method: incoming.method!, path: incoming.url!, body: await text(incoming) };
     lines.push(`${request.method} ${request.path}`);
-    const { status = 200, headers = {}, body = "" } = answerTo(request);
+    const { status = 200, headers = {}, body = "", delay } = answerTo(request);
+    if (delay !== undefined) await sleep(delay, undefined, { ref: false });
     outgoing.writeHead(status, headers).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
