@@ -65,11 +65,12 @@ async function up(layout: Layout, flags: Flags): Promise<number> {
     }
     const choice = chooseCluster(layout, flags.cluster);
     const isThere = isWhole(choice);
+    const isNew = !existsSync(choice.folder);
     const stopWatching = watched(choice, steps);
     if (stack) await release(stack, { steps, begun, withClusters: isThere });
     const cluster = await bringUpCluster({ layout, steps, toolchain, choice: flags.cluster });
     if (engine) await writeEnvironmentFile(environmentOptions(layout, engine.host));
-    if (stack) await deliver(stack, { steps, cluster, isDone: isThere });
+    if (stack) await deliver(stack, { steps, cluster, isDone: isThere, isNew });
     stopWatching();
   });
   return 0;
@@ -93,7 +94,7 @@ interface Release {
 async function release(stack: StackOptions, { steps, begun, withClusters }: Release): Promise<void> {
   const { layout } = stack;
   const ready = steps.run("Stack", (step) => prepareStack(stack, step));
-  void steps.run("pulumi up", (step) => bringUp(stack, withClusters, step), { after: [ready] });
+  void steps.run("pulumi up", (step) => bringUp(stack, { withClusters }, step), { after: [ready] });
   // Not the steps themselves: after an interruption that is what counts, not what it did to the engine.
   await steps.settle();
   const outputs = (await stackOutputs(stack)) as Outputs;
@@ -109,14 +110,18 @@ interface Deliveries {
   readonly cluster: LocalCluster;
   /** The release has reached it already. */
   readonly isDone: boolean;
+  /** It was made in this run. */
+  readonly isNew: boolean;
 }
 
 /** Delivers what was released to the clusters of the stack, and prints what the local one makes of it. */
-async function deliver(stack: StackOptions, { steps, cluster, isDone }: Deliveries): Promise<void> {
+async function deliver(stack: StackOptions, { steps, cluster, isDone, isNew }: Deliveries): Promise<void> {
   const isAdded = cluster.name === defaultClusterName && (await addCluster(stack.layout, cluster.name));
   if (isAdded) steps.screen.write(`  … Pulumi.local.yaml: policy-platform:clusters.${cluster.name} added`);
   if (!isDone || isAdded) {
-    void steps.run("pulumi up, clusters", (step) => bringUp(stack, true, step));
+    void steps.run("pulumi up, clusters", (step) =>
+      bringUp(stack, { withClusters: true, refresh: isNew && !isAdded }, step),
+    );
     await steps.settle();
   }
   const { name, kubeconfig } = cluster;

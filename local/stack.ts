@@ -51,11 +51,20 @@ export async function prepareStack(options: StackOptions, step: Step): Promise<v
 /** What a delivery declares in a cluster, by URN; its component and its provider ask no cluster anything. */
 const inClusters = ["kubernetes:", "policychain:"].map((type) => `**policychain:index:FluxDelivery$${type}**`);
 
-/**
- * Runs `pulumi up`; a candidate that is gone is built again, as the error says. `withClusters`: whether clusters are delivered to,
- * or left as they are. Error: `up-failed`.
- */
-export async function bringUp(options: StackOptions, withClusters: boolean, step: Step): Promise<void> {
+/** What an update of the stack is about. */
+export interface BringUp {
+  /** Whether clusters are delivered to, or left as they are. */
+  readonly withClusters: boolean;
+  /** Look first what is there: of a cluster that was made anew the state knows what that never had. Default false. */
+  readonly refresh?: boolean;
+}
+
+/** Runs `pulumi up`; a candidate that is gone is built again, as the error says. Error: `up-failed`. */
+export async function bringUp(
+  options: StackOptions,
+  { withClusters, refresh = false }: BringUp,
+  step: Step,
+): Promise<void> {
   const { screen } = options;
   const run = async (args: readonly string[]) => {
     const rows = lines((line) => isRow(line) && screen.write(`    ${line}`));
@@ -64,7 +73,16 @@ export async function bringUp(options: StackOptions, withClusters: boolean, step
     return result;
   };
   const left = withClusters ? [] : inClusters.flatMap((urn) => ["--exclude", urn]);
-  const up = ["up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stackName, ...left];
+  const up = [
+    "up",
+    "--yes",
+    "--skip-preview",
+    "--suppress-outputs",
+    "--stack",
+    stackName,
+    ...(refresh ? ["--refresh"] : []),
+    ...left,
+  ];
   const first = await run(up);
   const gone = first.code === 0 ? undefined : rebuildUrn(first.output);
   if (gone !== undefined) screen.write("  … the candidate image is gone from the registry: it is built again");

@@ -41,22 +41,24 @@ describe("stand-in: an engine whose candidate is gone", () => {
     const calls = () => readFileSync(join(folder, "calls"), "utf8").trim().split("\n");
     try {
       engine(1);
-      await bringUp(options, true, step);
+      await bringUp(options, { withClusters: true }, step);
       assert.deepEqual(outcomes, ["changed"]);
       const [first, second] = calls();
       assert.equal(second, first!.replace("--stack local", `--stack local --replace ${urn}`));
       assert.ok(written.includes("  … the candidate image is gone from the registry: it is built again"));
       rmSync(join(folder, "calls"));
       engine(2);
-      await refused("up-failed", () => bringUp(options, true, step));
+      await refused("up-failed", () => bringUp(options, { withClusters: true }, step));
       assert.equal(calls().length, 2);
       rmSync(join(folder, "calls"));
       engine(0);
-      await bringUp(options, false, step);
+      await bringUp(options, { withClusters: false }, step);
       assert.match(
         calls()[0]!,
         /--exclude \S+FluxDelivery\$kubernetes:\*\* --exclude \S+FluxDelivery\$policychain:\*\* --non/,
       );
+      await bringUp(options, { withClusters: true, refresh: true }, step);
+      assert.match(calls()[1]!, /^up .*--stack local --refresh --non/);
     } finally {
       rmSync(folder, { recursive: true });
     }
