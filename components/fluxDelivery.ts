@@ -4,8 +4,7 @@ import { Namespace } from "@pulumi/kubernetes/core/v1/namespace";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret";
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
-import { type DeliveryArgs, type DeliveryFacts, deliveryObjects, sourceName } from "../lib/flux/delivery";
-import type { HealthCheckExpression } from "../lib/flux/objects";
+import { type DeliveryFacts, deliveryObjects, sourceName } from "../lib/flux/delivery";
 import { ownerAnnotation } from "../lib/flux/owners";
 import { dockerConfigJson, pullSecretName } from "../lib/flux/pullSecret";
 import {
@@ -14,77 +13,9 @@ import {
   type DeliveredPolicy,
 } from "../provider/resources/deliveredPolicies";
 import { DeliveryCheck } from "../provider/resources/deliveryCheck";
-import { Kyverno, type KyvernoGitArgs } from "./kyverno";
+import { type DeliveryPolicies, type FluxDeliveryArgs, factsOf, type PlainArgs, plainArgs } from "./fluxDeliveryArgs";
+import { Kyverno } from "./kyverno";
 import { whenKnown } from "./program";
-
-/** A patch of a Kustomization, and the one object that it is for. */
-export interface DeliveryPatch {
-  patch: string;
-  target: { group: string; version: string; kind: string; name: string; namespace?: string };
-}
-
-/** What follows from the policies of an artifact: `deliveryFacts` of lib/flux/delivery.ts makes it. */
-export interface DeliveryPolicies {
-  /** By which the cluster audits or enforces. */
-  patches: readonly DeliveryPatch[];
-  /** When policies of CEL kinds are ready. */
-  healthCheckExprs: readonly HealthCheckExpression[];
-  /** `Kind/name` or `Kind/namespace/name` of each policy. */
-  names: readonly string[];
-}
-
-export interface FluxDeliveryArgs {
-  /** Where the artifact is, `host/path`. */
-  repository: string;
-  /** The artifact. Take it from what comes after the release, so that no cluster gets what is not released. */
-  digest: pulumi.Input<string>;
-  /** What follows from its policies. */
-  policies: pulumi.Input<DeliveryPolicies>;
-  /** File with the cluster's address and login; its content never comes into the state. Default: KUBECONFIG, then `~/.kube/config`. */
-  kubeconfig?: string;
-  /** Default: the kubeconfig's current context. */
-  context?: string;
-  /** Where Flux's objects are. Default `flux-system`; another one replaces them. */
-  namespace?: string;
-  /** Declare the namespace too. Default false. */
-  createNamespace?: boolean;
-  /** Of the Kustomization, and how that of the OCIRepository begins. Default `policies`; another one replaces them. */
-  name?: string;
-  /** `asAuthored` (default), `audit` or `enforce`: what the patches were made for. */
-  enforcement?: string;
-  /** Policies that keep auditing where the cluster enforces. Default none. */
-  exceptions?: readonly string[];
-  /** Range of versions in place of the digest. */
-  follow?: string;
-  /** Secret that is there, with the login to pull by. One of this, `provider` and `pullSecret` at most. */
-  secretRef?: string;
-  /** Cloud whose workload identity logs in: `aws`, `azure` or `gcp`. */
-  provider?: DeliveryArgs["provider"];
-  /** `user:password` or a docker config as JSON, given as a secret; becomes a Secret in the cluster. */
-  pullSecret?: pulumi.Input<string>;
-  /** Secret that is there with the registry's authority. */
-  certSecretRef?: string;
-  /** Default `10m`. */
-  interval?: string;
-  /** Default `30s`. */
-  retryInterval?: string;
-  /** For Flux, to apply everything and see it ready. Default `2m`. */
-  timeout?: string;
-  /** For this program, to see all of it. Default 300. */
-  timeoutSeconds?: number;
-  /** Folder of the artifact. Default `./`. */
-  path?: string;
-  /** Delete policies that left the artifact. Default true. */
-  prune?: boolean;
-  /** Kustomizations of the same namespace that come first. Default none. */
-  dependsOn?: readonly string[];
-  /** Service account that Flux applies as. */
-  serviceAccount?: string;
-  /** Where Flux gets Kyverno from. Default: it is there already. */
-  kyverno?: { chart?: string; git?: KyvernoGitArgs };
-  /** Allow this program plain http to a registry that is not on loopback; Flux never may. Default false. */
-  insecure?: boolean;
-}
 
 /**
  * Delivers an artifact to a cluster. Order: a look whether the cluster can take it (with a Kyverno that Flux
@@ -208,25 +139,6 @@ export class FluxDelivery extends pulumi.ComponentResource {
 
 const none: DeliveryFacts = { patches: [], healthCheckExprs: [] };
 
-/** What does not depend on the artifact, with all defaults. */
-type PlainArgs = Omit<DeliveryArgs, "digest">;
-
-export function plainArgs(args: FluxDeliveryArgs, secretRef = args.secretRef): PlainArgs {
-  const { repository, follow, provider, certSecretRef, serviceAccount, kyverno } = args;
-  return {
-    name: args.name ?? "policies",
-    namespace: args.namespace ?? "flux-system",
-    createNamespace: args.createNamespace ?? false,
-    interval: args.interval ?? "10m",
-    retryInterval: args.retryInterval ?? "30s",
-    timeout: args.timeout ?? "2m",
-    path: args.path ?? "./",
-    prune: args.prune ?? true,
-    dependsOn: args.dependsOn ?? [],
-    ...{ repository, follow, provider, certSecretRef, serviceAccount, kyverno, secretRef },
-  };
-}
-
 /** Name of the OCIRepository, known with the digest. */
 function sourceOf({ digest, follow }: FluxDeliveryArgs, plain: PlainArgs): pulumi.Input<string> {
   return follow === undefined ? whenKnown(digest, (its) => sourceName({ ...plain, digest: its })) : plain.name;
@@ -261,9 +173,4 @@ function identitiesOf({
     Kustomization: generation(kustomization),
     ...(login && { Secret: login.metadata.apply((its) => `${its.uid} ${its.resourceVersion}`) }),
   };
-}
-
-/** Without the names, which are no part of any object. */
-export function factsOf({ patches, healthCheckExprs }: DeliveryPolicies): DeliveryFacts {
-  return { patches, healthCheckExprs };
 }

@@ -5,7 +5,7 @@ import { manifestsOf } from "../lib/flux/render";
 import { keepContents } from "../lib/flux/renderedContents";
 import { mapRecord } from "../lib/record";
 import { ClusterFiles } from "../provider/resources/clusterFiles";
-import { type DeliveryPolicies, type FluxDeliveryArgs, factsOf, plainArgs } from "./fluxDelivery";
+import { type DeliveryPolicies, type FluxDeliveryArgs, factsOf, plainArgs } from "./fluxDeliveryArgs";
 import { whenKnown } from "./program";
 
 /** One of them: what a cluster gets, and where it is written. Nothing of `kubeconfig`, `context` and `pullSecret` is. */

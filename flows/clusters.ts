@@ -1,6 +1,7 @@
 // The clusters of a stack: each gets the artifact of its environment once that is released, so that a dead one never blocks a release.
 import * as pulumi from "@pulumi/pulumi";
-import { type DeliveryPolicies, FluxDelivery, type FluxDeliveryArgs } from "../components/fluxDelivery";
+import { FluxDelivery } from "../components/fluxDelivery";
+import type { DeliveryPolicies, FluxDeliveryArgs } from "../components/fluxDeliveryArgs";
 import type { Release } from "../components/release";
 import { RenderedClusters } from "../components/renderedClusters";
 import type { ClusterSettings } from "../config/clusterSettings";

@@ -1,5 +1,6 @@
 // policychain:index:DeliveredPolicies: what one cluster has taken of an artifact. Policies belong to Flux, so a refresh of the stack's
 // own objects cannot see them: this looks at each by name, and an update ends when the cluster enforces what was released.
+
 import { PlatformError } from "../lib/errors";
 import { actionOf } from "../lib/flux/action";
 import { awaitDelivery } from "../lib/flux/await";
@@ -7,6 +8,7 @@ import { type DeliveredDocument, titleOf } from "../lib/flux/cluster";
 import { inspectDelivery, running } from "../lib/flux/inspect";
 import { requirePruned } from "../lib/flux/preconditions";
 import { asDelivered, type Standing } from "../lib/flux/standing";
+import { qualifiedName } from "../lib/kyverno/identity";
 import {
   type DeliveryInputs,
   deliveryId,
@@ -108,7 +110,7 @@ function deliveredOf(policies: readonly Standing[], documents: readonly Delivere
   const actions = new Map(documents.map((one) => [titleOf(one), actionOf(one.document)]));
   return policies.map((policy) => ({
     kind: policy.kind,
-    name: policy.namespace === "" ? policy.name : `${policy.namespace}/${policy.name}`,
+    name: qualifiedName(policy),
     action: actions.get(titleOf(policy)) ?? "",
     ready: policy.ready,
   }));

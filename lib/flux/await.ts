@@ -3,11 +3,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "../errors";
 import { isAway } from "../kubernetes/errors";
-import { objectKey } from "../kyverno/identity";
+import { type Identified, objectKey } from "../kyverno/identity";
 import { printable } from "../printable";
 import { type Delivery, titleOf } from "./cluster";
 import { type DeliveryFailure, deliveryFailed, deliverySlow, unanswered } from "./failures";
-import type { ObjectName } from "./owners";
 import {
   type Asked,
   digestOf,
@@ -95,7 +94,7 @@ async function before<T>(milliseconds: number, work: Promise<T>): Promise<T | un
 type Asker = ReturnType<typeof asker>;
 
 /** What this run has asked of one controller. */
-function asker({ cluster, stack }: Delivery, object: ObjectName, patience: number) {
+function asker({ cluster, stack }: Delivery, object: Identified, patience: number) {
   let requested: string | undefined;
   let watched = false;
   let last = Number.NEGATIVE_INFINITY;

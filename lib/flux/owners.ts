@@ -1,19 +1,12 @@
 // Who else in a cluster says what a policy of ours is: two who deliver the same one undo each other for ever.
-import { groupOf } from "../kubernetes/objects";
-import { listAt, type Observed, textAt, textsAt } from "./observed";
 
-/** What names one object in a cluster. */
-export interface ObjectName {
-  readonly apiVersion: string;
-  readonly kind: string;
-  /** Empty for an object that belongs to the whole cluster. */
-  readonly namespace: string;
-  readonly name: string;
-}
+import { groupOf } from "../kubernetes/objects";
+import type { Identified } from "../kyverno/identity";
+import { listAt, type Observed, textAt, textsAt } from "./observed";
 
 /** An object of ours that somebody else delivers too. */
 export interface Shared {
-  readonly object: ObjectName;
+  readonly object: Identified;
   /** `Kustomization team-b/policies`. */
   readonly owner: string;
 }
@@ -34,12 +27,12 @@ export function ownerLabels({ namespace, name }: { readonly namespace: string; r
  * what bears another one's labels. `live` gives the object in the cluster, if any.
  */
 export function sharedObjects(
-  objects: readonly ObjectName[],
+  objects: readonly Identified[],
   own: { readonly namespace: string; readonly name: string; readonly owner?: string },
   cluster: {
     /** Undefined where they may not be listed: then a Kustomization that labels name is taken to exist. */
     readonly kustomizations: readonly Observed[] | undefined;
-    readonly live: (object: ObjectName) => Observed | undefined;
+    readonly live: (object: Identified) => Observed | undefined;
   },
 ): Shared[] {
   const ours = new Set([`${own.namespace}/${own.name}`]);
@@ -68,7 +61,7 @@ export function sharedObjects(
 }
 
 /** As Flux writes it into `.status.inventory` (fluxcd/cli-utils, object.ObjMetadata). */
-export function inventoryId({ apiVersion, kind, namespace, name }: ObjectName): string {
+export function inventoryId({ apiVersion, kind, namespace, name }: Identified): string {
   return `${namespace}_${name}_${groupOf(apiVersion)}_${kind}`;
 }
 

@@ -1,12 +1,13 @@
 // What must be so in a cluster before it is waited for: its controllers serve the kinds, and nobody else delivers our policies.
+
 import { PlatformError } from "../errors";
 import { installationOf } from "../kubernetes/controllers";
 import { groupOf } from "../kubernetes/objects";
-import { objectKey } from "../kyverno/identity";
+import { type Identified, objectKey } from "../kyverno/identity";
 import { servedSince } from "../kyverno/kinds";
 import { isRecord } from "../record";
 import { type DeliveredDocument, type Delivery, type DeliveryCluster, titleOf } from "./cluster";
-import { type ObjectName, sharedObjects } from "./owners";
+import { sharedObjects } from "./owners";
 import { liveObjects } from "./standing";
 
 /** Kinds of Flux that every delivery needs. */
@@ -56,7 +57,7 @@ export async function requirePruned({ cluster, kustomization, stack }: Delivery)
   });
 }
 
-async function requireServed(cluster: DeliveryCluster, documents: readonly ObjectName[], stack: string): Promise<void> {
+async function requireServed(cluster: DeliveryCluster, documents: readonly Identified[], stack: string): Promise<void> {
   const kinds = new Map([...fluxKinds, ...documents].map((one) => [`${one.kind} of ${one.apiVersion}`, one]));
   const unserved: string[] = [];
   const advice = new Set<string>();

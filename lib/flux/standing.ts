@@ -1,18 +1,19 @@
 // How each delivered document stands in a cluster: as delivered, edited, missing, not taken up by Kyverno yet.
+
 import { PlatformError } from "../errors";
-import { objectKey } from "../kyverno/identity";
+import { type Identified, objectKey } from "../kyverno/identity";
 import { isPolicyKind } from "../kyverno/kinds";
 import { eachOf } from "../oci/parallel";
 import { type DeliveredDocument, type DeliveryCluster, titleOf } from "./cluster";
 import { differences, differenceText } from "./comparison";
 import { type Observed, textAt } from "./observed";
-import { type ObjectName, ownerLabels } from "./owners";
+import { ownerLabels } from "./owners";
 import { policyProgress } from "./readiness";
 
 /** What a policy is told to be while nothing is wrong with it. */
 export const asDelivered = "as delivered";
 
-export interface Standing extends ObjectName {
+export interface Standing extends Identified {
   /** {@link asDelivered}, `missing`, `edited: spec.rules[0].validate.message`, `refused: …`, `not ready: …`. */
   readonly text: string;
   readonly ready: boolean;
@@ -32,7 +33,7 @@ const parallel = 8;
 /** Compares every document with the cluster. `kustomization`: the one that applies them. `live`: of {@link liveObjects}. */
 export async function standings(
   cluster: DeliveryCluster,
-  kustomization: Pick<ObjectName, "namespace" | "name">,
+  kustomization: Pick<Identified, "namespace" | "name">,
   documents: readonly DeliveredDocument[],
   live: ReadonlyMap<string, Observed>,
 ): Promise<Standings> {
@@ -64,9 +65,9 @@ export async function standings(
  */
 export async function liveObjects(
   cluster: DeliveryCluster,
-  documents: readonly ObjectName[],
+  documents: readonly Identified[],
 ): Promise<ReadonlyMap<string, Observed>> {
-  const isPolicy = ({ apiVersion, kind }: ObjectName) => isPolicyKind(apiVersion, kind);
+  const isPolicy = ({ apiVersion, kind }: Identified) => isPolicyKind(apiVersion, kind);
   const policies = documents.filter(isPolicy);
   const kinds = new Map(policies.map(({ apiVersion, kind }) => [`${apiVersion}/${kind}`, { apiVersion, kind }]));
   const lists = await mapOf([...kinds.values()], async ({ apiVersion, kind }) =>
@@ -106,7 +107,7 @@ function unlessUnserved<T>(answer: Promise<T>): Promise<T | undefined> {
   });
 }
 
-function nameOf(object: Observed): ObjectName {
+function nameOf(object: Observed): Identified {
   return {
     apiVersion: textAt(object, "apiVersion"),
     kind: textAt(object, "kind"),
@@ -116,7 +117,7 @@ function nameOf(object: Observed): ObjectName {
 }
 
 /** The document as Flux applies it: without the labels of its Kustomization a dry run would take them away. */
-function withOwner(document: Observed, kustomization: Pick<ObjectName, "namespace" | "name">): Observed {
+function withOwner(document: Observed, kustomization: Pick<Identified, "namespace" | "name">): Observed {
   const metadata = document.metadata as Observed;
   const labels = { ...(metadata.labels as Observed | undefined), ...ownerLabels(kustomization) };
   return { ...document, metadata: { ...metadata, labels } };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Observed } from "../../../lib/flux/observed";
-import { type ObjectName, ownerLabels, sharedObjects } from "../../../lib/flux/owners";
+import { ownerLabels, sharedObjects } from "../../../lib/flux/owners";
+import type { Identified } from "../../../lib/kyverno/identity";
 
 const own = { namespace: "flux-system", name: "policies" };
 const theirs = { namespace: "team-b", name: "rules" };
@@ -14,7 +15,7 @@ const kustomization = (metadata: object, ids: readonly string[] = []): Observed 
 const owners = (kustomizations: Observed[], metadata?: object) =>
   sharedObjects([latest, scoped], own, {
     kustomizations,
-    live: ({ name }: ObjectName) => (name === "no-latest" && metadata ? { metadata } : undefined),
+    live: ({ name }: Identified) => (name === "no-latest" && metadata ? { metadata } : undefined),
   }).map(({ object, owner }) => `${object.name}: ${owner}`);
 
 describe("owners of a policy", () => {
