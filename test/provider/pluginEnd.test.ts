@@ -229,12 +229,9 @@ describe("the plugin at the end of a run", function () {
       `${process.cwd()}/dist/policychain/pulumi-resource-policychain`,
     );
     assert.equal(code, 0, output);
-    assert.deepEqual(
-      Object.keys(JSON.parse(output).resources).sort(),
-      ["Artifact", "Copy", "DeliveredPolicies", "DeliveryCheck", "GateRun", "Manifest", "Tag"].map(
-        (name) => `policychain:index:${name}`,
-      ),
-    );
+    const written = JSON.parse(readFileSync("provider/schema.json", "utf8"));
+    assert.ok(Object.hasOwn(written.resources, "policychain:index:Tag"));
+    assert.deepEqual(JSON.parse(output).resources, written.resources);
   });
 });
 
