@@ -158,13 +158,13 @@ describe("the life of a delivery", function () {
   });
 
   it("is refused to a second stack before anything of that one is written", async () => {
-    others = await deliveryProject("second");
-    await deliver(others, "audit", [policy("life-a"), policy("life-c")], { name: "second" });
+    others = await deliveryProject("rival");
+    await deliver(others, "audit", [policy("life-a"), policy("life-c")], { name: "rival" });
     const { code, output } = await others.run("up", "--yes", "--skip-preview");
     assert.notEqual(code, 0);
     assert.match(output, /ClusterPolicy\/life-a \(Kustomization flux-system\/life\)/);
-    assert.equal(await cluster.get({ ...kustomization, name: "second" }), undefined);
-    assert.deepEqual(await sourcesOf("second"), []);
+    assert.equal(await cluster.get({ ...kustomization, name: "rival" }), undefined);
+    assert.deepEqual(await sourcesOf("rival"), []);
     assert.match(await refusal("life-a"), /life-a says ever/);
   });
 
