@@ -4,6 +4,9 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exec } from "../lib/exec";
+import { fluxArtifact } from "../lib/flux/artifact";
+import { artifactFiles } from "../lib/flux/content";
+import { layerFiles } from "../lib/flux/layerFiles";
 import { RegistryClient } from "../lib/oci/client";
 import { folderLayerImage, pushLayerImage } from "../lib/oci/layer";
 import { parseRepository } from "../lib/oci/reference";
@@ -31,7 +34,10 @@ export async function measure(): Promise<Figure[]> {
     const layers = `${proxy.host}/layers/${repository}`;
     const image = await folderLayerImage(folder, { at: `/repos/${repository}` });
     const digest = await pushLayerImage(new RegistryClient(), parseRepository(layers), image);
+    const files = await layerFiles(new RegistryClient(), parseRepository(layers), { name: repository, digest });
+    const { digest: gated } = fluxArtifact(artifactFiles({ repositories: { [repository]: files } }).files);
     const inputs = (to: string) => ({
+      gated,
       repository: `${proxy.host}/${to}`,
       environment: "dev",
       repositories: { [repository]: { digest, layers } },
@@ -44,6 +50,8 @@ export async function measure(): Promise<Figure[]> {
     };
     const session = await PluginSession.start(pluginPrograms.policychain);
     await session.ready();
+    // As in a run: the gate, by the same plugin, has made the artifact that it compared.
+    await session.create("Artifact", inputs("gate/one"));
     const [ours, theirs, oursAtOnce, theirsAtOnce]: [number[], number[], number[], number[]] = [[], [], [], []];
     const places = (side: string, round: number) =>
       Array.from({ length: atOnce }, (_, index) => `${side}-${round}/at-once-${index}`);

@@ -5,6 +5,7 @@ import { type FluxArtifact, fluxArtifact } from "../lib/flux/artifact";
 import { artifactFiles } from "../lib/flux/content";
 import { artifactHead } from "../lib/flux/head";
 import { layerFiles } from "../lib/flux/layerFiles";
+import { madeOnce } from "../lib/flux/madeArtifacts";
 import { pushArtifact } from "../lib/flux/push";
 import { forgetRendered } from "../lib/flux/renderCache";
 import type { RegistryClient } from "../lib/oci/client";
@@ -116,7 +117,7 @@ async function makeSo(context: ResourceContext, inputs: Values): Promise<Values>
     const head = await artifactHead(client, home, known.gated);
     if (head) return outputs(head.digest, head.revision);
   }
-  const made = await make(context, client, known);
+  const made = await madeOnce(known.gated, () => make(context, client, known));
   if (known.gated !== made.digest) throw await otherContent(known, made, stackOf(context.urn));
   context.signal.throwIfAborted();
   const bytes = await pushArtifact(client, home, made);

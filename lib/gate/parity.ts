@@ -3,6 +3,7 @@
 import { messageOf, PlatformError } from "../errors";
 import { type FluxArtifact, fluxArtifact } from "../flux/artifact";
 import { artifactFiles } from "../flux/content";
+import { keepMade } from "../flux/madeArtifacts";
 import { compareParity, type Parity, type PolicyDifference } from "../flux/parity";
 import { listedDocuments, unpackLayer } from "../flux/unpacked";
 import type { Digest } from "../oci/digest";
@@ -74,6 +75,7 @@ async function checkOne(
     return { check: failed(name, `there is no artifact: ${messageOf(error)}`) };
   }
   if (parity.differences.length > 0) return { check: failed(name, differ(parity), report(parity)) };
+  keepMade(artifact);
   const { digest, revision } = artifact;
   return {
     check: passed(name, agree(parity, artifact, charts.leftOut)),
