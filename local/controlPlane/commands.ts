@@ -61,7 +61,7 @@ function etcd({ name, folder }: LocalCluster, programs: ClusterPrograms): Comman
       "--initial-advertise-peer-urls=http://localhost:2",
       `--initial-cluster=${name}=http://localhost:2`,
     ],
-    env: childEnvironment(),
+    env: lean(),
     ports: [],
   };
 }
@@ -93,7 +93,7 @@ function apiServer(cluster: LocalCluster, programs: ClusterPrograms): Command {
       "--disable-admission-plugins=ServiceAccount",
       "--profiling=false",
     ],
-    env: childEnvironment({ GOMEMLIMIT: memoryLimit }),
+    env: lean({ GOMEMLIMIT: memoryLimit }),
     ports: [ports.api],
   };
 }
@@ -110,7 +110,7 @@ function controllerManager(cluster: LocalCluster, programs: ClusterPrograms): Co
       "--leader-elect=false",
       "--secure-port=0",
     ],
-    env: childEnvironment(),
+    env: lean(),
     ports: [],
   };
 }
@@ -151,11 +151,16 @@ function fluxArguments(health: number): string[] {
   return [`--health-addr=127.0.0.1:${health}`, "--metrics-addr=0", "--events-addr=", "--enable-leader-election=false"];
 }
 
+/** Six programs beside everything else on a developer's machine: each collects its garbage early, which costs some of its time. */
+function lean(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return childEnvironment({ GOGC: "30", ...more });
+}
+
 function fluxEnvironment(
   cluster: LocalCluster,
   user: "source-controller" | "kustomize-controller",
 ): Record<string, string> {
-  return childEnvironment({ KUBECONFIG: controllerKubeconfig(cluster, user), RUNTIME_NAMESPACE: fluxNamespace });
+  return lean({ KUBECONFIG: controllerKubeconfig(cluster, user), RUNTIME_NAMESPACE: fluxNamespace });
 }
 
 function kyvernoController(cluster: LocalCluster, programs: ClusterPrograms): Command {
@@ -178,7 +183,7 @@ function kyvernoController(cluster: LocalCluster, programs: ClusterPrograms): Co
       "--disableMetrics=true",
       "--otelConfig=none",
     ],
-    env: childEnvironment({
+    env: lean({
       KYVERNO_NAMESPACE: kyvernoNamespace,
       KYVERNO_SERVICEACCOUNT_NAME: "kyverno-admission-controller",
       KYVERNO_DEPLOYMENT: "kyverno-admission-controller",
