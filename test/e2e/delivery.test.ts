@@ -95,6 +95,17 @@ describe("the life of a delivery", function () {
     }
   });
 
+  it("says nothing of other teams' policies but that they are there, and what Flux puts right by itself", async () => {
+    await cluster.apply(policy("life-foreign"), { fieldManager: "team-b" });
+    await cluster.delete(policyNamed("life-b"));
+    const { output } = await project.run("preview", "--refresh", "--diff");
+    assert.match(output, /Flux puts ClusterPolicy\/life-b right by itself within 10m/);
+    assert.doesNotMatch(output, /life-foreign/);
+    await project.up("--refresh");
+    assert.match((await project.run("stack", "export")).output, /"others": \[[^\]]*"ClusterPolicy\/life-foreign"/);
+    await cluster.delete(policyNamed("life-foreign"));
+  });
+
   it("goes from audit to enforce by one key, which the preview shows as such", async () => {
     await deliver(project, "enforce", [a, b]);
     const { output } = await project.run("preview", "--diff");
@@ -106,17 +117,21 @@ describe("the life of a delivery", function () {
 
   it("shows what people changed by hand, each by its name, and one run puts it right", async () => {
     const by = { fieldManager: "kubectl-edit" };
-    await cluster.mergePatch(kustomization, { spec: { suspend: true } }, by);
+    await cluster.mergePatch(kustomization, { spec: { suspend: true, patches: null } }, by);
     const { revision } = await project.outputs();
-    await cluster.mergePatch(sourceOf(revision), { spec: { interval: "7h" } }, by);
+    const source = sourceOf(revision);
+    await cluster.mergePatch(source, { spec: { interval: "7h", suspend: true } }, by);
     await cluster.mergePatch(policyNamed("life-a"), { spec: { validationFailureAction: "Audit" } }, by);
     await cluster.delete(policyNamed("life-b"));
     const { output } = await project.run("preview", "--refresh", "--diff");
     assert.match(output, /~ ClusterPolicy\/life-a: "edited: spec.validationFailureAction" => "as delivered"/);
     assert.match(output, /~ ClusterPolicy\/life-b: "missing" => "as delivered"/);
-    assert.match(output, /~ Kustomization\/flux-system\/life: "suspended" => "running"/);
-    assert.match(output, /~ suspend: true => false/);
-    assert.match(output, /~ interval: "7h" => "10m"/);
+    assert.match(output, /~ Kustomization\/flux-system\/life *: "suspended" => "running"/);
+    assert.match(output, new RegExp(`~ OCIRepository/flux-system/${source.name} *: "suspended" => "running"`));
+    assert.equal(output.match(/~ suspend *: true => false/g)?.length, 2);
+    assert.match(output, /~ interval *: "7h" => "10m"/);
+    assert.match(output, /\+ patches *: \[/);
+    assert.match(output, /Flux does not put ClusterPolicy\/life-a, ClusterPolicy\/life-b right while .* is suspended/);
     await project.up("--refresh");
     for (const name of ["life-a", "life-b"]) assert.match(await refusal(name), new RegExp(`${name} says no`));
     const clean = await project.run("refresh", "--preview-only", "--expect-no-changes", "--diff");
