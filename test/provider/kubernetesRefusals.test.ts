@@ -1,6 +1,7 @@
 // What the closed-network plugin `kubernetes` does when an object cannot be as it was declared, against the real API server.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { type ClusterClient, connectCluster } from "../../lib/kubernetes/client";
 import type { KubernetesObject } from "../../lib/kubernetes/objects";
 import { checkConfiguration, diffConfiguration } from "../../local/plugins/kubernetes/configure";
 import { secret, Unfinished, type Values } from "../../provider/host";
@@ -175,6 +176,19 @@ describe("an object that a cluster does not take", function () {
     stand.use({ kubeconfig: JSON.stringify(kubeconfig) });
     const error = await refused("cluster-unreachable", () => sources.create(stand.context("x"), source("x")));
     assert.match(error.message, /its certificate is of an authority that the kubeconfig does not name/);
+  });
+
+  it("of a cluster that hangs is an error in time, and there again once that answers", async () => {
+    const { kubeconfig } = stand.server;
+    const look = (client: ClusterClient) => client.get({ apiVersion: "v1", kind: "Namespace", name: "default" });
+    const limits = { connectMs: 300, answerMs: 300 };
+    const known = await connectCluster({ kubeconfig, limits });
+    await look(known);
+    await stand.server.whileItHangs(async () => {
+      await refused("cluster-slow", () => look(known));
+      await refused("cluster-unreachable", async () => look(await connectCluster({ kubeconfig, limits })));
+    });
+    assert.ok(await look(await connectCluster({ kubeconfig })));
   });
 
   it("of a cluster that is gone is not forgotten, unless the user says so", async () => {

@@ -14,6 +14,8 @@ export interface ApiServer {
   /** Path of its kubeconfig, with the contexts `admin`, `nobody` (an unknown token) and `weak` (a user without any right). */
   readonly kubeconfig: string;
   readonly dir: string;
+  /** While `work` goes on, the server keeps its connections and answers nothing. */
+  whileItHangs<T>(work: () => Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export async function startApiServer(): Promise<ApiServer> {
   const start = (file: string, ...args: string[]) => {
     const child = spawn(file, args, { stdio: "ignore", cwd: dir });
     running.push(child);
+    return child;
   };
   const stop = async () => {
     await Promise.all(
@@ -69,7 +72,7 @@ export async function startApiServer(): Promise<ApiServer> {
     ...["--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", `default=${peers}`],
     ...["--unsafe-no-fsync", "--log-level", "error"],
   );
-  start(
+  const api = start(
     server,
     `--etcd-servers=${etcdUrl}`,
     ...[`--service-account-key-file=${at("key")}`, `--service-account-signing-key-file=${at("key")}`],
@@ -88,7 +91,15 @@ export async function startApiServer(): Promise<ApiServer> {
     ...["--controllers=garbage-collector-controller,namespace-controller", "--leader-elect=false", "--secure-port=0"],
     ...[`--service-account-private-key-file=${at("key")}`, `--kubeconfig=${at("kubeconfig")}`],
   );
-  return { kubeconfig: at("kubeconfig"), dir, stop };
+  const whileItHangs = async <T>(work: () => Promise<T>) => {
+    api.kill("SIGSTOP");
+    try {
+      return await work();
+    } finally {
+      api.kill("SIGCONT");
+    }
+  };
+  return { kubeconfig: at("kubeconfig"), dir, whileItHangs, stop };
 }
 
 function kubeconfig(server: string): string {
