@@ -180,8 +180,8 @@ describe("an artifact before the gate has run", function () {
   it("is refused where helm's files were spoilt after the digest was known, which the next run does without", async () => {
     const { render, make, publish } = await team(charts);
     await rememberRendered(render, rendered("weak"));
-    const { digest, revision } = make("strong");
-    await assert.rejects(publish({ digest, revision, render, lines: [] }, make("strong")), {
+    const { digest, revision } = make("spoilt");
+    await assert.rejects(publish({ digest, revision, render, lines: [] }, make("spoilt")), {
       code: "artifact-mismatch",
       message: /^the policies of dev make the artifact sha256:\w{64}, and the gate has seen sha256:\w{64}; /,
     });
