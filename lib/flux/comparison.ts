@@ -36,8 +36,12 @@ export function differences(live: Observed, dryRun: Observed): Difference[] {
   const document = (object: Observed) => Object.fromEntries(Object.entries(object).filter(([key]) => !served.has(key)));
   visit("", document(live), document(dryRun));
   for (const map of ["labels", "annotations"]) visit(`metadata.${map}`, metadataOf(live, map), metadataOf(dryRun, map));
-  const known = new Set(paths);
-  const foreign = foreignFields(live).filter(({ path }) => !known.has(path));
+  // A whole list that kubectl wrote says no more than the field in it that differs; one of another manager is there to stay.
+  const isSaid = (path: string) =>
+    paths.some((one) => one.startsWith(path) && /^(?:$|[.[])/.test(one.slice(path.length)));
+  const foreign = foreignFields(live).filter(({ path, by }) =>
+    by === undefined ? !isSaid(path) : !paths.includes(path),
+  );
   return [...paths.map((path) => ({ path })), ...foreign];
 }
 

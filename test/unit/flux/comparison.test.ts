@@ -59,6 +59,14 @@ describe("a delivered policy beside what the dry run gives", () => {
     assert.equal(text(live("kubectl-edit"), policy(spec)), "edited: spec.background");
   });
 
+  it("is named by its innermost field, though kubectl takes the whole list over, and by another manager's list too", () => {
+    const by = (manager: string) => [managed("kustomize-controller", {}), managed(manager, { "f:rules": {} })];
+    const live = (manager: string) => policy({ rules: [rule("b")] }, { managedFields: by(manager) });
+    const innermost = text(live("kubectl-edit"), policy({ rules: [rule("a")] }));
+    assert.match(innermost, /^edited: spec\.rules\[0\]\.[\w.]+$/);
+    assert.equal(text(live("lens"), policy({ rules: [rule("a")] })), `${innermost}, spec.rules (by lens)`);
+  });
+
   it("is equal to itself and differs when one value does, whatever the document", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (one, two) => {
