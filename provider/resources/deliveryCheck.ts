@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 export interface DeliveryCheckArgs {
   /** Path of the kubeconfig, relative to the project's folder. Ignored by diff. Default: KUBECONFIG, then `~/.kube/config`. */
   kubeconfig?: pulumi.Input<string>;
-  /** Default: the kubeconfig's current context. Ignored by diff. */
+  /** Default: the kubeconfig's current context. */
   context?: pulumi.Input<string>;
   /** Changes when another cluster is meant, as the id of its provider does: how the cluster is reached may change without that. */
   cluster?: pulumi.Input<string>;

@@ -490,6 +490,19 @@ describe("stand-in: the policies delivered to a cluster", () => {
       cluster.put({ apiVersion: "kustomize.toolkit.fluxcd.io/v1", kind: "Kustomization", ...other });
     };
 
+    it("are looked at again where another context is named, though not where another kubeconfig is", async () => {
+      const changes = async (more: Values) => {
+        const found = await deliveryCheck.diff!(context(), "", given(), {}, given(more));
+        return Object.keys(found.changes);
+      };
+      assert.deepEqual(await changes({ context: "nowhere" }), ["context"]);
+      assert.deepEqual(await changes({ kubeconfig: "elsewhere" }), []);
+      const inputs = given({ context: "nowhere" });
+      await assert.rejects(Promise.resolve(deliveryCheck.create(context(), inputs)), (error: any) => {
+        return error.code === "kubeconfig-malformed" && /it has no context "nowhere"/.test(error.message);
+      });
+    });
+
     it("are found possible where Flux's objects are still to come", async () => {
       cluster.remove("OCIRepository", "policies");
       cluster.remove("Kustomization", "policies");
