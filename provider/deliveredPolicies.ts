@@ -50,7 +50,7 @@ export const deliveredPolicies: ResourceHandler = {
     return { inputs: { ...given, flux: fluxOf(given) }, failures };
   },
   diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
-    diffInputs(oldInputs, news, { ignore: [...deliveryIgnored, "timeoutSeconds"] }),
+    diffInputs(oldInputs, news, { ignore: [...deliveryIgnored, "context", "timeoutSeconds"] }),
   create: async (context, inputs) => ({ id: deliveryId(inputs), outputs: await makeSo(context, inputs) }),
   update: (context, _id, oldInputs, _oldOutputs, news) => makeSo(context, news, loginOf(oldInputs) !== loginOf(news)),
   async read(context, id, inputs, outputs) {

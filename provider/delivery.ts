@@ -40,7 +40,7 @@ export const deliveryParsers = {
 };
 
 /** How a cluster and a registry are reached differs between machines, and is no change. */
-export const deliveryIgnored = ["kubeconfig", "context", "insecure", "owner"];
+export const deliveryIgnored = ["kubeconfig", "insecure", "owner"];
 
 /** None while a part of it is unknown. */
 export function deliveryId({ namespace, kustomization }: Values): string {

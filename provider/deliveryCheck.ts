@@ -27,8 +27,7 @@ export const deliveryCheck: ResourceHandler = {
     return { inputs: news, failures: failures.length > 0 ? failures : parseFailures(news, deliveryParsers) };
   },
   // A context that nobody has looked by is no small thing: this is where a wrong one shows.
-  diff: async (_context, _id, oldInputs, _oldOutputs, news) =>
-    diffInputs(oldInputs, news, { ignore: deliveryIgnored.filter((key) => key !== "context") }),
+  diff: async (_context, _id, oldInputs, _oldOutputs, news) => diffInputs(oldInputs, news, { ignore: deliveryIgnored }),
   create: async (context, inputs) => ({ id: deliveryId(inputs), outputs: await look(context, inputs) }),
   update: (context, _id, _oldInputs, _oldOutputs, news) => look(context, news),
 };

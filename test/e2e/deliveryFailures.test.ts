@@ -12,10 +12,11 @@ import { type Digest, sha256 } from "../../lib/oci/digest";
 import { registryCredentials } from "../../lib/oci/registryCredentials";
 import { runningComponents } from "../../local/controlPlane/running";
 import { deliveredPolicies } from "../../provider/deliveredPolicies";
-import type { ResourceContext, Values } from "../../provider/host";
+import type { Values } from "../../provider/host";
 import { type Outside, startOutside } from "../support/outside";
 import { type PushedPolicies, pushPolicies } from "../support/pushPolicies";
 import { dockerConfig, startRegistry, type TestRegistry } from "../support/registry";
+import { resourceContext } from "../support/resourceContext";
 import { testCluster } from "../support/testCluster";
 
 const root = join(__dirname, "..", "..");
@@ -58,10 +59,7 @@ describe("a delivery to a cluster", function () {
   const staged: KubernetesObject[] = [];
   const dockerConfigBefore = process.env.DOCKER_CONFIG;
 
-  const context = (signal = new AbortController().signal): ResourceContext => ({
-    ...{ urn: "urn:pulumi:dev::policy-platform::x::dev", preview: false, timeoutSeconds: 0, configuration: {} },
-    ...{ signal, progress: () => undefined, info: () => undefined, warn: () => undefined },
-  });
+  const context = (signal?: AbortSignal) => resourceContext(signal && { signal });
   /** Pushes policies as an artifact of their own. */
   const push = (...policies: readonly object[]) => {
     const client = new RegistryClient({ credentials: registryCredentials() });

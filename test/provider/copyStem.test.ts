@@ -6,9 +6,9 @@ import { imageManifest } from "../../lib/oci/imageConfig";
 import { formatReference, parseRepository } from "../../lib/oci/reference";
 import { stemOf } from "../../lib/release/stem";
 import { copy } from "../../provider/copy";
-import type { ResourceContext } from "../../provider/host";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { pushWholeRelease } from "../support/releasedImage";
+import { resourceContext } from "../support/resourceContext";
 
 describe("a copied image", () => {
   const client = new RegistryClient();
@@ -23,13 +23,8 @@ describe("a copied image", () => {
     const from = parseRepository(`${registry.host}/${name}/candidates`);
     const to = parseRepository(`${registry.host}/${name}/releases`);
     const { digest } = await pushWholeRelease(client, from, { tools: { yq: "4.54.1" }, policies: { a: { b: "c" } } });
-    const context = {
-      urn: "urn:pulumi:dev::policy-platform::policychain:index:Copy::release-copy",
-      preview: false,
-      signal: new AbortController().signal,
-      progress: () => undefined,
-      warn: (text: string) => assert.fail(text),
-    } as unknown as ResourceContext;
+    const urn = "urn:pulumi:dev::policy-platform::policychain:index:Copy::release-copy";
+    const context = resourceContext({ urn, warn: (text) => assert.fail(text) });
     await copy.create(context, { from: formatReference(from), to: formatReference(to), digest, ...more });
     const manifest = await imageManifest(client, to, digest);
     const config = await client.blob(to, manifest.config.digest, 2 ** 20);

@@ -11,6 +11,7 @@ import { deliveredPolicies } from "../../provider/deliveredPolicies";
 import { deliveryCheck } from "../../provider/deliveryCheck";
 import { type ResourceContext, UNKNOWN, type Values } from "../../provider/host";
 import { startRegistry } from "../support/registry";
+import { resourceContext } from "../support/resourceContext";
 import { json, refusedWith } from "../support/scriptedCluster";
 import { type StandInCluster, startStandInCluster } from "../support/standInCluster";
 
@@ -29,17 +30,14 @@ describe("stand-in: the policies delivered to a cluster", () => {
   let digest: string;
   let said: string[];
 
-  const context = (more: Partial<ResourceContext> = {}): ResourceContext => ({
-    urn: "urn:pulumi:dev::policy-platform::policychain:index:DeliveredPolicies::dev",
-    signal: new AbortController().signal,
-    preview: false,
-    timeoutSeconds: 0,
-    configuration: {},
-    progress: (text) => void said.push(`progress: ${text}`),
-    info: (text) => void said.push(`info: ${text}`),
-    warn: (text) => void said.push(`warn: ${text}`),
-    ...more,
-  });
+  const context = (more: Partial<ResourceContext> = {}) =>
+    resourceContext({
+      urn: "urn:pulumi:dev::policy-platform::policychain:index:DeliveredPolicies::dev",
+      progress: (text) => void said.push(`progress: ${text}`),
+      info: (text) => void said.push(`info: ${text}`),
+      warn: (text) => void said.push(`warn: ${text}`),
+      ...more,
+    });
   const given = (more: Values = {}): Values => ({
     ...{ kubeconfig: cluster.kubeconfig, namespace: "flux-system", source: "policies", kustomization: "policies" },
     ...{ repository, digest, enforcement: "asAuthored", timeoutSeconds: 2 },

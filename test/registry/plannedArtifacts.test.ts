@@ -16,9 +16,10 @@ import type { Inputs } from "../../lib/pins/model";
 import { type ArtifactScene, planArtifacts } from "../../lib/plan/artifacts";
 import type { GatedArtifacts } from "../../lib/release/gateRecord";
 import { artifact } from "../../provider/artifact";
-import type { ResourceContext, Values } from "../../provider/host";
+import type { Values } from "../../provider/host";
 import { useOwnCache } from "../support/ownCache";
 import { startRegistry, type TestRegistry } from "../support/registry";
+import { resourceContext } from "../support/resourceContext";
 
 const policy = (name: string, rule: string) =>
   Buffer.from(
@@ -90,13 +91,7 @@ describe("an artifact before the gate has run", function () {
     /** As the engine does once the gate has seen `seen`. */
     const publish = async (planned: Awaited<ReturnType<typeof plan>>, seen: FluxArtifact) => {
       const { lines: _, ...announced } = planned;
-      const context = {
-        urn: "urn:pulumi:dev::p::policychain:index:Artifact::dev",
-        preview: false,
-        signal: new AbortController().signal,
-        progress: () => undefined,
-        warn: () => undefined,
-      };
+      const context = resourceContext({ urn: "urn:pulumi:dev::p::policychain:index:Artifact::dev" });
       const inputs = {
         repository: home,
         environment: "dev",
@@ -106,7 +101,7 @@ describe("an artifact before the gate has run", function () {
         digest: seen.digest,
         ...announced,
       };
-      const { outputs } = await artifact.create(context as unknown as ResourceContext, inputs as unknown as Values);
+      const { outputs } = await artifact.create(context, inputs as unknown as Values);
       return outputs!.digest;
     };
     return { render, make, plan, publish };

@@ -10,6 +10,7 @@ import { parseRepository, type Repository } from "../../lib/oci/reference";
 import { type Inputs, inputDigest } from "../../lib/pins/model";
 import { type Preflight, type PreflightOptions, preflight } from "../../lib/release/preflight";
 import { times } from "../support/counts";
+import { pushLayers } from "../support/pushLayers";
 import { startRegistry, type TestRegistry } from "../support/registry";
 import { labelsFor } from "../unit/release/memoryRegistry";
 
@@ -61,27 +62,10 @@ describe("the preflight, on a real registry", () => {
 
   /** An image with the labels of these inputs, as a build would push it. */
   async function push(labels: Record<string, string>, ...tags: string[]): Promise<Digest> {
-    const config = Buffer.from(
-      JSON.stringify({
-        architecture: "amd64",
-        os: "linux",
-        config: { Labels: labels },
-        rootfs: { type: "layers", diff_ids: [] },
-      }),
-    );
-    const descriptor = { digest: sha256(config), size: config.length };
-    await client.pushBlob(releases, descriptor, { bytes: config });
-    const mediaType = "application/vnd.oci.image.manifest.v1+json";
-    const manifest = Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType,
-        config: { mediaType: "application/vnd.oci.image.config.v1+json", ...descriptor },
-        layers: [],
-      }),
-    );
-    for (const tag of tags) await client.putManifest(releases, tag, manifest, mediaType);
-    return sha256(manifest);
+    const { digest } = await pushLayers(client, releases, [], { labels });
+    const { bytes, mediaType } = (await client.manifest(releases, digest))!;
+    for (const tag of tags) await client.putManifest(releases, tag, bytes, mediaType);
+    return digest;
   }
 
   function look(inputs: Inputs, more: Partial<PreflightOptions> = {}): Promise<Preflight> {

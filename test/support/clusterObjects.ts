@@ -7,6 +7,7 @@ import { configure } from "../../local/plugins/kubernetes/configure";
 import { resourceOf } from "../../local/plugins/kubernetes/resource";
 import type { ResourceContext, ResourceHandler, Values } from "../../provider/host";
 import { type ApiServer, sourceDefinitions, startApiServer } from "./apiServer";
+import { resourceContext } from "./resourceContext";
 
 export interface ObjectStand {
   readonly server: ApiServer;
@@ -58,17 +59,12 @@ export async function startObjectStand(): Promise<ObjectStand> {
       warnings.length = 0;
       configure({ kubeconfig: server.kubeconfig, ...more }, new AbortController().signal, id);
     },
-    context: (name, more = {}) => ({
-      urn: `urn:pulumi:dev::policy-platform::kubernetes:x/v1:X::${name}`,
-      preview: false,
-      signal: new AbortController().signal,
-      timeoutSeconds: 0,
-      configuration: {},
-      progress: () => {},
-      info: () => {},
-      warn: (text) => warnings.push(text),
-      ...more,
-    }),
+    context: (name, more = {}) =>
+      resourceContext({
+        urn: `urn:pulumi:dev::policy-platform::kubernetes:x/v1:X::${name}`,
+        warn: (text) => warnings.push(text),
+        ...more,
+      }),
     edit: (name, patch, fieldManager = "kubectl-edit") =>
       client.mergePatch({ ...sourceType, name, namespace: "default" }, patch, { fieldManager }),
     stop: () => server.stop(),

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { member } from "../../../local/plugins/gcp/member";
 import { repository } from "../../../local/plugins/gcp/repository";
-import { type ResourceContext, UNKNOWN, type Values } from "../../../provider/host";
+import { UNKNOWN, type Values } from "../../../provider/host";
+import { resourceContext } from "../../support/resourceContext";
 
 const place = { project: "acme-policy", location: "europe-west1" };
 const releases = { ...place, repositoryId: "policy-releases", format: "DOCKER", description: "Releases" };
@@ -19,16 +20,7 @@ const right = {
 const urn =
   "urn:pulumi:dev::policy-platform::policychain:index:PolicyRegistry$gcp:artifactregistry/repository:Repository::registry-releases";
 
-const context = (preview = false): ResourceContext => ({
-  urn,
-  preview,
-  signal: new AbortController().signal,
-  timeoutSeconds: 0,
-  configuration: {},
-  progress: () => {},
-  info: () => {},
-  warn: () => {},
-});
+const context = (preview = false) => resourceContext({ urn, preview });
 
 describe("stand-in: a repository of Artifact Registry", () => {
   const before = process.cwd();

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { configure } from "../../../local/plugins/kubernetes/configure";
 import { resourceOf } from "../../../local/plugins/kubernetes/resource";
-import type { ResourceContext, Values } from "../../../provider/host";
+import type { Values } from "../../../provider/host";
 import { refused } from "../../support/refused";
+import { resourceContext } from "../../support/resourceContext";
 import { json, kubeconfigOf, type ScriptedCluster, startScriptedCluster } from "../../support/scriptedCluster";
 
 const secrets = resourceOf("kubernetes:core/v1:Secret")!;
@@ -16,16 +17,12 @@ describe("stand-in: a cluster that cannot be asked", () => {
   });
   after(() => cluster.stop());
 
-  const context = (preview: boolean, warnings: string[] = []): ResourceContext => ({
-    urn: "urn:pulumi:dev::policy-platform::kubernetes:core/v1:Secret::login",
-    preview,
-    signal: new AbortController().signal,
-    timeoutSeconds: 0,
-    configuration: {},
-    progress: () => {},
-    info: () => {},
-    warn: (text) => warnings.push(text),
-  });
+  const context = (preview: boolean, warnings: string[] = []) =>
+    resourceContext({
+      urn: "urn:pulumi:dev::policy-platform::kubernetes:core/v1:Secret::login",
+      preview,
+      warn: (text) => warnings.push(text),
+    });
   const exec = (command: string) => ({ exec: { apiVersion: "client.authentication.k8s.io/v1", command } });
   const server = "http://127.0.0.1:1";
   const loginPage = () => {
